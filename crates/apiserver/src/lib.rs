@@ -1,0 +1,1 @@
+//! Auth, admission, the one resource handler.

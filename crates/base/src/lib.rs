@@ -1,0 +1,14 @@
+//! What every room shares: findings, problems, units, time and atomic files.
+//!
+//! Nothing here prints, reads the environment or exits. Only [`files`] touches the disk; all else is pure.
+
+pub mod clock;
+pub mod files;
+pub mod finding;
+pub mod ids;
+pub mod problem;
+pub mod units;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use finding::{Finding, Place, Severity};
+pub use problem::{Problem, ProblemKind};

@@ -1,0 +1,1 @@
+//! Dockerfile to graph to layers to image.

@@ -1,0 +1,1 @@
+//! Starts, supervises and drains the engine's parts.

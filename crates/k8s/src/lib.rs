@@ -1,0 +1,11 @@
+//! What is known of the Kubernetes API: objects, the kinds' facts, codecs, patches, apply.
+//!
+//! Formats only: no clock, no file, no socket.
+
+pub mod kinds;
+pub mod labels;
+pub mod object;
+pub mod quantity;
+
+pub use kinds::{KINDS, Kind, Scope};
+pub use object::{Fields, ObjectRef, Value};

@@ -1,0 +1,1 @@
+//! Pacers, connections, histograms.

@@ -1,0 +1,5 @@
+//! Pod links, services, policy, DNS.
+
+pub mod topology;
+
+pub use topology::*;

@@ -1,0 +1,1 @@
+//! Pod life cycle, probes, logs, volumes.

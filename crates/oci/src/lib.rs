@@ -1,0 +1,1 @@
+//! References, manifests, layer archives.

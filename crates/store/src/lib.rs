@@ -1,0 +1,1 @@
+//! Revisioned keys with watch on a journal.

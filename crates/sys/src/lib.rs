@@ -1,0 +1,1 @@
+//! The only unsafe code: system calls, each behind a safe function.

@@ -1,0 +1,2 @@
+//! The jobs example's app-b.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Generators, tidy checks, benchmarks.
+fn main() {}
