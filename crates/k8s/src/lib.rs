@@ -2,10 +2,13 @@
 //!
 //! Formats only: no clock, no file, no socket.
 
+pub mod error;
 pub mod kinds;
 pub mod labels;
 pub mod object;
 pub mod quantity;
+pub mod schema;
 
+pub use error::{ApiError, Cause};
 pub use kinds::{KINDS, Kind, Scope};
 pub use object::{Fields, ObjectRef, Value};
