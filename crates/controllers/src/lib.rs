@@ -1,1 +1,40 @@
-//! One file per controller.
+//! What keeps the cluster as its objects say, one file per controller.
+//!
+//! A controller is a pure step: it is given the name of an object and a view of the world, and answers with writes.
+//! Whoever runs it carries the writes out, and calls again when something that it watches has changed.
+
+mod deployment;
+mod endpoint_slice;
+mod endpoints;
+mod event_ttl;
+mod garbage;
+mod namespace;
+mod quota;
+mod replica_set;
+mod root_ca;
+mod scheduler;
+mod service_account;
+mod volume_binder;
+mod workload;
+pub mod world;
+
+#[cfg(test)]
+mod testing;
+
+pub use world::{Controller, Step, Watch, World, Write};
+
+/// Every controller.
+pub const CONTROLLERS: &[Controller] = &[
+    deployment::CONTROLLER,
+    replica_set::CONTROLLER,
+    scheduler::CONTROLLER,
+    endpoint_slice::CONTROLLER,
+    endpoints::CONTROLLER,
+    namespace::CONTROLLER,
+    garbage::CONTROLLER,
+    service_account::CONTROLLER,
+    root_ca::CONTROLLER,
+    volume_binder::CONTROLLER,
+    quota::CONTROLLER,
+    event_ttl::CONTROLLER,
+];

@@ -8,6 +8,7 @@ pub mod labels;
 pub mod object;
 pub mod quantity;
 pub mod schema;
+pub mod usage;
 
 pub use error::{ApiError, Cause};
 pub use kinds::{KINDS, Kind, Scope};
