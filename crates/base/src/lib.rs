@@ -7,6 +7,7 @@ pub mod files;
 pub mod finding;
 pub mod ids;
 pub mod problem;
+pub mod suggest;
 pub mod units;
 
 pub use clock::{Clock, SystemClock, Timestamp};
