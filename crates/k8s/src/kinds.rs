@@ -1,5 +1,8 @@
 //! The kinds that Wharf knows, one file each; [`KINDS`] lists them.
 
+use crate::schema::Message;
+use crate::support::Support;
+use crate::{Cause, Value};
 use std::hash::{Hash, Hasher};
 
 /// Whether objects of a kind live in a namespace.
@@ -32,6 +35,27 @@ pub struct Kind {
     pub scope: Scope,
     /// Whether `/status` is a subresource and `status` cannot be written otherwise.
     pub has_status: bool,
+    /// Its message in the table of facts.
+    pub schema: &'static Message,
+    /// What stands below one object, such as `scale`; `status` is told by [`Kind::has_status`].
+    pub subresources: &'static [Subresource],
+    /// Fills in what the API server fills in before it stores an object. Idempotent.
+    pub default: fn(&mut Value),
+    /// What is wrong with an object that has its defaults; with the stored object when it is an update.
+    pub validate: fn(&Value, Option<&Value>) -> Vec<Cause>,
+    /// Fields that do not act, see [`crate::support`]; all others do.
+    pub support: &'static [Support],
+}
+
+/// A subresource other than `status`.
+#[derive(Debug)]
+pub struct Subresource {
+    /// Such as `scale`.
+    pub name: &'static str,
+    /// Group, version and kind of its body.
+    pub body: (&'static str, &'static str, &'static str),
+    /// Such as `get`, `create`.
+    pub verbs: &'static [&'static str],
 }
 
 impl Kind {
@@ -43,6 +67,11 @@ impl Kind {
     /// `deployments.apps`, or `pods` for the core group.
     pub fn qualified_resource(&self) -> String {
         if self.group.is_empty() { self.resource.to_owned() } else { format!("{}.{}", self.resource, self.group) }
+    }
+
+    /// The kind of a list of them, such as `PodList`.
+    pub fn list_kind(&self) -> String {
+        format!("{}List", self.kind)
     }
 
     /// Whether objects live in a namespace.

@@ -2,13 +2,19 @@
 //!
 //! Formats only: no clock, no file, no socket.
 
+pub mod defaults;
 pub mod error;
+pub mod fields;
+pub mod generated;
 pub mod kinds;
 pub mod labels;
 pub mod object;
+pub mod protobuf;
 pub mod quantity;
 pub mod schema;
+pub mod support;
 pub mod usage;
+pub mod validate;
 
 pub use error::{ApiError, Cause};
 pub use kinds::{KINDS, Kind, Scope};

@@ -1,5 +1,9 @@
 //! `resource.Quantity`: the numbers of CPU and memory requests. Source: k8s.io/apimachinery/pkg/api/resource.
 
+mod canonical;
+
+pub use canonical::{QuantityError, canonical};
+
 /// Reads a quantity as a whole number of thousandths, rounded up: `250m` is 250, `1Gi` is 1,073,741,824,000.
 pub fn parse_milli(text: &str) -> Option<i128> {
     let (number, suffix) = split(text)?;

@@ -8,6 +8,10 @@
 pub struct Message {
     /// OpenAPI name, such as `io.k8s.api.core.v1.PodSpec`.
     pub name: &'static str,
+    /// One line for `kubectl explain`.
+    pub doc: &'static str,
+    /// Whether server-side apply takes values of it as a whole (`+structType=atomic` on the type).
+    pub atomic: bool,
     /// Its fields in the order of their tags; fields of embedded structs (`json:",inline"`) are among them in JSON and a
     /// message of their own on the wire, see [`Field::inline`].
     pub fields: &'static [Field],
@@ -18,13 +22,13 @@ pub struct Message {
 pub struct Field {
     /// JSON name; for an inlined field the Go type's name.
     pub json: &'static str,
-    /// Protobuf tag.
+    /// Protobuf tag; 0 for what stands in JSON only (`apiVersion` and `kind`, which the envelope carries).
     pub tag: u32,
     /// What it holds.
     pub ty: Type,
     /// Whether the Go field is a pointer: the generated Go encoder leaves a nil pointer out and always writes any other scalar.
     pub pointer: bool,
-    /// Whether Go's JSON leaves it out when empty.
+    /// Whether Go's JSON leaves it out when empty. False for structs by value, whose `omitempty` says nothing in Go.
     pub omit_empty: bool,
     /// Whether it must be given (no `+optional`).
     pub required: bool,
@@ -61,6 +65,8 @@ pub enum Type {
     List(&'static Type),
     /// A map from strings.
     Map(&'static Type),
+    /// A named list that the wire wraps in a message with one repeated field; a list in JSON.
+    Items(&'static Type),
     /// `resource.Quantity`: a string in JSON.
     Quantity,
     /// `intstr.IntOrString`.
@@ -102,7 +108,41 @@ pub struct PatchStrategy {
     pub key: Option<&'static str>,
 }
 
+impl Field {
+    /// A field with nothing said of it; the generated table says what differs.
+    pub const PLAIN: Self = Self {
+        json: "",
+        tag: 0,
+        ty: Type::String,
+        pointer: false,
+        omit_empty: false,
+        required: false,
+        inline: false,
+        list: ListType::Default,
+        patch: PatchStrategy { merge: false, retain_keys: false, key: None },
+        default: None,
+        doc: "",
+    };
+}
+
 impl Message {
+    /// The Go type's name, such as `PodSpec`.
+    pub fn go_name(&self) -> &'static str {
+        self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+
+    /// Every field as JSON shows it: those of inlined messages in the place of their holder.
+    pub fn members(&'static self) -> Vec<&'static Field> {
+        let mut members = Vec::with_capacity(self.fields.len());
+        for field in self.fields {
+            match field.ty {
+                Type::Message(inner) if field.inline => members.extend(inner.members()),
+                _ => members.push(field),
+            }
+        }
+        members
+    }
+
     /// The field of this JSON name, also among inlined ones.
     pub fn field(&self, json: &str) -> Option<&'static Field> {
         self.fields.iter().find_map(|field| match field.ty {

@@ -1,6 +1,7 @@
 //! EndpointSlice of `discovery.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "discovery.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Namespaced,
     has_status: false,
+    schema: &generated::discovery_v1::ENDPOINT_SLICE,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// EndpointSlice.

@@ -1,6 +1,7 @@
 //! Event of `events.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "events.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Namespaced,
     has_status: false,
+    schema: &generated::events_v1::EVENT,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// Event.

@@ -1,6 +1,7 @@
 //! NetworkPolicy of `networking.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "networking.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Namespaced,
     has_status: false,
+    schema: &generated::networking_v1::NETWORK_POLICY,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// NetworkPolicy.

@@ -1,6 +1,7 @@
 //! PersistentVolume of the core group.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Cluster,
     has_status: true,
+    schema: &generated::core_v1::PERSISTENT_VOLUME,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// PersistentVolume.

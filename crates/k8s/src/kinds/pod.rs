@@ -1,6 +1,7 @@
 //! Pod of the core group.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &["all"],
     scope: Scope::Namespaced,
     has_status: true,
+    schema: &generated::core_v1::POD,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// Pod.

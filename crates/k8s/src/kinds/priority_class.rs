@@ -1,6 +1,7 @@
 //! PriorityClass of `scheduling.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "scheduling.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Cluster,
     has_status: false,
+    schema: &generated::scheduling_v1::PRIORITY_CLASS,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// PriorityClass.

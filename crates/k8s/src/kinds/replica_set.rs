@@ -1,6 +1,7 @@
 //! ReplicaSet of `apps`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "apps",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &["all"],
     scope: Scope::Namespaced,
     has_status: true,
+    schema: &generated::apps_v1::REPLICA_SET,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// ReplicaSet.

@@ -1,6 +1,7 @@
 //! RoleBinding of `rbac.authorization.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "rbac.authorization.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Namespaced,
     has_status: false,
+    schema: &generated::rbac_v1::ROLE_BINDING,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// RoleBinding.

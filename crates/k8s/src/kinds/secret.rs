@@ -1,6 +1,7 @@
 //! Secret of the core group.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Namespaced,
     has_status: false,
+    schema: &generated::core_v1::SECRET,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// Secret.

@@ -1,6 +1,7 @@
 //! StorageClass of `storage.k8s.io`.
 
 use super::{Kind, Scope};
+use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
     group: "storage.k8s.io",
@@ -12,6 +13,11 @@ static FACTS: Kind = Kind {
     categories: &[],
     scope: Scope::Cluster,
     has_status: false,
+    schema: &generated::storage_v1::STORAGE_CLASS,
+    subresources: &[],
+    default: defaults::nothing,
+    validate: validate::metadata,
+    support: &[],
 };
 
 /// StorageClass.
