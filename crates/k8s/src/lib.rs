@@ -2,6 +2,8 @@
 //!
 //! Formats only: no clock, no file, no socket.
 
+pub mod apply;
+pub mod columns;
 pub mod defaults;
 pub mod error;
 pub mod fields;
@@ -9,6 +11,7 @@ pub mod generated;
 pub mod kinds;
 pub mod labels;
 pub mod object;
+pub mod patch;
 pub mod protobuf;
 pub mod quantity;
 pub mod schema;
