@@ -121,6 +121,10 @@ pub fn find_resource(group: &str, version: &str, resource: &str) -> Option<&'sta
     KINDS.iter().copied().find(|known| known.group == group && known.version == version && known.resource == resource)
 }
 
+mod request;
+
+pub use request::{REQUESTS, RequestKind};
+
 macro_rules! kinds {
     ($($module:ident $constant:ident),* $(,)?) => {
         $(mod $module; pub use $module::$constant;)*

@@ -5,6 +5,7 @@
 pub mod apply;
 pub mod columns;
 pub mod defaults;
+pub mod discovery;
 pub mod error;
 pub mod fields;
 pub mod generated;

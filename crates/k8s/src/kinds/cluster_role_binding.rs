@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::rbac_v1::CLUSTER_ROLE_BINDING,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::rbac::cluster_role_binding,
     validate: validate::metadata,
     support: &[],
 };

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::discovery_v1::ENDPOINT_SLICE,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::network::endpoint_slice,
     validate: validate::metadata,
     support: &[],
 };

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::core_v1::ENDPOINTS,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::network::endpoints,
     validate: validate::metadata,
     support: &[],
 };

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::core_v1::LIMIT_RANGE,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::core::limit_range,
     validate: validate::metadata,
     support: &[],
 };

@@ -1,6 +1,6 @@
 //! Namespace of the core group.
 
-use super::{Kind, Scope};
+use super::{Kind, Scope, Subresource};
 use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
@@ -14,8 +14,10 @@ static FACTS: Kind = Kind {
     scope: Scope::Cluster,
     has_status: true,
     schema: &generated::core_v1::NAMESPACE,
-    subresources: &[],
-    default: defaults::nothing,
+    subresources: &[
+        Subresource { name: "finalize", body: ("", "v1", "Namespace"), verbs: &["update"] },
+    ],
+    default: defaults::core::namespace,
     validate: validate::metadata,
     support: &[],
 };

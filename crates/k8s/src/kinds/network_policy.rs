@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::networking_v1::NETWORK_POLICY,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::network::network_policy,
     validate: validate::metadata,
     support: &[],
 };

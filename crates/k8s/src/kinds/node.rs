@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: true,
     schema: &generated::core_v1::NODE,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::core::node,
     validate: validate::metadata,
     support: &[],
 };

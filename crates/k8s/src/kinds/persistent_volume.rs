@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: true,
     schema: &generated::core_v1::PERSISTENT_VOLUME,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::storage::persistent_volume,
     validate: validate::metadata,
     support: &[],
 };

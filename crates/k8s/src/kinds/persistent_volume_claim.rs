@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: true,
     schema: &generated::core_v1::PERSISTENT_VOLUME_CLAIM,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::storage::persistent_volume_claim,
     validate: validate::metadata,
     support: &[],
 };

@@ -1,6 +1,6 @@
 //! Pod of the core group.
 
-use super::{Kind, Scope};
+use super::{Kind, Scope, Subresource};
 use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
@@ -14,8 +14,15 @@ static FACTS: Kind = Kind {
     scope: Scope::Namespaced,
     has_status: true,
     schema: &generated::core_v1::POD,
-    subresources: &[],
-    default: defaults::nothing,
+    subresources: &[
+        Subresource { name: "attach", body: ("", "v1", "PodAttachOptions"), verbs: &["create", "get"] },
+        Subresource { name: "binding", body: ("", "v1", "Binding"), verbs: &["create"] },
+        Subresource { name: "eviction", body: ("policy", "v1", "Eviction"), verbs: &["create"] },
+        Subresource { name: "exec", body: ("", "v1", "PodExecOptions"), verbs: &["create", "get"] },
+        Subresource { name: "log", body: ("", "v1", "Pod"), verbs: &["get"] },
+        Subresource { name: "portforward", body: ("", "v1", "PodPortForwardOptions"), verbs: &["create", "get"] },
+    ],
+    default: defaults::pod::pod,
     validate: validate::metadata,
     support: &[],
 };

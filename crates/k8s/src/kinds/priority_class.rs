@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::scheduling_v1::PRIORITY_CLASS,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::core::priority_class,
     validate: validate::metadata,
     support: &[],
 };

@@ -1,6 +1,6 @@
 //! ReplicaSet of `apps`.
 
-use super::{Kind, Scope};
+use super::{Kind, Scope, Subresource};
 use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
@@ -14,8 +14,10 @@ static FACTS: Kind = Kind {
     scope: Scope::Namespaced,
     has_status: true,
     schema: &generated::apps_v1::REPLICA_SET,
-    subresources: &[],
-    default: defaults::nothing,
+    subresources: &[
+        Subresource { name: "scale", body: ("autoscaling", "v1", "Scale"), verbs: &["get", "patch", "update"] },
+    ],
+    default: defaults::workload::replica_set,
     validate: validate::metadata,
     support: &[],
 };

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: true,
     schema: &generated::core_v1::RESOURCE_QUOTA,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::core::resource_quota,
     validate: validate::metadata,
     support: &[],
 };

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::rbac_v1::ROLE_BINDING,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::rbac::role_binding,
     validate: validate::metadata,
     support: &[],
 };

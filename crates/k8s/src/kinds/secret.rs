@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::core_v1::SECRET,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::core::secret,
     validate: validate::metadata,
     support: &[],
 };

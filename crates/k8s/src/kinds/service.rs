@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: true,
     schema: &generated::core_v1::SERVICE,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::service::service,
     validate: validate::metadata,
     support: &[],
 };

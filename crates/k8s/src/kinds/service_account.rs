@@ -1,6 +1,6 @@
 //! ServiceAccount of the core group.
 
-use super::{Kind, Scope};
+use super::{Kind, Scope, Subresource};
 use crate::{defaults, generated, validate};
 
 static FACTS: Kind = Kind {
@@ -14,7 +14,9 @@ static FACTS: Kind = Kind {
     scope: Scope::Namespaced,
     has_status: false,
     schema: &generated::core_v1::SERVICE_ACCOUNT,
-    subresources: &[],
+    subresources: &[
+        Subresource { name: "token", body: ("authentication.k8s.io", "v1", "TokenRequest"), verbs: &["create"] },
+    ],
     default: defaults::nothing,
     validate: validate::metadata,
     support: &[],

@@ -15,7 +15,7 @@ static FACTS: Kind = Kind {
     has_status: false,
     schema: &generated::storage_v1::STORAGE_CLASS,
     subresources: &[],
-    default: defaults::nothing,
+    default: defaults::storage::storage_class,
     validate: validate::metadata,
     support: &[],
 };
