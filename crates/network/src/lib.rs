@@ -1,5 +1,15 @@
 //! Pod links, services, policy, DNS.
 
+mod config;
+mod host;
+mod netlink;
+mod nft;
+mod ranges;
+mod rules;
+mod ruleset;
 pub mod topology;
 
+pub use config::{Block, Config};
+pub use host::HostNetwork;
+pub use rules::{Chain, Direction, Endpoint, Key, NetOp, Pass, plan};
 pub use topology::*;
