@@ -1,7 +1,7 @@
 //! Deployment of `apps`.
 
 use super::{Kind, Scope, Subresource};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "apps",
@@ -19,7 +19,7 @@ static FACTS: Kind = Kind {
     ],
     default: defaults::workload::deployment,
     validate: validate::metadata,
-    support: &[],
+    support: support::pod::TEMPLATE,
 };
 
 /// Deployment.

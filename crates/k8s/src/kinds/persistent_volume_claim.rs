@@ -1,7 +1,7 @@
 //! PersistentVolumeClaim of the core group.
 
 use super::{Kind, Scope};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -17,7 +17,7 @@ static FACTS: Kind = Kind {
     subresources: &[],
     default: defaults::storage::persistent_volume_claim,
     validate: validate::metadata,
-    support: &[],
+    support: support::CLAIM,
 };
 
 /// PersistentVolumeClaim.

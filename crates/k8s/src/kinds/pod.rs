@@ -1,7 +1,7 @@
 //! Pod of the core group.
 
 use super::{Kind, Scope, Subresource};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -24,7 +24,7 @@ static FACTS: Kind = Kind {
     ],
     default: defaults::pod::pod,
     validate: validate::metadata,
-    support: &[],
+    support: support::pod::POD,
 };
 
 /// Pod.

@@ -1,7 +1,7 @@
 //! PriorityClass of `scheduling.k8s.io`.
 
 use super::{Kind, Scope};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "scheduling.k8s.io",
@@ -17,7 +17,7 @@ static FACTS: Kind = Kind {
     subresources: &[],
     default: defaults::core::priority_class,
     validate: validate::metadata,
-    support: &[],
+    support: support::PRIORITY,
 };
 
 /// PriorityClass.

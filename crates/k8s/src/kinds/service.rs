@@ -1,7 +1,7 @@
 //! Service of the core group.
 
 use super::{Kind, Scope};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "",
@@ -17,7 +17,7 @@ static FACTS: Kind = Kind {
     subresources: &[],
     default: defaults::service::service,
     validate: validate::metadata,
-    support: &[],
+    support: support::SERVICE,
 };
 
 /// Service.

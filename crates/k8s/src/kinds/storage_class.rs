@@ -1,7 +1,7 @@
 //! StorageClass of `storage.k8s.io`.
 
 use super::{Kind, Scope};
-use crate::{defaults, generated, validate};
+use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
     group: "storage.k8s.io",
@@ -17,7 +17,7 @@ static FACTS: Kind = Kind {
     subresources: &[],
     default: defaults::storage::storage_class,
     validate: validate::metadata,
-    support: &[],
+    support: support::CLASS,
 };
 
 /// StorageClass.
