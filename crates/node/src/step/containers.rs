@@ -1,0 +1,116 @@
+//! Init containers in order, then all others: which one starts, waits, or is to be replaced.
+
+use super::{PodAction, Turn, begin_stop, ending};
+use crate::pod::{Container, Role};
+use crate::state::{ContainerRun, PodRuntimeState, Stage};
+use base::Timestamp;
+use std::time::Duration;
+
+pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
+    let ready = state.volumes.is_done() && state.sandbox.is_done();
+    let pod = turn.pod;
+    for container in pod.containers.iter().filter(|container| container.role != Role::Main) {
+        let Some(run) = state.containers.get_mut(&container.name) else { continue };
+        let finished = container.role == Role::Init && (state.initialized || run.exit_code() == Some(0));
+        if finished {
+            continue;
+        }
+        keep_running(run, container, turn, ready);
+        let through = container.role == Role::Sidecar && run.is_running() && run.started;
+        if !state.initialized && !through {
+            return;
+        }
+    }
+    if !state.initialized && !ready {
+        return;
+    }
+    state.initialized = true;
+    for container in pod.with_role(Role::Main) {
+        if let Some(run) = state.containers.get_mut(&container.name) {
+            keep_running(run, container, turn, ready);
+        }
+    }
+}
+
+/// Starts a container when it may, or says when it may.
+fn keep_running(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, ready: bool) {
+    match &run.stage {
+        Stage::Starting => {}
+        Stage::Running { .. } => watch(run, container, turn),
+        Stage::Waiting { until: Some(until), .. } if *until > turn.now => {
+            let until = *until;
+            announce_image_wait(run, container, turn);
+            turn.wake_at(until);
+        }
+        Stage::Waiting { .. } if ready => start(run, container, turn),
+        Stage::Waiting { .. } => {}
+        Stage::Ended => again(run, container, turn, ready),
+    }
+}
+
+fn start(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
+    if let Some(ended) = run.ended.as_ref().filter(|_| !run.replace) {
+        run.backoff.next(ended.finished, turn.now);
+    }
+    run.replace = false;
+    run.stage = Stage::Starting;
+    run.early = None;
+    turn.act(PodAction::Start { container: container.name.clone(), attempt: run.runs });
+}
+
+/// After an end: at once, after the back-off, or never.
+fn again(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, ready: bool) {
+    let Some(ended) = &run.ended else { return };
+    if !run.replace && !container.restarts_after(ended.code) {
+        return;
+    }
+    let until = if run.replace { None } else { run.backoff.until(ended.finished) };
+    match until.filter(|until| *until > turn.now) {
+        None if ready => start(run, container, turn),
+        None => {}
+        Some(until) => {
+            let delay = go_duration(run.backoff.delay);
+            let message = format!("back-off {delay} restarting failed container={} pod={}", container.name, turn.pod.long_name());
+            let told = format!("Back-off restarting failed container {} in pod {}", container.name, turn.pod.long_name());
+            turn.event(true, "BackOff", told, Some(&container.name));
+            run.stage = Stage::Waiting { reason: "CrashLoopBackOff".into(), message, until: Some(until) };
+            turn.wake_at(until);
+        }
+    }
+}
+
+/// `10s`, `1m20s`, `5m0s`: as Go writes durations.
+fn go_duration(delay: Duration) -> String {
+    let seconds = delay.as_secs();
+    if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
+}
+
+/// A failed pull is shown with its cause first; two seconds later the back-off is, with the cause in its message.
+fn announce_image_wait(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
+    let failures = run.failures;
+    let Stage::Waiting { reason, message, until: Some(until) } = &mut run.stage else { return };
+    if reason != "ErrImagePull" {
+        return;
+    }
+    let wait = i64::try_from(super::absorb::image_delay(failures).as_micros()).unwrap_or(0);
+    let flips = Timestamp::from_micros(until.micros().saturating_sub(wait)).plus(Duration::from_secs(2));
+    if turn.now < flips {
+        turn.wake_at(flips);
+        return;
+    }
+    *message = format!("Back-off pulling image \"{}\": ErrImagePull: {message}", container.image);
+    "ImagePullBackOff".clone_into(reason);
+    turn.event(false, "BackOff", format!("Back-off pulling image \"{}\"", container.image), Some(&container.name));
+}
+
+/// A running container: replaced when its image changed; a stop that has begun goes on.
+fn watch(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
+    if run.stop.is_some() {
+        ending::drive_stop(run, container, turn);
+    } else if run.image != container.image {
+        run.replace = true;
+        let deadline = turn.now.plus(Duration::from_secs(turn.pod.grace_seconds.clamp(1, i64::from(u32::MAX)) as u64));
+        let why = format!("Container {} definition changed, will be restarted", container.name);
+        begin_stop(run, container, turn, deadline, &why);
+    }
+}
