@@ -1,1 +1,34 @@
 //! Content store: layers and images.
+//!
+//! A layer is its unpacked tree, which is an overlay lower folder, and a recipe: all bytes of its archive that are no file's content.
+//! Tree and recipe make up the archive again, byte by byte; an export whose digest differs fails.
+
+mod archive;
+mod cache;
+mod commit;
+mod compress;
+mod error;
+mod export;
+mod images;
+mod import;
+mod layers;
+mod locks;
+mod meta;
+mod prune;
+mod recipe;
+mod save;
+mod store;
+mod tree;
+
+pub use archive::{ImportedImage, import_path};
+pub use cache::{Cache, Record};
+pub use commit::Stamp;
+pub use compress::{Compression, Decoder, GzipWriter, decode};
+pub use error::BlobError;
+pub use images::{Image, ImageSummary, Images};
+pub use layers::{Layers, TreeLease};
+pub use meta::LayerMeta;
+pub use prune::{Fault, PruneOptions, Pruned};
+pub use save::SaveFormat;
+pub use store::{Store, TempFolder};
+pub use tree::{Folder, TreeWriter};

@@ -1,0 +1,171 @@
+//! Compression: told by the first bytes when reading; in fixed blocks when writing, so that no core count changes a byte.
+
+use crate::error::BlobError;
+use flate2::bufread::MultiGzDecoder;
+use flate2::{Compress, Crc, FlushCompress};
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+/// How a layer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// As it is.
+    #[default]
+    None,
+    /// One gzip member of independent blocks.
+    Gzip,
+}
+
+/// A stream with its compression taken off.
+pub enum Decoder<R: Read> {
+    /// There was none.
+    Plain(BufReader<R>),
+    /// Gzip, of any number of members.
+    Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+}
+
+impl<R: Read> Read for Decoder<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(inner) => inner.read(buffer),
+            Self::Gzip(inner) => inner.read(buffer),
+        }
+    }
+}
+
+/// Takes off what compression the first bytes show.
+///
+/// # Errors
+/// When it cannot be read, or is compressed in a way that is not supported, by name.
+pub fn decode<R: Read>(input: R, what: &str) -> Result<Decoder<R>, BlobError> {
+    let mut input = BufReader::with_capacity(128 * 1024, input);
+    let head = loop {
+        match input.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    let head = head.map_err(|error| base::files::FileError::new("read", what, error))?;
+    const KNOWN: [(&[u8], &str); 4] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
+    if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Err(BlobError::Unsupported(format!("{what} is compressed with {name}, which is not supported; gzip is")));
+    }
+    if head.starts_with(b"\x1f\x8b") { Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(input)))) } else { Ok(Decoder::Plain(input)) }
+}
+
+const BLOCK: usize = 1 << 20;
+
+/// Writes gzip in independent blocks of 1 MiB; a batch of blocks is compressed at once on several threads.
+pub struct GzipWriter<W: Write> {
+    out: W,
+    pending: Vec<u8>,
+    batch: usize,
+    crc: Crc,
+    started: bool,
+}
+
+impl<W: Write> GzipWriter<W> {
+    /// Compresses on up to `threads` threads.
+    pub fn new(out: W, threads: usize) -> Self {
+        let batch = BLOCK * threads.clamp(1, 64);
+        Self { out, pending: Vec::with_capacity(batch), batch, crc: Crc::new(), started: false }
+    }
+
+    /// Writes what is left and the end.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.drain()?;
+        // The end is a block of its own, always: where the last full block stands must not depend on the batches.
+        self.out.write_all(&[3, 0])?;
+        self.out.write_all(&self.crc.sum().to_le_bytes())?;
+        self.out.write_all(&self.crc.amount().to_le_bytes())?;
+        Ok(self.out)
+    }
+
+    fn drain(&mut self) -> io::Result<()> {
+        if !std::mem::replace(&mut self.started, true) {
+            // No name, no time, "unknown" system: nothing that differs from run to run.
+            self.out.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255])?;
+        }
+        self.crc.update(&self.pending);
+        let blocks: Vec<&[u8]> = self.pending.chunks(BLOCK).collect();
+        let packed: Vec<io::Result<Vec<u8>>> = std::thread::scope(|scope| {
+            let mut running = Vec::with_capacity(blocks.len());
+            for &block in &blocks {
+                running.push(scope.spawn(move || deflate(block)));
+            }
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a compressing thread ended early")))).collect()
+        });
+        for part in packed {
+            self.out.write_all(&part?)?;
+        }
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for GzipWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let take = (self.batch - self.pending.len()).min(bytes.len());
+        self.pending.extend_from_slice(bytes.get(..take).unwrap_or_default());
+        if self.pending.len() == self.batch {
+            self.drain()?;
+        }
+        Ok(take)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One block that needs nothing of those before it, and ends at a byte.
+fn deflate(block: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compress = Compress::new(flate2::Compression::new(6), false);
+    let mut out = Vec::with_capacity(block.len() / 2 + 1024);
+    loop {
+        let done = compress.total_in() as usize;
+        compress.compress_vec(block.get(done..).unwrap_or_default(), &mut out, FlushCompress::Full).map_err(io::Error::other)?;
+        // Room left over means that the flush is complete.
+        if compress.total_in() as usize == block.len() && out.len() < out.capacity() {
+            return Ok(out);
+        }
+        out.reserve(64 * 1024);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gzip(bytes: &[u8], threads: usize) -> Vec<u8> {
+        let mut writer = GzipWriter::new(Vec::new(), threads);
+        writer.write_all(bytes).expect("written");
+        writer.finish().expect("finished")
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bytes() {
+        let mut state = 7u32;
+        let noise = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 & 0x3f
+        };
+        let bytes: Vec<u8> = (0..(BLOCK * 2 + 12_345)).map(noise).collect();
+        for part in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, bytes.len()] {
+            let part = &bytes[..part];
+            let one = gzip(part, 1);
+            assert!(one == gzip(part, 3), "{}", part.len());
+            let mut back = Vec::new();
+            decode(one.as_slice(), "test").expect("gzip").read_to_end(&mut back).expect("read");
+            assert!(back == part, "{}", part.len());
+        }
+    }
+
+    #[test]
+    fn names_what_it_cannot_read() {
+        let error = decode(b"\x28\xb5\x2f\xfdxx".as_slice(), "the layer").err().expect("zstd");
+        assert!(error.to_string().contains("the layer is compressed with zstd"), "{error}");
+    }
+}
