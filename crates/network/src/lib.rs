@@ -8,8 +8,10 @@ mod ranges;
 mod rules;
 mod ruleset;
 pub mod topology;
+mod translate;
 
 pub use config::{Block, Config};
 pub use host::HostNetwork;
 pub use rules::{Chain, Direction, Endpoint, Key, NetOp, Pass, plan};
 pub use topology::*;
+pub use translate::{DOMAIN, Objects, topology_of};

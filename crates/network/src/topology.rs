@@ -106,6 +106,9 @@ pub struct Names {
     pub aliases: BTreeMap<String, String>,
     /// Service records: full name to (port, target).
     pub ports: BTreeMap<String, Vec<(u16, String)>>,
+    /// Address to full names.
+    #[serde(default)]
+    pub reverse: BTreeMap<Ipv4Addr, Vec<String>>,
 }
 
 /// Why the network could not do something.
