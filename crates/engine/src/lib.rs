@@ -1,1 +1,6 @@
-//! Starts, supervises and drains the engine's parts.
+//! Starts, supervises and drains the parts of the engine: API server, controllers, node, network.
+
+pub mod control;
+mod events;
+pub mod lock;
+pub mod objects;

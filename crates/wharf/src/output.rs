@@ -1,0 +1,175 @@
+//! How Wharf speaks: data on standard output, talk on standard error, colours that only repeat what the words say.
+
+mod progress;
+
+pub use progress::{Running, Stages, Verdict};
+
+use crate::context::Globals;
+use base::{Finding, Problem, Severity};
+use serde_json::json;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a command speaks. Clones speak to the same place.
+#[derive(Clone)]
+pub struct Output {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    color: bool,
+    live: bool,
+    lock: Mutex<()>,
+}
+
+/// The few colours in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// As it is.
+    Plain,
+    /// Went well.
+    Green,
+    /// Went wrong.
+    Red,
+    /// Needs a look.
+    Yellow,
+    /// Less important.
+    Dim,
+    /// More important.
+    Bold,
+}
+
+impl Output {
+    /// From the flags, the terminal and `NO_COLOR`.
+    pub fn new(globals: &Globals) -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        let color = match globals.color.as_str() {
+            "always" => true,
+            "never" => false,
+            _ => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        };
+        let live = terminal && !globals.quiet && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let inner = Inner { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, color, live, lock: Mutex::new(()) };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Whether data is wanted as JSON.
+    pub fn is_json(&self) -> bool {
+        self.inner.json
+    }
+
+    /// Whether more is wanted.
+    pub fn is_verbose(&self) -> bool {
+        self.inner.verbose
+    }
+
+    /// Whether lines can be written over.
+    pub fn is_live(&self) -> bool {
+        self.inner.live
+    }
+
+    /// A line of data. A reader that has gone away is no error.
+    pub fn data(&self, line: &str) {
+        self.write(&mut std::io::stdout(), line);
+    }
+
+    /// Bytes of data, as they are.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
+    }
+
+    /// A JSON value as a line of data.
+    pub fn json(&self, value: &serde_json::Value) {
+        self.data(&value.to_string());
+    }
+
+    /// A line of talk; not said with `--quiet`.
+    pub fn say(&self, line: &str) {
+        if !self.inner.quiet {
+            self.write(&mut std::io::stderr(), line);
+        }
+    }
+
+    /// A line of talk for those who want more.
+    pub fn detail(&self, line: &str) {
+        if self.inner.verbose {
+            self.write(&mut std::io::stderr(), line);
+        }
+    }
+
+    /// Something that does not stop the work.
+    pub fn warning(&self, message: &str) {
+        self.write(&mut std::io::stderr(), &format!("{} {message}", self.paint(Paint::Yellow, "warning:")));
+    }
+
+    /// Why the command ends.
+    pub fn problem(&self, problem: &Problem) {
+        if self.inner.json {
+            self.json(&json!({"error": {"kind": problem.kind.name(), "message": problem.message, "hints": problem.hints,
+                "findings": problem.findings, "exit_code": problem.kind.exit_code()}}));
+        }
+        for finding in &problem.findings {
+            self.finding(finding);
+        }
+        self.write(&mut std::io::stderr(), &format!("{} {}", self.paint(Paint::Red, "error:"), problem.message));
+        for hint in &problem.hints {
+            self.write(&mut std::io::stderr(), &format!("{} {hint}", self.paint(Paint::Bold, "hint:")));
+        }
+    }
+
+    /// One finding, with what was seen and what to do.
+    pub fn finding(&self, finding: &Finding) {
+        let paint = match finding.severity {
+            Severity::Error => Paint::Red,
+            Severity::Warning => Paint::Yellow,
+            Severity::Info | Severity::Style => Paint::Dim,
+        };
+        let place = finding.place.to_string();
+        let place = if place.is_empty() { place } else { format!("{place} ") };
+        let head = format!("{place}{} {}: {}", finding.rule, self.paint(paint, finding.severity.name()), finding.message);
+        self.write(&mut std::io::stderr(), &head);
+        for line in &finding.evidence {
+            self.write(&mut std::io::stderr(), &format!("    {}", self.paint(Paint::Dim, &printable(line))));
+        }
+        if !finding.help.is_empty() {
+            self.write(&mut std::io::stderr(), &format!("    {}", finding.help));
+        }
+    }
+
+    /// Text in a colour, where colours are wanted.
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Plain => return text.to_owned(),
+            Paint::Green => "32",
+            Paint::Red => "31",
+            Paint::Yellow => "33",
+            Paint::Dim => "2",
+            Paint::Bold => "1",
+        };
+        if self.inner.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    fn write(&self, to: &mut dyn Write, line: &str) {
+        let _held = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(to, "{line}").and_then(|()| to.flush());
+    }
+}
+
+/// Foreign text as a terminal may show it: control characters become visible, so that no log line moves the cursor.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn foreign_text_moves_no_cursor() {
+        assert_eq!(printable("a\x1b[2Jb\r\tc"), "a\u{fffd}[2Jb\u{fffd}\tc");
+    }
+}

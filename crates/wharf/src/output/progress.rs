@@ -1,0 +1,117 @@
+//! Stages as they go by: one line each, with its time; the running one is written over where the terminal can.
+
+use super::{Output, Paint, printable};
+use base::units::show_duration;
+use serde_json::json;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// The stages of one command.
+pub struct Stages {
+    output: Output,
+    began: Instant,
+    width: usize,
+    done: Vec<(String, &'static str, Duration)>,
+}
+
+/// One stage that runs.
+pub struct Running<'a> {
+    stages: &'a mut Stages,
+    name: String,
+    began: Instant,
+}
+
+/// How a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Did its work.
+    Done,
+    /// Had nothing to do.
+    Unchanged,
+    /// Was left out.
+    Skipped,
+    /// Found something that does not stop the run.
+    Warned,
+    /// Said no.
+    Failed,
+}
+
+impl Verdict {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Warned => "warned",
+            Self::Failed => "failed",
+        }
+    }
+
+    const fn paint(self) -> Paint {
+        match self {
+            Self::Done => Paint::Green,
+            Self::Unchanged | Self::Skipped => Paint::Dim,
+            Self::Warned => Paint::Yellow,
+            Self::Failed => Paint::Red,
+        }
+    }
+}
+
+impl Stages {
+    /// A new row of stages; names are padded to `width` characters.
+    pub fn new(output: Output, width: usize) -> Self {
+        Self { output, began: Instant::now(), width, done: Vec::new() }
+    }
+
+    /// Begins a stage.
+    pub fn begin(&mut self, name: &str) -> Running<'_> {
+        if self.output.is_json() {
+            self.output.json(&json!({"stage": name, "state": "running"}));
+        } else if self.output.is_live() {
+            let line = format!("{name:<width$}  running", width = self.width);
+            let _ = write!(std::io::stderr(), "{}\r", self.output.paint(Paint::Dim, &line));
+        }
+        Running { name: name.to_owned(), began: Instant::now(), stages: self }
+    }
+
+    /// Time since the first stage.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
+
+impl Running<'_> {
+    /// A line about what happens in the stage; foreign text is made safe to show.
+    pub fn note(&self, text: &str) {
+        let output = &self.stages.output;
+        if output.is_json() {
+            output.json(&json!({"stage": self.name, "note": text}));
+        } else {
+            self.clear();
+            output.say(&format!("  {}", output.paint(Paint::Dim, &printable(text))));
+        }
+    }
+
+    /// Ends the stage with a verdict and a few words.
+    pub fn end(self, verdict: Verdict, summary: &str) {
+        let time = self.began.elapsed();
+        let output = self.stages.output.clone();
+        if output.is_json() {
+            let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            output.json(&json!({"stage": self.name, "state": verdict.name(), "summary": summary, "milliseconds": milliseconds}));
+        } else {
+            self.clear();
+            let name = format!("{:<width$}", self.name, width = self.stages.width);
+            let mark = output.paint(verdict.paint(), &format!("{:<9}", verdict.name()));
+            let line = format!("{name}  {mark}  {:>9}  {summary}", show_duration(time));
+            output.say(line.trim_end());
+        }
+        self.stages.done.push((self.name, verdict.name(), time));
+    }
+
+    fn clear(&self) {
+        if self.stages.output.is_live() && !self.stages.output.is_json() {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+    }
+}
