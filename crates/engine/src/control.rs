@@ -101,7 +101,14 @@ async fn turn(controller: &'static Controller, around: &Surroundings, carrier: &
     queue.push_at(object, Instant::now() + wait);
 }
 
-async fn once(controller: &'static Controller, around: &Surroundings, carrier: &Carrier, queue: &mut Queue, object: &ObjectRef, failures: Vec<ApiError>) -> Option<ApiError> {
+async fn once(
+    controller: &'static Controller,
+    around: &Surroundings,
+    carrier: &Carrier,
+    queue: &mut Queue,
+    object: &ObjectRef,
+    failures: Vec<ApiError>,
+) -> Option<ApiError> {
     let step = {
         let view = View { around: around.clone(), failures };
         (controller.step)(object, &view, around.clock.now())
@@ -138,4 +145,3 @@ impl World for View {
         self.around.volumes.clone()
     }
 }
-

@@ -53,8 +53,9 @@ fn again(event: &Value, now: Timestamp) -> Value {
 /// The same happening to the same object has the same name, and is counted.
 fn fingerprint(told: &Told<'_>) -> String {
     let parts = [told.uid, told.reason, told.message, told.component];
-    let hash = parts.iter().flat_map(|part| part.bytes().chain([0])).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = parts
+        .iter()
+        .flat_map(|part| part.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
 }

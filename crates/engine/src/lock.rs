@@ -32,7 +32,8 @@ impl HomeLock {
     /// Names the process that holds it, or the path that cannot be written.
     pub fn take(folder: &Path) -> Result<Self, Problem> {
         let host = |error: &dyn std::fmt::Display| {
-            Problem::new(ProblemKind::Host, format!("the engine cannot use its home: {error}")).hint("pass another with `--home DIR`, or make room and rights there")
+            Problem::new(ProblemKind::Host, format!("the engine cannot use its home: {error}"))
+                .hint("pass another with `--home DIR`, or make room and rights there")
         };
         files::make_folder(folder, 0o700).map_err(|error| host(&error))?;
         let path = folder.join("engine.lock");
@@ -40,7 +41,8 @@ impl HomeLock {
         let file = opened.map_err(|error| host(&files::FileError::new("open", &path, error)))?;
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
             let holder = Whereabouts::read(folder).map_or_else(String::new, |other| format!(" (process {})", other.pid));
-            return Err(Problem::new(ProblemKind::Target, format!("an engine runs with this home already{holder}")).hint("`wharf engine stop` ends it"));
+            return Err(Problem::new(ProblemKind::Target, format!("an engine runs with this home already{holder}"))
+                .hint("`wharf engine stop` ends it"));
         }
         Ok(Self { _file: file, folder: folder.to_path_buf() })
     }
