@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 mod facts;
+mod suite;
 
 /// One command: its name, what it does, and the function that does it.
 struct Command {
@@ -10,7 +11,7 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[facts::COMMAND];
+const COMMANDS: &[Command] = &[suite::COMMAND, facts::COMMAND];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
