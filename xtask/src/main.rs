@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 mod facts;
+mod fuzz;
 mod suite;
 
 /// One command: its name, what it does, and the function that does it.
@@ -11,7 +12,7 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[suite::COMMAND, facts::COMMAND];
+const COMMANDS: &[Command] = &[suite::COMMAND, fuzz::COMMAND, facts::COMMAND];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -27,4 +28,10 @@ fn main() {
         eprintln!("error: {problem}");
         std::process::exit(1);
     }
+}
+
+/// The project's folder.
+fn root() -> std::path::PathBuf {
+    let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
 }
