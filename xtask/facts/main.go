@@ -324,7 +324,8 @@ func describeField(d *decl, f *ast.Field, tag reflect.StructTag) *fieldOut {
 	out.OmitEmpty = omitZero || omitEmpty && !byValue
 	_, optional := markers["optional"]
 	_, optional2 := markers["k8s:optional"]
-	out.Required = !optional && !optional2 && !omitEmpty && !omitZero
+	_, required := markers["required"]
+	out.Required = required || !optional && !optional2 && !omitEmpty && !omitZero
 	if strings.Contains(options, "inline") || jsonName == "" {
 		out.Inline, out.Required, out.OmitEmpty = true, false, false
 		expr := f.Type

@@ -12,6 +12,7 @@ pub mod generated;
 pub mod kinds;
 pub mod labels;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;

@@ -91,6 +91,8 @@ pub enum ListType {
     Default,
     /// One value with one owner.
     Atomic,
+    /// Merged by member although the message is atomic by itself.
+    Granular,
     /// A set of scalars.
     Set,
     /// Merged by these members of each item.

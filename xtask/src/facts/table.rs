@@ -125,7 +125,8 @@ fn ty(of: &Value, module: &str, homes: &Homes) -> Result<String, String> {
 
 fn list(field: &Value) -> Result<Option<String>, String> {
     Ok(match text(field, "list_type") {
-        "" | "granular" => None,
+        "" => None,
+        "granular" => Some("ListType::Granular".to_owned()),
         "atomic" => Some("ListType::Atomic".to_owned()),
         "set" => Some("ListType::Set".to_owned()),
         "map" => {

@@ -87,7 +87,7 @@ impl Shape {
             return Form::Leaf;
         }
         match self.ty {
-            Some(Type::Message(message)) if message.atomic => Form::Leaf,
+            Some(Type::Message(message)) if message.atomic && self.list != ListType::Granular => Form::Leaf,
             Some(Type::Message(_)) => Form::Map,
             None | Some(Type::Map(_)) => Form::Map,
             _ => Form::Leaf,

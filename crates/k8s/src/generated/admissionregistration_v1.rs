@@ -332,7 +332,7 @@ pub static VALIDATING_ADMISSION_POLICY_BINDING: Message = Message {
     fields: &[
         Field { json: "TypeMeta", tag: 0, ty: Type::Message(&super::meta_v1::TYPE_META), inline: true, doc: "", ..F },
         Field { json: "metadata", tag: 1, ty: Type::Message(&super::meta_v1::OBJECT_META), doc: "metadata is the standard object metadata; More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata.", ..F },
-        Field { json: "spec", tag: 2, ty: Type::Message(&VALIDATING_ADMISSION_POLICY_BINDING_SPEC), doc: "spec defines the desired behavior of the ValidatingAdmissionPolicyBinding.", ..F },
+        Field { json: "spec", tag: 2, ty: Type::Message(&VALIDATING_ADMISSION_POLICY_BINDING_SPEC), required: true, doc: "spec defines the desired behavior of the ValidatingAdmissionPolicyBinding.", ..F },
     ],
 };
 
@@ -356,10 +356,10 @@ pub static VALIDATING_ADMISSION_POLICY_BINDING_SPEC: Message = Message {
     doc: "ValidatingAdmissionPolicyBindingSpec is the specification of the ValidatingAdmissionPolicyBinding.",
     atomic: false,
     fields: &[
-        Field { json: "policyName", tag: 1, ty: Type::String, omit_empty: true, doc: "policyName references a ValidatingAdmissionPolicy name which the ValidatingAdmissionPolicyBinding binds to.", ..F },
+        Field { json: "policyName", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "policyName references a ValidatingAdmissionPolicy name which the ValidatingAdmissionPolicyBinding binds to.", ..F },
         Field { json: "paramRef", tag: 2, ty: Type::Message(&PARAM_REF), pointer: true, omit_empty: true, doc: "paramRef specifies the parameter resource used to configure the admission control policy.", ..F },
         Field { json: "matchResources", tag: 3, ty: Type::Message(&MATCH_RESOURCES), pointer: true, omit_empty: true, doc: "matchResources declares what resources match this binding and will be validated by it.", ..F },
-        Field { json: "validationActions", tag: 4, ty: Type::List(&Type::String), omit_empty: true, list: ListType::Set, doc: "validationActions declares how Validations of the referenced ValidatingAdmissionPolicy are enforced.", ..F },
+        Field { json: "validationActions", tag: 4, ty: Type::List(&Type::String), omit_empty: true, required: true, list: ListType::Set, doc: "validationActions declares how Validations of the referenced ValidatingAdmissionPolicy are enforced.", ..F },
     ],
 };
 

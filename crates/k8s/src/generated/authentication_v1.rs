@@ -102,7 +102,7 @@ pub static TOKEN_REVIEW_SPEC: Message = Message {
     doc: "TokenReviewSpec is a description of the token authentication request.",
     atomic: false,
     fields: &[
-        Field { json: "token", tag: 1, ty: Type::String, omit_empty: true, doc: "token is the opaque bearer token.", ..F },
+        Field { json: "token", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "token is the opaque bearer token.", ..F },
         Field { json: "audiences", tag: 2, ty: Type::List(&Type::String), omit_empty: true, list: ListType::Atomic, doc: "audiences is a list of the identifiers that the resource server presented with the token identifies as.", ..F },
     ],
 };

@@ -26,7 +26,7 @@ pub static HORIZONTAL_POD_AUTOSCALER: Message = Message {
     fields: &[
         Field { json: "TypeMeta", tag: 0, ty: Type::Message(&super::meta_v1::TYPE_META), inline: true, doc: "", ..F },
         Field { json: "metadata", tag: 1, ty: Type::Message(&super::meta_v1::OBJECT_META), doc: "Standard object metadata.", ..F },
-        Field { json: "spec", tag: 2, ty: Type::Message(&HORIZONTAL_POD_AUTOSCALER_SPEC), doc: "spec defines the behaviour of autoscaler.", ..F },
+        Field { json: "spec", tag: 2, ty: Type::Message(&HORIZONTAL_POD_AUTOSCALER_SPEC), required: true, doc: "spec defines the behaviour of autoscaler.", ..F },
         Field { json: "status", tag: 3, ty: Type::Message(&HORIZONTAL_POD_AUTOSCALER_STATUS), doc: "status is the current information about the autoscaler.", ..F },
     ],
 };

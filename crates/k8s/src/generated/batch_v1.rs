@@ -13,7 +13,7 @@ pub static CRON_JOB: Message = Message {
     fields: &[
         Field { json: "TypeMeta", tag: 0, ty: Type::Message(&super::meta_v1::TYPE_META), inline: true, doc: "", ..F },
         Field { json: "metadata", tag: 1, ty: Type::Message(&super::meta_v1::OBJECT_META), doc: "Standard object's metadata.", ..F },
-        Field { json: "spec", tag: 2, ty: Type::Message(&CRON_JOB_SPEC), doc: "Specification of the desired behavior of a cron job, including the schedule.", ..F },
+        Field { json: "spec", tag: 2, ty: Type::Message(&CRON_JOB_SPEC), required: true, doc: "Specification of the desired behavior of a cron job, including the schedule.", ..F },
         Field { json: "status", tag: 3, ty: Type::Message(&CRON_JOB_STATUS), doc: "Current status of a cron job.", ..F },
     ],
 };

@@ -473,7 +473,7 @@ pub static CONTAINER_RESTART_RULE: Message = Message {
     doc: "ContainerRestartRule describes how a container exit is handled.",
     atomic: false,
     fields: &[
-        Field { json: "action", tag: 1, ty: Type::String, omit_empty: true, doc: "Specifies the action taken on a container exit if the requirements are satisfied.", ..F },
+        Field { json: "action", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "Specifies the action taken on a container exit if the requirements are satisfied.", ..F },
         Field { json: "exitCodes", tag: 2, ty: Type::Message(&CONTAINER_RESTART_RULE_ON_EXIT_CODES), pointer: true, omit_empty: true, doc: "Represents the exit codes to check on container exits.", ..F },
     ],
 };
@@ -485,7 +485,7 @@ pub static CONTAINER_RESTART_RULE_ON_EXIT_CODES: Message = Message {
     doc: "ContainerRestartRuleOnExitCodes describes the condition for handling an exited container based on its exit codes.",
     atomic: false,
     fields: &[
-        Field { json: "operator", tag: 1, ty: Type::String, omit_empty: true, doc: "Represents the relationship between the container exit code(s) and the specified values.", ..F },
+        Field { json: "operator", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "Represents the relationship between the container exit code(s) and the specified values.", ..F },
         Field { json: "values", tag: 2, ty: Type::List(&Type::Int32), omit_empty: true, list: ListType::Set, doc: "Specifies the set of values to check for container exit codes.", ..F },
     ],
 };
@@ -1139,7 +1139,7 @@ pub static IMAGE_VOLUME_STATUS: Message = Message {
     doc: "ImageVolumeStatus represents the image-based volume status.",
     atomic: false,
     fields: &[
-        Field { json: "imageRef", tag: 1, ty: Type::String, omit_empty: true, doc: "ImageRef is the digest of the image used for this volume.", ..F },
+        Field { json: "imageRef", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "ImageRef is the digest of the image used for this volume.", ..F },
     ],
 };
 
@@ -1776,7 +1776,7 @@ pub static PERSISTENT_VOLUME_CLAIM_STATUS: Message = Message {
         Field { json: "capacity", tag: 3, ty: Type::Map(&Type::Quantity), omit_empty: true, doc: "capacity represents the actual resources of the underlying volume.", ..F },
         Field { json: "conditions", tag: 4, ty: Type::List(&Type::Message(&PERSISTENT_VOLUME_CLAIM_CONDITION)), omit_empty: true, list: ListType::Map(&["type"]), patch: PatchStrategy { merge: true, retain_keys: false, key: Some("type") }, doc: "conditions is the current Condition of persistent volume claim.", ..F },
         Field { json: "allocatedResources", tag: 5, ty: Type::Map(&Type::Quantity), omit_empty: true, doc: "allocatedResources tracks the resources allocated to a PVC including its capacity.", ..F },
-        Field { json: "allocatedResourceStatuses", tag: 7, ty: Type::Map(&Type::String), omit_empty: true, doc: "allocatedResourceStatuses stores status of resource being resized for the given PVC.", ..F },
+        Field { json: "allocatedResourceStatuses", tag: 7, ty: Type::Map(&Type::String), omit_empty: true, list: ListType::Granular, doc: "allocatedResourceStatuses stores status of resource being resized for the given PVC.", ..F },
         Field { json: "currentVolumeAttributesClassName", tag: 8, ty: Type::String, pointer: true, omit_empty: true, doc: "currentVolumeAttributesClassName is the current name of the VolumeAttributesClass the PVC is using.", ..F },
         Field { json: "modifyVolumeStatus", tag: 9, ty: Type::Message(&MODIFY_VOLUME_STATUS), pointer: true, omit_empty: true, doc: "ModifyVolumeStatus represents the status object of ControllerModifyVolume operation.", ..F },
     ],
@@ -1861,7 +1861,7 @@ pub static PERSISTENT_VOLUME_SPEC: Message = Message {
         Field { json: "capacity", tag: 1, ty: Type::Map(&Type::Quantity), omit_empty: true, doc: "capacity is the description of the persistent volume's resources and capacity.", ..F },
         Field { json: "PersistentVolumeSource", tag: 2, ty: Type::Message(&PERSISTENT_VOLUME_SOURCE), inline: true, doc: "persistentVolumeSource is the actual volume backing the persistent volume.", ..F },
         Field { json: "accessModes", tag: 3, ty: Type::List(&Type::String), omit_empty: true, list: ListType::Atomic, doc: "accessModes contains all ways the volume can be mounted.", ..F },
-        Field { json: "claimRef", tag: 4, ty: Type::Message(&OBJECT_REFERENCE), pointer: true, omit_empty: true, doc: "claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim.", ..F },
+        Field { json: "claimRef", tag: 4, ty: Type::Message(&OBJECT_REFERENCE), pointer: true, omit_empty: true, list: ListType::Granular, doc: "claimRef is part of a bi-directional binding between PersistentVolume and PersistentVolumeClaim.", ..F },
         Field { json: "persistentVolumeReclaimPolicy", tag: 5, ty: Type::String, omit_empty: true, doc: "persistentVolumeReclaimPolicy defines what happens to a persistent volume when released from its claim.", ..F },
         Field { json: "storageClassName", tag: 6, ty: Type::String, omit_empty: true, doc: "storageClassName is the name of StorageClass to which this persistent volume belongs.", ..F },
         Field { json: "mountOptions", tag: 7, ty: Type::List(&Type::String), omit_empty: true, list: ListType::Atomic, doc: "mountOptions is the list of mount options, e.g. [\"ro\", \"soft\"].", ..F },
@@ -1974,8 +1974,8 @@ pub static POD_CERTIFICATE_PROJECTION: Message = Message {
     doc: "PodCertificateProjection provides a private key and X.509 certificate in the pod filesystem.",
     atomic: false,
     fields: &[
-        Field { json: "signerName", tag: 1, ty: Type::String, omit_empty: true, doc: "Kubelet's generated CSRs will be addressed to this signer.", ..F },
-        Field { json: "keyType", tag: 2, ty: Type::String, omit_empty: true, doc: "The type of keypair Kubelet will generate for the pod.", ..F },
+        Field { json: "signerName", tag: 1, ty: Type::String, omit_empty: true, required: true, doc: "Kubelet's generated CSRs will be addressed to this signer.", ..F },
+        Field { json: "keyType", tag: 2, ty: Type::String, omit_empty: true, required: true, doc: "The type of keypair Kubelet will generate for the pod.", ..F },
         Field { json: "maxExpirationSeconds", tag: 3, ty: Type::Int32, pointer: true, omit_empty: true, doc: "maxExpirationSeconds is the maximum lifetime permitted for the certificate.", ..F },
         Field { json: "credentialBundlePath", tag: 4, ty: Type::String, omit_empty: true, doc: "Write the credential bundle at this path in the projected volume.", ..F },
         Field { json: "keyPath", tag: 5, ty: Type::String, omit_empty: true, doc: "Write the key at this path in the projected volume.", ..F },

@@ -37,7 +37,7 @@ pub static IP_ADDRESS: Message = Message {
     fields: &[
         Field { json: "TypeMeta", tag: 0, ty: Type::Message(&super::meta_v1::TYPE_META), inline: true, doc: "", ..F },
         Field { json: "metadata", tag: 1, ty: Type::Message(&super::meta_v1::OBJECT_META), doc: "Standard object's metadata.", ..F },
-        Field { json: "spec", tag: 2, ty: Type::Message(&IP_ADDRESS_SPEC), doc: "spec is the desired state of the IPAddress.", ..F },
+        Field { json: "spec", tag: 2, ty: Type::Message(&IP_ADDRESS_SPEC), required: true, doc: "spec is the desired state of the IPAddress.", ..F },
     ],
 };
 
@@ -61,7 +61,7 @@ pub static IP_ADDRESS_SPEC: Message = Message {
     doc: "IPAddressSpec describe the attributes in an IP Address.",
     atomic: false,
     fields: &[
-        Field { json: "parentRef", tag: 1, ty: Type::Message(&PARENT_REFERENCE), pointer: true, omit_empty: true, doc: "ParentRef references the resource that an IPAddress is attached to.", ..F },
+        Field { json: "parentRef", tag: 1, ty: Type::Message(&PARENT_REFERENCE), pointer: true, omit_empty: true, required: true, doc: "ParentRef references the resource that an IPAddress is attached to.", ..F },
     ],
 };
 
@@ -376,9 +376,9 @@ pub static PARENT_REFERENCE: Message = Message {
     atomic: false,
     fields: &[
         Field { json: "group", tag: 1, ty: Type::String, omit_empty: true, doc: "Group is the group of the object being referenced.", ..F },
-        Field { json: "resource", tag: 2, ty: Type::String, omit_empty: true, doc: "Resource is the resource of the object being referenced.", ..F },
+        Field { json: "resource", tag: 2, ty: Type::String, omit_empty: true, required: true, doc: "Resource is the resource of the object being referenced.", ..F },
         Field { json: "namespace", tag: 3, ty: Type::String, omit_empty: true, doc: "Namespace is the namespace of the object being referenced.", ..F },
-        Field { json: "name", tag: 4, ty: Type::String, omit_empty: true, doc: "Name is the name of the object being referenced.", ..F },
+        Field { json: "name", tag: 4, ty: Type::String, omit_empty: true, required: true, doc: "Name is the name of the object being referenced.", ..F },
     ],
 };
 
