@@ -4,6 +4,8 @@
 
 #[path = "real/links.rs"]
 mod links;
+#[path = "real/policies.rs"]
+mod policies;
 #[path = "real/services.rs"]
 mod services;
 #[path = "real/world.rs"]
