@@ -43,7 +43,14 @@ mod tests {
     #[test]
     fn finds_what_was_meant_and_nothing_far() {
         let known = ["FROM", "RUN", "COPY", "ENTRYPOINT", "EXPOSE"];
-        for (wrong, right) in [("FORM", Some("FROM")), ("copi", Some("COPY")), ("ENTRYPIONT", Some("ENTRYPOINT")), ("EXPOSED", Some("EXPOSE")), ("xyz", None), ("", None)] {
+        for (wrong, right) in [
+            ("FORM", Some("FROM")),
+            ("copi", Some("COPY")),
+            ("ENTRYPIONT", Some("ENTRYPOINT")),
+            ("EXPOSED", Some("EXPOSE")),
+            ("xyz", None),
+            ("", None),
+        ] {
             assert_eq!(closest(wrong, known), right, "{wrong}");
         }
         assert_eq!(closest(&"a".repeat(10_000), known), None);

@@ -275,7 +275,8 @@ impl<'a> Lexer<'a> {
     }
 
     fn modified(&mut self, name: &str, first: char) -> Result<String, ExpandError> {
-        let written = if first == ':' { first.to_string() + &self.rest.next().map(String::from).unwrap_or_default() } else { first.to_string() };
+        let written =
+            if first == ':' { first.to_string() + &self.rest.next().map(String::from).unwrap_or_default() } else { first.to_string() };
         let modifier = Modifier::parse(&written).ok_or_else(|| ExpandError::UnsupportedModifier(written.clone()))?;
         let word = self.process(Some('}'), modifier.is_pattern())?.text;
         let value = self.value(name);

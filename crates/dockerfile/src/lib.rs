@@ -23,9 +23,7 @@ pub use directive::Directive;
 pub use error::{PARSE_ERROR_CODE, ParseError};
 pub use flags::{Flag, FlagKind};
 pub use heredoc::Heredoc;
-pub use instruction::{
-    Add, Argument, CommandLine, Copy, From, Healthcheck, Instruction, KeyValue, Kind, Onbuild, Run, Script, Source,
-};
+pub use instruction::{Add, Argument, CommandLine, Copy, From, Healthcheck, Instruction, KeyValue, Kind, Onbuild, Run, Script, Source};
 pub use lexer::{ExpandError, Lookup, expand, expand_heredoc, expand_words};
 pub use mount::{Mount, MountKind, Sharing};
 pub use parser::parse;

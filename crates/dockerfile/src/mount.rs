@@ -130,7 +130,8 @@ fn set(mount: &mut Mount, key: &str, value: Option<&str>) -> Result<(), (String,
     if !kinds.is_empty() && !kinds.contains(&mount.kind) {
         return Err((format!("a {} mount has no `{key}`", name(&KINDS, mount.kind)), String::new()));
     }
-    let text = || value.map(ToOwned::to_owned).ok_or_else(|| (format!("the mount's `{key}` lacks its value"), format!("write `{key}=VALUE`")));
+    let text =
+        || value.map(ToOwned::to_owned).ok_or_else(|| (format!("the mount's `{key}` lacks its value"), format!("write `{key}=VALUE`")));
     let switch = || switch(value).ok_or_else(|| (format!("the mount's `{key}` takes true or false"), String::new()));
     match key {
         "from" => mount.from = Some(text()?),
@@ -176,7 +177,10 @@ fn number(key: &str, text: String, radix: u32) -> Result<String, (String, String
     if text.contains('$') || u32::from_str_radix(&text, radix).is_ok() {
         return Ok(text);
     }
-    Err((format!("the mount's `{key}` is no number: `{text}`"), if radix == 8 { "write it in octal, such as 0700".to_owned() } else { String::new() }))
+    Err((
+        format!("the mount's `{key}` is no number: `{text}`"),
+        if radix == 8 { "write it in octal, such as 0700".to_owned() } else { String::new() },
+    ))
 }
 
 fn switch(value: Option<&str>) -> Option<bool> {

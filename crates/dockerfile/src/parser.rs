@@ -14,7 +14,8 @@ const MOST_UNCLOSED: usize = 16;
 
 /// Reads a Dockerfile. Never fails: what is wrong stands in [`Parsed::errors`], and all the rest is read nevertheless.
 pub fn parse(source: &str) -> Parsed {
-    let mut parser = Parser { source, at: 0, directives: DirectiveReader::new(), errors: Errors::new(source), inner_comments: Vec::new(), unclosed: 0 };
+    let mut parser =
+        Parser { source, at: 0, directives: DirectiveReader::new(), errors: Errors::new(source), inner_comments: Vec::new(), unclosed: 0 };
     let mut items = Vec::new();
     while let Some(line) = parser.next_line() {
         items.push(parser.item(line));
@@ -115,7 +116,8 @@ impl<'a> Parser<'a> {
     }
 
     fn instruction(&mut self, logical: &Logical, mut span: Span) -> Instruction {
-        let heredocs = if readers::takes_heredocs(logical, self.directives.escape) { self.heredocs(&logical.text, span) } else { Vec::new() };
+        let heredocs =
+            if readers::takes_heredocs(logical, self.directives.escape) { self.heredocs(&logical.text, span) } else { Vec::new() };
         span.end = self.at.max(span.end);
         readers::read(logical, span, heredocs, self.directives.escape, &mut self.errors)
     }
@@ -149,7 +151,11 @@ impl<'a> Parser<'a> {
     /// Reports it, and goes on at the next line that looks like an instruction, so that nothing behind is hidden.
     fn unclosed_heredoc(&mut self, name: &str, opener: Span, next_instruction: Option<usize>) -> usize {
         let shown = Span::new(opener.start, opener.start + self.text(opener).len());
-        self.errors.add(shown, format!("the here-document `{name}` is not closed"), format!("end it with a line that holds `{name}` alone"));
+        self.errors.add(
+            shown,
+            format!("the here-document `{name}` is not closed"),
+            format!("end it with a line that holds `{name}` alone"),
+        );
         self.unclosed += 1;
         self.at = next_instruction.filter(|_| self.unclosed <= MOST_UNCLOSED).unwrap_or(self.at);
         self.at

@@ -97,7 +97,8 @@ fn heredocs_of_every_kind() {
         "RUN cat <<<here\nRUN echo $((1<<2))\nRUN [\"a\", \"<<EOF\"]\n",
     ));
     assert_eq!(parsed.instructions().count(), 9);
-    let scripts: Vec<Script> = parsed.instructions().filter_map(|i| if let Kind::Run(run) = &i.kind { Some(run.script()) } else { None }).collect();
+    let scripts: Vec<Script> =
+        parsed.instructions().filter_map(|i| if let Kind::Run(run) = &i.kind { Some(run.script()) } else { None }).collect();
     assert_eq!(scripts[0], Script::Shell("echo one\nRUN no instruction\n".to_owned()));
     assert_eq!(scripts[1], Script::Shell("<<-'X' cat > /f && cat 3<<Y\n\tone $A\nX\ntwo\nY".to_owned()));
     assert!(matches!(&scripts[2], Script::File(text) if text.starts_with("#!/usr/bin/env python3\n")));

@@ -50,7 +50,9 @@ fn pairs(reader: &mut Reader<'_, '_>) -> Option<Vec<KeyValue>> {
     for (start, end) in ranges {
         let (key, value) = split(logical, start, end);
         match value {
-            None => reader.wrong(key.span, format!("`{}` has no equals sign", key.text), "write `NAME=VALUE`, a value with spaces in quotes"),
+            None => {
+                reader.wrong(key.span, format!("`{}` has no equals sign", key.text), "write `NAME=VALUE`, a value with spaces in quotes")
+            }
             Some(_) if key.text.is_empty() => reader.wrong(logical.span(start, end), "a name is missing before the equals sign", ""),
             Some(value) => pairs.push(KeyValue { key, value, legacy: false }),
         }
