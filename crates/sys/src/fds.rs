@@ -16,6 +16,18 @@ pub fn close_on_exec_from(first: u32) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) }).map(drop)
 }
 
+/// Closes every descriptor of this process but one, for a copy that never returns to code that owns any.
+pub fn close_all_but(kept: impl AsFd) {
+    let kept = kept.as_fd().as_raw_fd().cast_unsigned();
+    for (first, last) in [(0, kept.wrapping_sub(1)), (kept + 1, u32::MAX)] {
+        if first <= last && (kept > 0 || first > 0) {
+            // SAFETY: plain integers. Owners of the closed numbers exist only in code that the caller promises not to return to;
+            // a later use of one would fail with EBADF.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0_u32) };
+        }
+    }
+}
+
 /// Makes `source` the standard input (0), output (1) or error (2) of this process, kept across exec.
 ///
 /// # Errors
@@ -28,6 +40,15 @@ pub fn redirect(source: impl AsFd, number: u32) -> io::Result<()> {
         // dup2 onto itself leaves the mark as it was.
         check(libc::fcntl(number, libc::F_SETFD, 0).into()).map(drop)
     }
+}
+
+/// Leaves a copy of a descriptor open under a given number, also across exec. For the demonstration of attacks.
+///
+/// # Errors
+/// What `dup2` says.
+pub fn redirect_to(source: impl AsFd, number: i32) -> io::Result<()> {
+    // SAFETY: plain integers. The number is one that only demonstrations use, in a process that is about to become another program.
+    check(unsafe { libc::dup2(source.as_fd().as_raw_fd(), number) }.into()).map(drop)
 }
 
 /// A pipe, both ends close-on-exec: reading end, writing end.

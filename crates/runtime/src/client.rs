@@ -1,0 +1,374 @@
+//! The engine's side: spawns shims, asks them, hears from them, finds them again after a restart.
+
+mod link;
+mod record;
+mod stream;
+
+use crate::cgroup::Cgroups;
+use crate::protocol::{Answer, Request, SOCKET, StreamsSent, host};
+use crate::spec::*;
+use async_trait::async_trait;
+use base::{Clock, SystemClock};
+use link::Link;
+use record::{Record, Records};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::broadcast;
+
+/// Events that a reader may be behind.
+const EVENTS: usize = 1024;
+/// How long a shim may take to end its pod before it is ended itself.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+
+/// What a runtime needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder for the records of pods; made when missing.
+    pub home: PathBuf,
+    /// Name of the folder in the cgroup hierarchy below which everything of ours lies, such as `wharf`.
+    pub cgroup_root: String,
+    /// The program that is started with [`crate::shim::WORD`] as a shim: this very one.
+    pub shim_program: PathBuf,
+}
+
+/// Runs pods by shims.
+#[derive(Clone)]
+pub struct ShimRuntime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: Config,
+    cgroups: Cgroups,
+    // Executable and readable only: what runs in a container can never write to the program by it.
+    program: OwnedFd,
+    records: Records,
+    pods: Mutex<BTreeMap<PodId, Arc<Pod>>>,
+    filters: Mutex<HashMap<u64, Arc<OwnedFd>>>,
+    events: broadcast::Sender<RuntimeEvent>,
+    weak: u32,
+}
+
+struct Pod {
+    folder: PathBuf,
+    cgroup: String,
+    // One call at a time may make or remove it.
+    changing: tokio::sync::Mutex<()>,
+    link: Mutex<Option<Link>>,
+}
+
+impl Pod {
+    fn new(folder: PathBuf, cgroup: String) -> Arc<Self> {
+        Arc::new(Self { folder, cgroup, changing: tokio::sync::Mutex::default(), link: Mutex::default() })
+    }
+
+    fn link(&self) -> Option<Link> {
+        lock(&self.link).clone().filter(Link::is_alive)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is behind these locks is changed in single steps, so a panic elsewhere leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// The one place where descriptors are given to tokio to be watched.
+#[expect(deprecated, reason = "its replacement is unsafe, for types whose descriptor changes or closes early; here only owners of one descriptor come by")]
+fn watched<T: AsFd + std::os::fd::AsRawFd>(owner: T, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<T>> {
+    tokio::io::unix::AsyncFd::with_interest(owner, interest)
+}
+
+impl ShimRuntime {
+    /// Opens the runtime and adopts every pod that is there: shims that live are joined again.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Host`]: no cgroups, no right to mount, a home that cannot be written.
+    pub async fn open(config: Config) -> Result<Self, RuntimeError> {
+        Self::open_weakened(config, 0).await
+    }
+
+    /// As [`ShimRuntime::open`], with protections switched off ([`crate::weak::Weakness`]) in builds made for that.
+    ///
+    /// # Errors
+    /// As [`ShimRuntime::open`].
+    #[doc(hidden)]
+    pub async fn open_weakened(config: Config, weak: u32) -> Result<Self, RuntimeError> {
+        let weak = if cfg!(feature = "weakened") { weak } else { 0 };
+        let cgroups = Cgroups::detect(&config.cgroup_root).map_err(host("find the cgroups"))?;
+        let program = program(&config.shim_program, weak).map_err(host(format!("open {} for shims", config.shim_program.display())))?;
+        let records = Records::open(&config.home)?;
+        let inner = Inner { config, cgroups, program, records, pods: Mutex::default(), filters: Mutex::default(), events: broadcast::channel(EVENTS).0, weak };
+        let runtime = Self { inner: Arc::new(inner) };
+        for record in runtime.inner.records.all()? {
+            runtime.adopt(record).await;
+        }
+        Ok(runtime)
+    }
+
+    async fn adopt(&self, record: Record) {
+        let pod = Pod::new(record.folder.clone(), record.cgroup.clone());
+        lock(&self.inner.pods).insert(record.id.clone(), pod.clone());
+        let Ok(socket) = sys::socket::connect(&record.folder, SOCKET) else { return self.clean_up(&pod).await };
+        if let Ok(link) = self.join(&record.id, &pod, socket, None) {
+            // A shim that was spawned but never told what pod it is holds nothing.
+            match link.ask(Request::State, Vec::new()).await {
+                Ok((Answer::State(state), _)) => link.set_pid(state.shim_pid),
+                _ => *lock(&pod.link) = None,
+            }
+        }
+    }
+
+    fn join(&self, id: &str, pod: &Arc<Pod>, socket: std::os::unix::net::UnixStream, child: Option<std::process::Child>) -> Result<Link, RuntimeError> {
+        let (runtime, id, owner) = (Arc::downgrade(&self.inner), id.to_owned(), Arc::downgrade(pod));
+        let gone = async move || {
+            let (Some(inner), Some(pod)) = (runtime.upgrade(), owner.upgrade()) else { return };
+            let runtime = Self { inner };
+            // Whatever its containers asked the kernel not to do at the shim's end is done now.
+            runtime.clean_up(&pod).await;
+            let _ = runtime.inner.events.send(RuntimeEvent::ShimGone { pod: id });
+        };
+        let link = Link::begin(socket, child, link::Listener { pod: pod_id(&pod.folder, &self.inner.pods), events: self.inner.events.clone() }, gone);
+        let link = link.map_err(host("join the shim"))?;
+        *lock(&pod.link) = Some(link.clone());
+        Ok(link)
+    }
+
+    async fn clean_up(&self, pod: &Arc<Pod>) {
+        let group = self.inner.cgroups.group(&pod.cgroup);
+        let _ = tokio::task::spawn_blocking(move || {
+            group.kill_all(Duration::from_secs(2));
+            group.remove()
+        })
+        .await;
+    }
+
+    fn pod(&self, id: &str) -> Option<Arc<Pod>> {
+        lock(&self.inner.pods).get(id).cloned()
+    }
+
+    fn link(&self, id: &str) -> Result<Link, RuntimeError> {
+        self.pod(id).and_then(|pod| pod.link()).ok_or_else(|| RuntimeError::NotRunning(format!("the pod {id}")))
+    }
+
+    async fn ask(&self, id: &str, request: Request, fds: Vec<OwnedFd>) -> Result<(Answer, Vec<OwnedFd>), RuntimeError> {
+        self.link(id)?.ask(request, fds).await
+    }
+
+    fn spawn(&self, spec: &PodSpec) -> io::Result<(std::os::unix::net::UnixStream, std::process::Child)> {
+        std::fs::create_dir_all(&spec.folder)?;
+        let listener = sys::socket::listen(&spec.folder, SOCKET)?;
+        let socket = sys::socket::connect(&spec.folder, SOCKET)?;
+        // No environment, no descriptors but the socket: nothing of the engine lives on in what outlives it.
+        let child = Command::new(sys::path::fd_path(&self.inner.program))
+            .arg0("wharf-shim")
+            .args([crate::shim::WORD, &spec.name])
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok((socket, child))
+    }
+
+    fn filter(&self, privileges: &Privileges) -> Result<Option<OwnedFd>, RuntimeError> {
+        if privileges.privileged || !privileges.seccomp {
+            return Ok(None);
+        }
+        let bits = privileges.capabilities.iter().filter_map(|name| sys::creds::capability(name)).fold(0, |bits, bit| bits | bit);
+        let key = crate::seccomp::relevant(bits);
+        let known = lock(&self.inner.filters).get(&key).cloned();
+        let filter = match known {
+            Some(filter) => filter,
+            None => {
+                let made = Arc::new(crate::seccomp::compile_sealed(key).map_err(host("compile the system call filter"))?);
+                lock(&self.inner.filters).insert(key, made.clone());
+                made
+            }
+        };
+        sys::fds::duplicate(&*filter).map(Some).map_err(host("copy the system call filter"))
+    }
+
+    fn streams(&self, link: &Link, container: Option<&str>, exec: Option<u64>, sent: StreamsSent, fds: Vec<OwnedFd>) -> Result<Streams, RuntimeError> {
+        let exit = match (container, exec) {
+            (Some(container), _) => link.wait_container(container, sent.attempt),
+            (None, id) => link.wait_exec(id.unwrap_or(0)),
+        };
+        stream::assemble(sent, fds, exit).map_err(host("open the streams"))
+    }
+}
+
+// The id is the key under which the pod is listed; the folder finds it.
+fn pod_id(folder: &Path, pods: &Mutex<BTreeMap<PodId, Arc<Pod>>>) -> PodId {
+    lock(pods).iter().find(|(_, pod)| pod.folder == folder).map(|(id, _)| id.clone()).unwrap_or_default()
+}
+
+fn program(path: &Path, weak: u32) -> io::Result<OwnedFd> {
+    if weak & crate::weak::Weakness::WritableProgram as u32 != 0 {
+        return Ok(std::fs::File::open(path)?.into());
+    }
+    sys::mount::read_only_handle(path)
+}
+
+fn unexpected(answer: Answer) -> RuntimeError {
+    match answer {
+        Answer::Failed(error) => error,
+        other => RuntimeError::Host { doing: "ask the shim".to_owned(), reason: format!("it answered {other:?}") },
+    }
+}
+
+#[async_trait]
+impl Runtime for ShimRuntime {
+    async fn create_pod(&self, spec: &PodSpec) -> Result<(), RuntimeError> {
+        record::check(&spec.id)?;
+        let pod = lock(&self.inner.pods).entry(spec.id.clone()).or_insert_with(|| Pod::new(spec.folder.clone(), spec.cgroup.clone())).clone();
+        let _changing = pod.changing.lock().await;
+        if pod.link().is_some() {
+            return Ok(());
+        }
+        // On disk before it is made: a crash in between leaves something that can be found.
+        self.inner.records.put(&Record { id: spec.id.clone(), folder: spec.folder.clone(), cgroup: spec.cgroup.clone() })?;
+        let made = async {
+            let (socket, child) = self.spawn(spec).map_err(host(format!("start the shim of {}", spec.name)))?;
+            let pid = child.id();
+            let link = self.join(&spec.id, &pod, socket, Some(child))?;
+            link.set_pid(Some(pid));
+            let request = Request::Create { spec: spec.clone(), cgroup_root: self.inner.config.cgroup_root.clone(), weak: self.inner.weak };
+            match link.ask(request, Vec::new()).await {
+                Ok((Answer::Pid(_), _)) => Ok(()),
+                Ok((other, _)) => Err((link, unexpected(other))),
+                Err(error) => Err((link, error)),
+            }
+            .map_err(|(link, error)| {
+                link.leave();
+                error
+            })
+        };
+        let made = made.await;
+        if made.is_err() {
+            *lock(&pod.link) = None;
+            self.clean_up(&pod).await;
+            lock(&self.inner.pods).remove(&spec.id);
+            let _ = std::fs::remove_file(spec.folder.join(SOCKET));
+            self.inner.records.remove(&spec.id)?;
+        }
+        made
+    }
+
+    async fn start(&self, pod: &str, spec: &ContainerSpec) -> Result<u32, RuntimeError> {
+        let filter = self.filter(&spec.privileges)?;
+        match self.ask(pod, Request::Start(Box::new(spec.clone())), filter.into_iter().collect()).await? {
+            (Answer::Pid(pid), _) => Ok(pid),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    async fn signal(&self, pod: &str, container: &str, signal: i32, everyone: bool) -> Result<(), RuntimeError> {
+        match self.ask(pod, Request::Signal { container: container.to_owned(), signal, everyone }, Vec::new()).await? {
+            (Answer::Done, _) => Ok(()),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    async fn exec(&self, pod: &str, container: &str, spec: &ExecSpec) -> Result<Streams, RuntimeError> {
+        let link = self.link(pod)?;
+        let (id, answer) = link.ask_numbered(Request::Exec { container: container.to_owned(), spec: spec.clone() }, Vec::new());
+        match answer.await? {
+            (Answer::Streams(sent), fds) => self.streams(&link, None, Some(id), sent, fds),
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    async fn attach(&self, pod: &str, container: &str) -> Result<Streams, RuntimeError> {
+        let link = self.link(pod)?;
+        match link.ask(Request::Attach { container: container.to_owned() }, Vec::new()).await? {
+            (Answer::Streams(sent), fds) => {
+                let streams = self.streams(&link, Some(container), None, sent, fds)?;
+                // It may have ended before anybody waited for that.
+                if let Ok((Answer::State(state), _)) = link.ask(Request::State, Vec::new()).await
+                    && let Some((attempt, ContainerState::Exited(exit))) = state.containers.get(container)
+                {
+                    link.tell_exit(container, *attempt, exit.code);
+                }
+                Ok(streams)
+            }
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
+    async fn state(&self, pod: &str) -> Result<Option<PodState>, RuntimeError> {
+        let Some(known) = self.pod(pod) else { return Ok(None) };
+        if let Some(link) = known.link()
+            && let Ok((Answer::State(state), _)) = link.ask(Request::State, Vec::new()).await
+        {
+            return Ok(Some(state));
+        }
+        Ok(Some(record::last_state(&known.folder, SystemClock.now())))
+    }
+
+    async fn update(&self, pod: &str, container: &str, resources: &Resources) -> Result<(), RuntimeError> {
+        let group = self.group(pod, container).await?;
+        group.set(&sys::kernel::Host, resources, true).map_err(host(format!("change the limits of `{container}`")))
+    }
+
+    async fn remove_pod(&self, pod: &str) -> Result<(), RuntimeError> {
+        let Some(known) = self.pod(pod) else { return Ok(()) };
+        let _changing = known.changing.lock().await;
+        let link = lock(&known.link).take();
+        let mut clean = false;
+        if let Some(link) = link {
+            link.leave();
+            clean = matches!(tokio::time::timeout(SHUTDOWN, link.ask(Request::Shutdown, Vec::new())).await, Ok(Ok((Answer::Done, _))));
+            if !clean {
+                link.kill();
+            }
+            link.ended().await;
+        }
+        if !clean {
+            self.clean_up(&known).await;
+        }
+        for name in [SOCKET, crate::protocol::STATE] {
+            let _ = std::fs::remove_file(known.folder.join(name));
+        }
+        self.inner.records.remove(pod)?;
+        lock(&self.inner.pods).remove(pod);
+        Ok(())
+    }
+
+    async fn pods(&self) -> Result<Vec<PodId>, RuntimeError> {
+        Ok(lock(&self.inner.pods).keys().cloned().collect())
+    }
+
+    fn events(&self) -> broadcast::Receiver<RuntimeEvent> {
+        self.inner.events.subscribe()
+    }
+
+    async fn usage(&self, pod: &str, container: &str) -> Result<Usage, RuntimeError> {
+        let group = self.group(pod, container).await?;
+        group.usage().map_err(|_| RuntimeError::NotRunning(container.to_owned()))
+    }
+}
+
+impl ShimRuntime {
+    async fn group(&self, pod: &str, container: &str) -> Result<crate::cgroup::Group, RuntimeError> {
+        let missing = || RuntimeError::NotRunning(container.to_owned());
+        let known = self.pod(pod).ok_or_else(missing)?;
+        let state = self.state(pod).await?.ok_or_else(missing)?;
+        match state.containers.get(container) {
+            Some((attempt, ContainerState::Running { .. })) => Ok(self.inner.cgroups.group(&format!("{}/{container}.{attempt}", known.cgroup))),
+            _ => Err(missing()),
+        }
+    }
+
+    /// A handle on nothing but the program: for tests of what a container can reach.
+    #[doc(hidden)]
+    pub fn program(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.inner.program.as_fd()
+    }
+}
