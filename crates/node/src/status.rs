@@ -17,8 +17,9 @@ pub fn container_id(uid: &str, container: &str, attempt: u32) -> String {
     format!("wharf://{uid}.{container}.{attempt}")
 }
 
-/// `status` of the pod, keeping what others wrote into the one that `pod.object` has.
-pub fn build(pod: &Pod, state: &PodRuntimeState, host: IpAddr, now: Timestamp) -> Value {
+/// `status` of the pod, keeping what others wrote into the one that `pod.object` has; `last` is the one built before, whose times of
+/// transition stand where nothing changed.
+pub fn build(pod: &Pod, state: &PodRuntimeState, last: Option<&Value>, host: IpAddr, now: Timestamp) -> Value {
     let mut status = pod.object.at("status").cloned().filter(Value::is_object).unwrap_or_else(|| json!({}));
     let phase = phase(pod, state);
     status.set("phase", phase);
@@ -55,7 +56,7 @@ pub fn build(pod: &Pod, state: &PodRuntimeState, host: IpAddr, now: Timestamp) -
         status.set("initContainerStatuses", init);
     }
     status.set("containerStatuses", entries(true));
-    let conditions = conditions::all(pod, state, phase, now);
+    let conditions = conditions::all(pod, state, (phase, last), now);
     status.set("conditions", conditions);
     status
 }

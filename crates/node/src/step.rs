@@ -30,8 +30,10 @@ pub struct Observed<'a> {
 pub enum News {
     /// What a new node process found of a pod that an earlier one ran.
     Adopted {
-        /// As the runtime sees it, with the termination messages of ended containers.
+        /// As the runtime sees it.
         runtime: Option<runtime::PodState>,
+        /// Termination messages of ended containers, by name.
+        messages: std::collections::BTreeMap<String, String>,
         /// Its address, when its link is there.
         ip: Option<Ipv4Addr>,
     },

@@ -12,20 +12,21 @@ const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "Co
 type Unmet = Option<(&'static str, String)>;
 
 /// All conditions: the node's own, then those of others as they are.
-pub(super) fn all(pod: &Pod, state: &PodRuntimeState, phase: &str, now: Timestamp) -> Vec<Value> {
+pub(super) fn all(pod: &Pod, state: &PodRuntimeState, (phase, last): (&str, Option<&Value>), now: Timestamp) -> Vec<Value> {
+    let last = last.map_or_else(|| pod.object.items("status.conditions"), |last| last.items("conditions"));
     let sandbox = state.sandbox.is_done() && state.ending.as_ref().is_none_or(|ending| ending.stage < EndStage::Removed);
     let containers_ready = containers_ready(pod, state, phase);
     let ready = containers_ready.clone().or_else(|| gates(pod));
     let unmet: [Unmet; 5] = [(!sandbox).then(|| ("", String::new())), initialized(pod, state, phase), ready, containers_ready, None];
-    let mut all: Vec<Value> = OWN.iter().zip(unmet).map(|(kind, unmet)| condition(pod, kind, unmet, now)).collect();
+    let mut all: Vec<Value> = OWN.iter().zip(unmet).map(|(kind, unmet)| condition((pod, last), kind, unmet, now)).collect();
     let foreign = pod.object.items("status.conditions").iter().filter(|condition| !OWN.contains(&condition.text("type")));
     all.extend(foreign.cloned());
     all
 }
 
-fn condition(pod: &Pod, kind: &str, unmet: Unmet, now: Timestamp) -> Value {
+fn condition((pod, last): (&Pod, &[Value]), kind: &str, unmet: Unmet, now: Timestamp) -> Value {
     let met = if unmet.is_none() { "True" } else { "False" };
-    let old = pod.object.condition(kind).filter(|old| old.text("status") == met);
+    let old = last.iter().find(|old| old.text("type") == kind && old.text("status") == met);
     let since = old.map(|old| old.text("lastTransitionTime").to_owned()).filter(|text| !text.is_empty());
     let mut condition = json!({"type": kind, "status": met, "lastProbeTime": null,
         "lastTransitionTime": since.unwrap_or_else(|| now.rfc3339())});
@@ -38,8 +39,6 @@ fn condition(pod: &Pod, kind: &str, unmet: Unmet, now: Timestamp) -> Value {
                 condition[field] = json!(text);
             }
         }
-    } else if kind != "PodReadyToStartContainers" && old.is_some_and(|old| old.text("reason") == "PodCompleted") {
-        condition["reason"] = json!("PodCompleted");
     }
     condition
 }

@@ -30,7 +30,7 @@ fn state(container: ContainerRun) -> PodRuntimeState {
 }
 
 fn status(pod: &Pod, state: &PodRuntimeState) -> Value {
-    build(pod, state, IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2)), NOW)
+    build(pod, state, None, IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2)), NOW)
 }
 
 fn condition(status: &Value, kind: &str) -> (String, String) {

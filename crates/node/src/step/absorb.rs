@@ -11,7 +11,14 @@ const HALF_SECOND: Duration = Duration::from_millis(500);
 
 pub(super) fn absorb(state: &mut PodRuntimeState, turn: &mut Turn<'_>, news: &News) {
     match news {
-        News::Adopted { runtime, ip } => adopted(state, turn, runtime.as_ref(), *ip),
+        News::Adopted { runtime, messages, ip } => {
+            adopted(state, turn, runtime.as_ref(), *ip);
+            for (name, (attempt, seen)) in runtime.iter().flat_map(|seen| &seen.containers) {
+                if let (Some(run), runtime::ContainerState::Exited(exit)) = (state.containers.get_mut(name), seen) {
+                    exited(run, *attempt, exit, messages.get(name).map_or("", String::as_str));
+                }
+            }
+        }
         News::VolumesReady { refresh_at } => {
             (state.volumes, state.refreshing, state.refresh_at) = (Task::Done, false, *refresh_at);
         }
@@ -293,9 +300,11 @@ fn adopt_container(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, seen
         stop.step = StopStep::Term;
         turn.act(super::PodAction::Terminate { container: name.to_owned() });
     }
-    if let (Stage::Starting, Some((attempt, found))) = (&run.stage, seen)
-        && *attempt == run.runs
+    // Started by a process that did not live to note it.
+    if let (Stage::Starting | Stage::Waiting { .. }, Some((attempt, found))) = (&run.stage, seen)
+        && *attempt >= run.runs
     {
+        run.runs = *attempt;
         let since = match found {
             runtime::ContainerState::Running { started, .. } => *started,
             runtime::ContainerState::Exited(exit) => exit.started,
@@ -311,10 +320,6 @@ fn adopt_container(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, seen
             if attempt + 1 == run.runs =>
         {
             (*since, *pid) = (*started, *found);
-        }
-        (Stage::Running { .. }, Some((attempt, runtime::ContainerState::Exited(exit)))) => {
-            let (attempt, exit) = (*attempt, exit.clone());
-            exited(run, attempt, &exit, "");
         }
         (Stage::Starting, _) => run.stage = Stage::default(),
         _ => {}

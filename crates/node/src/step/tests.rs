@@ -482,7 +482,7 @@ fn what_runs_is_adopted_as_it_is_and_what_ended_meanwhile_is_seen() {
         ("b".to_owned(), (0, runtime::ContainerState::Exited(exit))),
     ];
     let seen = runtime::PodState { shim_pid: Some(1), containers: containers.into() };
-    sim.tell(&[News::Adopted { runtime: Some(seen), ip: Some(Ipv4Addr::new(10, 42, 0, 5)) }]);
+    sim.tell(&[News::Adopted { runtime: Some(seen), messages: Default::default(), ip: Some(Ipv4Addr::new(10, 42, 0, 5)) }]);
     assert_eq!(sim.take(), [PodAction::PrepareVolumes], "volumes are checked, nothing that runs is touched");
     assert!(matches!(sim.state.containers["a"].stage, Stage::Running { pid: 7, .. }));
     sim.tell(&[News::VolumesReady { refresh_at: None }]);
@@ -500,7 +500,7 @@ fn a_stop_under_way_is_taken_up_again_after_adoption() {
     let containers = [("c".to_owned(), (0, runtime::ContainerState::Running { pid: 7, started: sim.now }))];
     let seen = runtime::PodState { shim_pid: Some(1), containers: containers.into() };
     let ip = Ipv4Addr::new(10, 42, 0, 5);
-    sim.tell(&[News::Adopted { runtime: Some(seen), ip: Some(ip) }]);
+    sim.tell(&[News::Adopted { runtime: Some(seen), messages: Default::default(), ip: Some(ip) }]);
     assert_eq!(sim.take(), [PodAction::Withdraw(ip)]);
     sim.tell(&[News::Withdrawn(Ok(()))]);
     assert_eq!(sim.state.containers["c"].stop.as_ref().map(|stop| stop.step.clone()), Some(StopStep::Term));

@@ -1,0 +1,484 @@
+//! The node: one task that keeps every pod's state, steps it when there is news, and hands out the work.
+
+mod actions;
+mod adopt;
+mod events;
+mod messages;
+mod record;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use actions::clean;
+
+use crate::cluster::{Change, Cluster};
+use crate::config::NodeConfig;
+use crate::container::refs;
+use crate::images::Images;
+use crate::pod::Pod;
+use crate::state::{EndStage, PodRuntimeState, Stage};
+use crate::step::{News, Observed, PodAction, step};
+use crate::volumes::{Prepared, TokenCache};
+use base::{Clock, Timestamp};
+use k8s::{Fields, Value};
+use network::PodNetwork;
+use runtime::{Runtime, RuntimeEvent};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+/// What a node works with.
+#[derive(Clone)]
+pub struct Parts {
+    /// Runs containers.
+    pub runtime: Arc<dyn Runtime>,
+    /// Links pods.
+    pub network: Arc<dyn PodNetwork>,
+    /// Has images.
+    pub images: Arc<dyn Images>,
+    /// The API.
+    pub cluster: Arc<dyn Cluster>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The node as others hold it; clones are the same node. Dropping all of them stops its task, and no pod.
+#[derive(Clone)]
+pub struct NodeManager {
+    pub(crate) shared: Arc<Shared>,
+    inbox: mpsc::UnboundedSender<Message>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: NodeConfig,
+    pub(crate) parts: Parts,
+    pub(crate) views: RwLock<BTreeMap<(String, String), View>>,
+    /// Counts changes of views, for those who wait for one.
+    pub(crate) changes: tokio::sync::watch::Sender<u64>,
+}
+
+/// A pod as streams need it.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    pub(crate) pod: Arc<Pod>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) netns: Option<PathBuf>,
+    pub(crate) containers: BTreeMap<String, ContainerView>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerView {
+    pub(crate) attempt: Option<u32>,
+    pub(crate) running: bool,
+    /// Why it does not run.
+    pub(crate) waiting: String,
+}
+
+enum Message {
+    Change(Change),
+    Report(String, Report),
+    Stop(oneshot::Sender<()>),
+}
+
+/// How a piece of work came out.
+enum Report {
+    News(News),
+    Volumes(Prepared, Option<Timestamp>),
+    Linked(network::PodLink),
+    Seen(Option<runtime::PodState>),
+    StatusWritten(bool),
+}
+
+struct Slot {
+    pod: Arc<Pod>,
+    gone: bool,
+    state: PodRuntimeState,
+    volumes: Arc<Prepared>,
+    netns: Option<PathBuf>,
+    tokens: Arc<tokio::sync::Mutex<TokenCache>>,
+    needs: BTreeSet<(&'static str, String)>,
+    /// Over before this node knew it: its status is not ours to write.
+    foreign: bool,
+    stored: Vec<u8>,
+    status: Option<Value>,
+    unwritten: bool,
+    writing: bool,
+    retry_status_at: Option<Timestamp>,
+    timer: Option<Timestamp>,
+}
+
+struct Manager {
+    shared: Arc<Shared>,
+    /// For those who work for it; weak, so that it ends when nobody else holds the node.
+    inbox: mpsc::WeakUnboundedSender<Message>,
+    slots: BTreeMap<String, Slot>,
+    timers: BTreeSet<(Timestamp, String)>,
+    pending: BTreeMap<String, Vec<News>>,
+    events: events::Recorder,
+}
+
+impl NodeManager {
+    /// Starts the node: adopts what runs, removes what should not, and follows the API from then on. Changes may be told at once.
+    pub async fn start(config: NodeConfig, parts: Parts) -> Self {
+        let (inbox, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared { config, parts, views: RwLock::default(), changes: tokio::sync::watch::Sender::new(0) });
+        // Before anything is looked at, so that no exit falls between.
+        let exits = shared.parts.runtime.events();
+        let mut manager = Manager {
+            events: events::Recorder::start(shared.clone()),
+            shared: shared.clone(),
+            inbox: inbox.downgrade(),
+            slots: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            pending: BTreeMap::new(),
+        };
+        manager.adopt().await;
+        manager.advance_all();
+        tokio::spawn(manager.run(receiver, exits));
+        Self { shared, inbox }
+    }
+
+    /// Tells the node of a change in the API.
+    pub fn notify(&self, change: Change) {
+        let _ = self.inbox.send(Message::Change(change));
+    }
+
+    /// Stops the node's task; pods go on.
+    pub async fn stop(&self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.inbox.send(Message::Stop(sender)).is_ok() {
+            let _ = receiver.await;
+        }
+    }
+}
+
+impl Manager {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>, mut exits: broadcast::Receiver<RuntimeEvent>) {
+        loop {
+            let sleep = self.sleep();
+            tokio::select! {
+                message = inbox.recv() => match message {
+                    Some(Message::Stop(done)) => {
+                        let _ = done.send(());
+                        return;
+                    }
+                    Some(message) => self.take(message),
+                    None => return,
+                },
+                event = exits.recv() => match event {
+                    Ok(event) => self.of_runtime(event),
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.look_again(),
+                    Err(broadcast::error::RecvError::Closed) => exits = self.shared.parts.runtime.events(),
+                },
+                () = sleep => {}
+            }
+            // What came together is taken together: one step and one write for each pod.
+            for _ in 0..1_024 {
+                match inbox.try_recv() {
+                    Ok(Message::Stop(done)) => {
+                        let _ = done.send(());
+                        return;
+                    }
+                    Ok(message) => self.take(message),
+                    Err(_) => break,
+                }
+            }
+            while let Ok(event) = exits.try_recv() {
+                self.of_runtime(event);
+            }
+            self.ring();
+            self.advance_all();
+        }
+    }
+
+    /// Until the next timer; a clock that was set back is noticed within a minute.
+    fn sleep(&self) -> impl Future<Output = ()> + use<> {
+        let now = self.shared.parts.clock.now();
+        let wait = self.timers.first().map(|(at, _)| at.since(now).min(Duration::from_secs(60)));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn ring(&mut self) {
+        let now = self.shared.parts.clock.now();
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, uid)) = self.timers.pop_first() else { return };
+            if let Some(slot) = self.slots.get_mut(&uid) {
+                slot.timer = None;
+            }
+            self.pending.entry(uid).or_default();
+        }
+    }
+
+    fn tell(&mut self, uid: &str, news: News) {
+        self.pending.entry(uid.to_owned()).or_default().push(news);
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Change(change) => self.of_api(change),
+            Message::Report(uid, report) => self.of_work(&uid, report),
+            Message::Stop(_) => {}
+        }
+    }
+
+    fn of_api(&mut self, change: Change) {
+        match change {
+            Change::PodChanged(object) => self.of_pod(object),
+            Change::PodGone { uid, .. } => {
+                if let Some(slot) = self.slots.get_mut(&uid) {
+                    slot.gone = true;
+                    self.pending.entry(uid).or_default();
+                }
+            }
+            Change::ConfigMapChanged { namespace, name } => self.of_dependency("ConfigMap", &namespace, &name),
+            Change::SecretChanged { namespace, name } => self.of_dependency("Secret", &namespace, &name),
+            Change::ClaimChanged { namespace, name } => self.of_dependency("PersistentVolumeClaim", &namespace, &name),
+            Change::ImagesChanged => {
+                let waits =
+                    |slot: &Slot| slot.state.containers.values().any(|run| matches!(run.stage, Stage::Waiting { until: Some(_), .. }));
+                let waiting: Vec<String> = self.slots.iter().filter(|(_, slot)| waits(slot)).map(|(uid, _)| uid.clone()).collect();
+                for uid in waiting {
+                    self.tell(&uid, News::DependencyChanged);
+                }
+            }
+        }
+    }
+
+    fn of_dependency(&mut self, kind: &'static str, namespace: &str, name: &str) {
+        // A PersistentVolume has no namespace: it may be behind any claim.
+        let needs = |slot: &Slot| {
+            if namespace.is_empty() {
+                slot.needs.iter().any(|(needed, _)| *needed == kind)
+            } else {
+                slot.pod.namespace == namespace && slot.needs.contains(&(kind, name.to_owned()))
+            }
+        };
+        let touched: Vec<String> = self.slots.iter().filter(|(_, slot)| needs(slot)).map(|(uid, _)| uid.clone()).collect();
+        for uid in touched {
+            self.tell(&uid, News::DependencyChanged);
+        }
+    }
+
+    fn of_pod(&mut self, object: Arc<Value>) {
+        if object.text("spec.nodeName") != self.shared.config.name {
+            return;
+        }
+        let uid = object.uid().to_owned();
+        match self.slots.get_mut(&uid) {
+            Some(slot) => {
+                let newer = Pod::of(object);
+                // What the downward API shows of the pod itself.
+                let shown = |pod: &Pod| (pod.object.at("metadata.labels").cloned(), pod.object.at("metadata.annotations").cloned());
+                if shown(&newer) != shown(&slot.pod) {
+                    self.pending.entry(uid.clone()).or_default().push(News::DependencyChanged);
+                }
+                slot.needs = refs::dependencies(&newer);
+                slot.pod = Arc::new(newer);
+            }
+            None => {
+                let slot = Slot::new(Pod::of(object), None);
+                self.slots.insert(uid.clone(), slot);
+            }
+        }
+        self.pending.entry(uid).or_default();
+    }
+
+    fn of_work(&mut self, uid: &str, report: Report) {
+        let Some(slot) = self.slots.get_mut(uid) else { return };
+        let news = match report {
+            Report::News(news) => news,
+            Report::Volumes(prepared, refresh_at) => {
+                slot.volumes = Arc::new(prepared);
+                News::VolumesReady { refresh_at }
+            }
+            Report::Linked(link) => {
+                slot.netns = Some(link.netns);
+                News::NetworkReady(link.address)
+            }
+            Report::StatusWritten(written) => {
+                slot.writing = false;
+                if !written {
+                    slot.unwritten = true;
+                    slot.retry_status_at = Some(self.shared.parts.clock.now().plus(Duration::from_secs(1)));
+                }
+                self.pending.entry(uid.to_owned()).or_default();
+                return;
+            }
+            Report::Seen(seen) => return self.of_seen(uid, seen),
+        };
+        self.tell(uid, news);
+    }
+
+    /// The runtime's own view, asked for after events were missed.
+    fn of_seen(&mut self, uid: &str, seen: Option<runtime::PodState>) {
+        let Some(seen) = seen.filter(|seen| seen.shim_pid.is_some()) else { return self.tell(uid, News::ShimGone) };
+        for (container, (attempt, state)) in seen.containers {
+            if let runtime::ContainerState::Exited(exit) = state {
+                self.of_runtime(RuntimeEvent::Exited { pod: uid.to_owned(), container, attempt, exit });
+            }
+        }
+    }
+
+    fn of_runtime(&mut self, event: RuntimeEvent) {
+        match event {
+            RuntimeEvent::ShimGone { pod } => {
+                if self.slots.contains_key(&pod) {
+                    self.tell(&pod, News::ShimGone);
+                }
+            }
+            RuntimeEvent::Exited { pod, container, attempt, exit } => {
+                let Some(slot) = self.slots.get(&pod) else { return };
+                let message = messages::read(&self.shared.config, &slot.pod, &container, attempt, exit.code);
+                self.tell(&pod, News::Exited { container, attempt, exit, message });
+            }
+        }
+    }
+
+    fn look_again(&mut self) {
+        for uid in self.slots.keys() {
+            let (shared, uid) = (self.shared.clone(), uid.clone());
+            let Some(inbox) = self.inbox.upgrade() else { return };
+            tokio::spawn(async move {
+                if let Ok(seen) = shared.parts.runtime.state(&uid).await {
+                    let _ = inbox.send(Message::Report(uid, Report::Seen(seen)));
+                }
+            });
+        }
+    }
+
+    fn advance_all(&mut self) {
+        for (uid, news) in std::mem::take(&mut self.pending) {
+            self.advance(&uid, &news);
+        }
+    }
+
+    fn advance(&mut self, uid: &str, news: &[News]) {
+        let Some(slot) = self.slots.get_mut(uid) else { return };
+        let now = self.shared.parts.clock.now();
+        let observed = Observed { pod: &slot.pod, gone: slot.gone, news };
+        let (state, actions) = step(std::mem::take(&mut slot.state), &observed, now);
+        slot.state = state;
+        if slot.state.ending.as_ref().is_some_and(|ending| ending.stage == EndStage::Gone) {
+            self.forget(uid);
+            return;
+        }
+        record::store(&self.shared.config, slot);
+        for action in actions {
+            self.act(uid, action);
+        }
+        self.write_status(uid, now);
+        self.set_timer(uid);
+        self.show(uid);
+    }
+
+    fn set_timer(&mut self, uid: &str) {
+        let Some(slot) = self.slots.get_mut(uid) else { return };
+        let wake = [slot.state.wake, slot.retry_status_at].into_iter().flatten().min();
+        if slot.timer == wake {
+            return;
+        }
+        if let Some(old) = slot.timer.take() {
+            self.timers.remove(&(old, uid.to_owned()));
+        }
+        if let Some(at) = wake {
+            slot.timer = Some(at);
+            self.timers.insert((at, uid.to_owned()));
+        }
+    }
+
+    /// Lets streams find the pod.
+    fn show(&self, uid: &str) {
+        let Some(slot) = self.slots.get(uid) else { return };
+        let container = |run: &crate::state::ContainerRun| ContainerView {
+            attempt: run.attempt(),
+            running: run.is_running(),
+            waiting: match &run.stage {
+                Stage::Waiting { reason, .. } if !reason.is_empty() => reason.clone(),
+                _ => "ContainerCreating".into(),
+            },
+        };
+        let view = View {
+            pod: slot.pod.clone(),
+            ip: slot.ip(&self.shared.config),
+            netns: slot.netns.clone(),
+            containers: slot.state.containers.iter().map(|(name, run)| (name.clone(), container(run))).collect(),
+        };
+        let key = (slot.pod.namespace.clone(), slot.pod.name.clone());
+        self.shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(key, view);
+        self.shared.changes.send_modify(|count| *count += 1);
+    }
+
+    fn forget(&mut self, uid: &str) {
+        let Some(slot) = self.slots.remove(uid) else { return };
+        if let Some(at) = slot.timer {
+            self.timers.remove(&(at, uid.to_owned()));
+        }
+        let key = (slot.pod.namespace.clone(), slot.pod.name.clone());
+        let mut views = self.shared.views.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if views.get(&key).is_some_and(|view| view.pod.uid == uid) {
+            views.remove(&key);
+        }
+        drop(views);
+        self.shared.changes.send_modify(|count| *count += 1);
+        let config = self.shared.config.clone();
+        let pod = slot.pod;
+        tokio::task::spawn_blocking(move || record::remove(&config, &pod.uid, Some((&pod.namespace, &pod.name))));
+    }
+
+    fn act(&mut self, uid: &str, action: PodAction) {
+        let Some(slot) = self.slots.get(uid) else { return };
+        if let PodAction::Event { warning, reason, message, container } = action {
+            let at = self.shared.parts.clock.now();
+            self.events.record(events::Note { pod: slot.pod.clone(), container, warning, reason, message, at });
+            return;
+        }
+        let job = actions::Job {
+            shared: self.shared.clone(),
+            pod: slot.pod.clone(),
+            ip: slot.ip(&self.shared.config),
+            netns: slot.netns.clone(),
+            volumes: slot.volumes.clone(),
+            tokens: slot.tokens.clone(),
+            status: slot.status.clone(),
+        };
+        let (Some(inbox), uid) = (self.inbox.upgrade(), uid.to_owned()) else { return };
+        tokio::spawn(async move {
+            if let Some(report) = job.run(action).await {
+                let _ = inbox.send(Message::Report(uid, report));
+            }
+        });
+    }
+}
+
+impl Slot {
+    fn new(pod: Pod, state: Option<PodRuntimeState>) -> Self {
+        Self {
+            gone: false,
+            foreign: false,
+            needs: refs::dependencies(&pod),
+            state: state.unwrap_or_else(|| record::from_api(&pod)),
+            pod: Arc::new(pod),
+            volumes: Arc::default(),
+            netns: None,
+            tokens: Arc::default(),
+            stored: Vec::new(),
+            status: None,
+            unwritten: false,
+            writing: false,
+            retry_status_at: None,
+            timer: None,
+        }
+    }
+
+    fn ip(&self, config: &NodeConfig) -> Option<IpAddr> {
+        if self.pod.host_network { Some(config.address) } else { self.state.ip.map(IpAddr::V4) }
+    }
+}
