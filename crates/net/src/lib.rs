@@ -1,1 +1,10 @@
-//! HTTP server and client plumbing: TLS, limits, drain.
+//! HTTP plumbing: TLS, HTTP/1.1 and h2 on one port, limits, upgrades, and a drain that loses nothing.
+
+pub mod body;
+pub mod drain;
+pub mod server;
+pub mod tls;
+
+pub use body::{Body, BodyError, read_body};
+pub use drain::{Drain, Draining};
+pub use server::{Handler, Limits, Peer, Serving, serve};
