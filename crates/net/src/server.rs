@@ -83,7 +83,12 @@ impl Serving {
 ///
 /// # Errors
 /// When the listener has no address.
-pub fn serve<H: Handler>(listener: TcpListener, tls: Option<Arc<rustls::ServerConfig>>, limits: Limits, handler: Arc<H>) -> std::io::Result<Serving> {
+pub fn serve<H: Handler>(
+    listener: TcpListener,
+    tls: Option<Arc<rustls::ServerConfig>>,
+    limits: Limits,
+    handler: Arc<H>,
+) -> std::io::Result<Serving> {
     let address = listener.local_addr()?;
     let drain = Drain::default();
     let accepting = tokio::spawn(accept(listener, tls.map(TlsAcceptor::from), limits, handler, drain.subscribe()));
@@ -123,7 +128,14 @@ async fn accept<H: Handler>(listener: TcpListener, tls: Option<TlsAcceptor>, lim
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection<H: Handler>(stream: TcpStream, address: SocketAddr, tls: Option<TlsAcceptor>, limits: Limits, handler: Arc<H>, draining: Draining) {
+async fn connection<H: Handler>(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    handler: Arc<H>,
+    draining: Draining,
+) {
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         return requests(stream, Peer { address, certificate: None }, limits, handler, draining).await;

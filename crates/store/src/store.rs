@@ -110,6 +110,11 @@ impl Store {
         self.read().revision
     }
 
+    /// Why nothing can be written any more; `None` while all is well.
+    pub fn stopped(&self) -> Option<String> {
+        self.read().stopped.clone()
+    }
+
     /// One key.
     pub fn get(&self, key: &str) -> Option<Arc<Entry>> {
         self.read().tree.get(key).cloned()

@@ -56,9 +56,13 @@ mod tests {
 
     #[test]
     fn both_views_hold_the_same() {
-        let stored = json!({"apiVersion": "v1", "kind": "Event", "involvedObject": {"name": "a"}, "message": "m", "reason": "r", "count": 2});
+        let stored =
+            json!({"apiVersion": "v1", "kind": "Event", "involvedObject": {"name": "a"}, "message": "m", "reason": "r", "count": 2});
         let shown = out(EVENTS_EVENT, Arc::new(stored.clone()));
-        assert_eq!(*shown, json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "regarding": {"name": "a"}, "note": "m", "reason": "r", "deprecatedCount": 2}));
+        assert_eq!(
+            *shown,
+            json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "regarding": {"name": "a"}, "note": "m", "reason": "r", "deprecatedCount": 2})
+        );
         assert_eq!(back(EVENTS_EVENT, (*shown).clone()), stored);
     }
 }

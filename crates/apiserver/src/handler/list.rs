@@ -100,20 +100,28 @@ impl Call<'_> {
     /// 400 for parameters that make no sense, 410 for a page of a state that is no longer known.
     pub fn list(&self, query: &Query, selection: &Selection) -> Result<Listed, ApiError> {
         let store = &self.core.objects.store;
-        let limit = usize::try_from(query.number("limit")?.unwrap_or(0)).map_err(|_| ApiError::bad_request("limit must not be negative"))?;
+        let limit =
+            usize::try_from(query.number("limit")?.unwrap_or(0)).map_err(|_| ApiError::bad_request("limit must not be negative"))?;
         let (from, at) = self.start(query, store.revision())?;
         let below = prefix(self.target.kind, &self.target.namespace);
         if from.as_ref().is_some_and(|from| !from.starts_with(&below)) {
             return Err(ApiError::bad_request("continue key is not valid: it is of another list"));
         }
         let from = from.unwrap_or_default();
-        let gone = |_| ApiError::expired("The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.");
+        let gone = |_| {
+            ApiError::expired(
+                "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.",
+            )
+        };
         let (entries, revision, rest) = if selection.is_all() {
             let page = store.list(&below, limit, &from, at).map_err(gone)?;
             (page.entries, page.revision, page.rest.map(|(key, left)| (key, Some(left))))
         } else {
             let page = store.list(&below, 0, &from, at).map_err(gone)?;
-            let mut wanted = page.entries.into_iter().filter(|entry| selection.matches(&convert::out(self.target.kind, self.core.objects.decode(entry))));
+            let mut wanted = page
+                .entries
+                .into_iter()
+                .filter(|entry| selection.matches(&convert::out(self.target.kind, self.core.objects.decode(entry))));
             let found: Vec<_> = wanted.by_ref().take(if limit == 0 { usize::MAX } else { limit }).collect();
             (found, page.revision, wanted.next().map(|next| (next.key.clone(), None)))
         };
@@ -176,7 +184,8 @@ pub fn not_ahead(revision: Revision, now: Revision) -> Result<Revision, ApiError
     }
     let mut error = ApiError::new(504, "Timeout", format!("Too large resource version: {revision}, current: {now}"));
     error.retry_after_seconds = Some(1);
-    error.causes = vec![k8s::Cause { reason: "ResourceVersionTooLarge", field: String::new(), message: "Too large resource version".to_owned() }];
+    error.causes =
+        vec![k8s::Cause { reason: "ResourceVersionTooLarge", field: String::new(), message: "Too large resource version".to_owned() }];
     Err(error)
 }
 

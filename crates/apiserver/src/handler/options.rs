@@ -89,12 +89,21 @@ impl DeleteOptions {
         let body = body.unwrap_or(&empty);
         let text = |name: &str| if body.text(name).is_empty() { query.get(name).to_owned() } else { body.text(name).to_owned() };
         let owned = |path: &str| body.at(path).and_then(Value::as_str).map(str::to_owned);
-        let orphan = body.at("orphanDependents").and_then(Value::as_bool).or_else(|| query.has("orphanDependents").then(|| query.flag("orphanDependents")));
+        let orphan = body
+            .at("orphanDependents")
+            .and_then(Value::as_bool)
+            .or_else(|| query.has("orphanDependents").then(|| query.flag("orphanDependents")));
         let propagation = match (text("propagationPolicy").as_str(), orphan) {
             ("Foreground", None) => Propagation::Foreground,
             ("Orphan", None) | ("", Some(true)) => Propagation::Orphan,
             ("Background", None) | ("", _) => Propagation::Background,
-            (_, Some(_)) => return Err(invalid("propagationPolicy", "FieldValueInvalid", "orphanDependents and deletionPropagation cannot be both set".to_owned())),
+            (_, Some(_)) => {
+                return Err(invalid(
+                    "propagationPolicy",
+                    "FieldValueInvalid",
+                    "orphanDependents and deletionPropagation cannot be both set".to_owned(),
+                ));
+            }
             (other, None) => {
                 let why = format!("Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\"");
                 return Err(invalid("propagationPolicy", "FieldValueNotSupported", why));

@@ -125,7 +125,9 @@ impl Call<'_> {
     fn read_intent(&mut self, given: &Value) -> Result<Value, ApiError> {
         let kind = self.target.kind;
         if self.options.manager.is_empty() {
-            return Err(ApiError::bad_request("PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch"));
+            return Err(ApiError::bad_request(
+                "PatchOptions.meta.k8s.io is invalid: fieldManager: Required value: is required for apply patch",
+            ));
         }
         let api_version = kind.api_version();
         let checked = fields::check(kind.schema, given).map_err(|error| fields::refusal(&api_version, kind.kind, &error))?;

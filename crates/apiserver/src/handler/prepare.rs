@@ -2,7 +2,8 @@
 
 use base::Timestamp;
 use k8s::kinds::{
-    DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, NETWORK_POLICY, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, PRIORITY_CLASS, REPLICA_SET, SERVICE,
+    DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, NETWORK_POLICY, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, PRIORITY_CLASS,
+    REPLICA_SET, SERVICE,
 };
 use k8s::{ApiError, Fields, Kind, Value};
 use serde_json::{Map, json};
@@ -77,7 +78,17 @@ pub enum Part {
 
 /// Keeps in `new` what a write of this part may not change.
 pub fn update(kind: &'static Kind, part: Part, old: &Value, new: &mut Value) {
-    let ours = ["uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation", "selfLink", "generateName", "name", "namespace"];
+    let ours = [
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generation",
+        "selfLink",
+        "generateName",
+        "name",
+        "namespace",
+    ];
     match part {
         Part::Whole => return,
         Part::Main => {

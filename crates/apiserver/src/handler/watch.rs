@@ -39,17 +39,32 @@ impl Watching {
     ///
     /// # Errors
     /// 400 for parameters that make no sense; 410 for a version that is too old.
-    pub fn begin(core: &Arc<Core>, kind: &'static Kind, namespace: &str, query: &Query, mut selection: Selection, name: &str, shape: Shape) -> Result<Self, ApiError> {
+    pub fn begin(
+        core: &Arc<Core>,
+        kind: &'static Kind,
+        (namespace, name): (&str, &str),
+        query: &Query,
+        mut selection: Selection,
+        shape: Shape,
+    ) -> Result<Self, ApiError> {
         name.clone_into(&mut selection.name);
         let store = &core.objects.store;
         let below = prefix(convert::stored_kind(kind), namespace);
         let send = query.flag("sendInitialEvents");
         let how = query.get("resourceVersionMatch");
         if query.has("sendInitialEvents") && how != "NotOlderThan" {
-            return Err(ApiError::new(422, "Invalid", "ListOptions.meta.k8s.io is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
+            return Err(ApiError::new(
+                422,
+                "Invalid",
+                "ListOptions.meta.k8s.io is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+            ));
         }
         if !query.has("sendInitialEvents") && !how.is_empty() {
-            return Err(ApiError::new(422, "Invalid", "ListOptions.meta.k8s.io is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"));
+            return Err(ApiError::new(
+                422,
+                "Invalid",
+                "ListOptions.meta.k8s.io is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
         }
         let wanted = version(query.get("resourceVersion"))?;
         not_ahead(wanted, store.revision())?;
@@ -61,7 +76,9 @@ impl Watching {
         } else {
             (Vec::new(), if wanted == 0 { store.revision() } else { wanted })
         };
-        let watch = store.watch(&below, since).map_err(|error| ApiError::expired(format!("too old resource version: {} ({})", error.asked, error.oldest)))?;
+        let watch = store
+            .watch(&below, since)
+            .map_err(|error| ApiError::expired(format!("too old resource version: {} ({})", error.asked, error.oldest)))?;
         let bookmarks = query.flag("allowWatchBookmarks");
         let seconds = query.number("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok()).filter(|&seconds| seconds > 0);
         // Spread, so that watchers that began together do not all come back together.
@@ -137,7 +154,8 @@ impl Watching {
             match event {
                 Ok(event) => self.event(&mut part, &event),
                 Err(WatchEnd::Lagged) => {
-                    let status = ApiError::expired("too old resource version: changes were dropped because they were read too slowly").to_status();
+                    let status =
+                        ApiError::expired("too old resource version: changes were dropped because they were read too slowly").to_status();
                     line(&mut part, "ERROR", status.to_string().as_bytes());
                     return Err(part.freeze());
                 }
@@ -150,7 +168,9 @@ impl Watching {
 
     // Whoever selects sees an object that comes to match as added, and one that ceases to match as deleted.
     fn event(&self, part: &mut BytesMut, event: &Event) {
-        let matches = |entry: &Option<Arc<Entry>>| entry.as_ref().is_some_and(|entry| self.selection.is_all() || self.selection.matches(&self.decoded(entry)));
+        let matches = |entry: &Option<Arc<Entry>>| {
+            entry.as_ref().is_some_and(|entry| self.selection.is_all() || self.selection.matches(&self.decoded(entry)))
+        };
         match (matches(&event.before), matches(&event.now)) {
             (false, true) => self.write(part, "ADDED", &last_body(event)),
             (true, true) => self.write(part, "MODIFIED", &last_body(event)),

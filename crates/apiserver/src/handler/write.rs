@@ -63,14 +63,17 @@ impl Call<'_> {
         self.warnings.extend(warnings);
         (kind.default)(object);
         self.validate(object, None)?;
-        self.support(object)?;
         if !tracked {
             apply::track_update(kind.schema, None, object, &self.manager(&["status"]));
         }
         let name = object.name().to_owned();
         let path = key(kind, object.namespace(), &name);
         if self.options.dry_run {
-            return if self.core.objects.store.get(&path).is_some() { Err(ApiError::already_exists(kind, &name)) } else { Ok(dry(object, true)) };
+            return if self.core.objects.store.get(&path).is_some() {
+                Err(ApiError::already_exists(kind, &name))
+            } else {
+                Ok(dry(object, true))
+            };
         }
         let put = self.put(&path, object);
         let txn = Txn { expect: vec![Expect::Absent(put.0.clone())], ops: more };
@@ -108,7 +111,11 @@ impl Call<'_> {
     ///
     /// # Errors
     /// 404 when there is none, 409 when it is not the version or the object that the change names.
-    pub async fn modify(&mut self, part: Part, change: &mut (dyn FnMut(&mut Self, &Value) -> Result<Value, ApiError> + Send)) -> Result<Written, ApiError> {
+    pub async fn modify(
+        &mut self,
+        part: Part,
+        change: &mut (dyn FnMut(&mut Self, &Value) -> Result<Value, ApiError> + Send),
+    ) -> Result<Written, ApiError> {
         for _ in 0..TRIES {
             let target = &self.target;
             let stored = self.core.objects.get(target.kind, &target.namespace, &target.name).ok_or_else(|| target.not_found())?;
@@ -137,9 +144,6 @@ impl Call<'_> {
         self.warnings.extend(warnings);
         (kind.default)(&mut new);
         self.validate(&new, Some(old))?;
-        if part == Part::Main {
-            self.support(&new)?;
-        }
         prepare::count(kind, old, &mut new);
         if !tracked {
             let ignored: &[&str] = match part {
@@ -220,15 +224,6 @@ impl Call<'_> {
         Ok(value)
     }
 
-    fn support(&mut self, object: &Value) -> Result<(), ApiError> {
-        let told = k8s::support::check(self.target.kind, object);
-        if !told.refused.is_empty() {
-            return Err(ApiError::invalid(self.target.kind, object.name(), told.refused));
-        }
-        self.warnings.extend(told.warnings);
-        Ok(())
-    }
-
     fn validate(&self, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
         let causes = (self.target.kind.validate)(object, old);
         if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.target.kind, object.name(), causes)) }
@@ -244,7 +239,10 @@ impl Call<'_> {
             if object.namespace().is_empty() {
                 object.set("metadata.namespace", namespace.as_str());
             } else if object.namespace() != namespace {
-                let why = format!("the namespace of the provided object does not match the namespace sent on the request ({} != {namespace})", object.namespace());
+                let why = format!(
+                    "the namespace of the provided object does not match the namespace sent on the request ({} != {namespace})",
+                    object.namespace()
+                );
                 return Err(ApiError::bad_request(why));
             }
         }
@@ -295,7 +293,13 @@ impl Call<'_> {
         (path.into(), bytes, at)
     }
 
-    async fn commit(&self, mut txn: Txn, put: (Arc<str>, Vec<u8>, usize), object: &mut Value, created: bool) -> Result<Written, CommitError> {
+    async fn commit(
+        &self,
+        mut txn: Txn,
+        put: (Arc<str>, Vec<u8>, usize),
+        object: &mut Value,
+        created: bool,
+    ) -> Result<Written, CommitError> {
         let (path, bytes, at) = put;
         let size = bytes.len();
         let (head, tail) = bytes.split_at(at);
@@ -318,7 +322,8 @@ fn dry(object: &Value, created: bool) -> Written {
 
 /// Whether nothing holds a terminating object any more: no finalizer, and for a pod no grace either.
 fn is_free(kind: &'static Kind, object: &Value) -> bool {
-    let held = !object.items("metadata.finalizers").is_empty() || !object.items("spec.finalizers").is_empty() && kind == k8s::kinds::NAMESPACE;
+    let held =
+        !object.items("metadata.finalizers").is_empty() || !object.items("spec.finalizers").is_empty() && kind == k8s::kinds::NAMESPACE;
     let graceful = kind == POD && object.int("metadata.deletionGracePeriodSeconds").is_some_and(|seconds| seconds > 0);
     object.is_terminating() && !held && !graceful
 }

@@ -1,0 +1,401 @@
+//! From a request to an answer: who asks, what for, whether they may, and the verb.
+
+use crate::auth::Attributes;
+use crate::auth::reviews::{REVIEWS, impersonated};
+use crate::core::Core;
+use crate::handler::list::Selection;
+use crate::handler::options::{DeleteOptions, WriteOptions};
+use crate::handler::patching::PatchKind;
+use crate::handler::watch::Watching;
+use crate::handler::write::answers_with_object;
+use crate::handler::{Call, Given, Written, convert};
+use crate::request::{Query, ResourcePath, Target, Verb};
+use crate::respond::{self, Answer, Shape};
+use crate::subresource::{log, scale};
+use crate::user::User;
+use crate::{documents, streams};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, header};
+use hyper::body::Incoming;
+use k8s::kinds::{POD, REQUESTS, RequestKind};
+use k8s::{ApiError, Fields, Kind, Value, protobuf};
+use net::{Body, BodyError, Handler, Peer, read_body};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The API server as the network sees it.
+pub struct Service(pub Arc<Core>);
+
+/// Bytes of a request body; the API server's own limit.
+const BODY_BYTES: usize = 3 << 20;
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+impl Handler for Service {
+    async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
+        let encoding = header_text(request.headers(), header::ACCEPT_ENCODING).to_owned();
+        match answer(&self.0, request, &peer).await {
+            Ok(answer) => respond::compressed(answer, &encoding),
+            Err(error) => respond::refusal(&error),
+        }
+    }
+}
+
+fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+async fn answer(core: &Arc<Core>, request: Request<Incoming>, peer: &Peer) -> Result<Answer, ApiError> {
+    origin(&request)?;
+    let headers = request.headers();
+    let user = core.authenticate(peer, headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()))?;
+    let user = impersonated(core, user, headers)?;
+    let path = request.uri().path().to_owned();
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    match ResourcePath::parse(&path) {
+        Some(named) => resource(core, request, user, named, query).await,
+        None => {
+            let verb = if request.method() == Method::HEAD { "get".to_owned() } else { request.method().as_str().to_ascii_lowercase() };
+            core.authorize(&user, &Attributes { verb, path: path.clone(), ..Attributes::default() })?;
+            documents::answer(core, &request, &path, &query)
+        }
+    }
+}
+
+/// A page in a browser of the machine may reach this port: it is told apart by its `Origin`, and by a `Host` that is a
+/// name of the attacker's (DNS rebinding).
+fn origin(request: &Request<Incoming>) -> Result<(), ApiError> {
+    let refuse = |what: &str| Err(ApiError::new(403, "Forbidden", format!("requests with this {what} are not answered")));
+    if request.headers().contains_key(header::ORIGIN) {
+        return refuse("Origin");
+    }
+    let host = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_else(|| header_text(request.headers(), header::HOST));
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    let ours = name.is_empty()
+        || name.parse::<std::net::IpAddr>().is_ok()
+        || name == "localhost"
+        || name == "kubernetes"
+        || name.starts_with("kubernetes.default");
+    if ours { Ok(()) } else { refuse("Host") }
+}
+
+async fn resource(core: &Arc<Core>, request: Request<Incoming>, user: User, path: ResourcePath, query: Query) -> Result<Answer, ApiError> {
+    let watch = query.flag("watch");
+    let verb = path.verb(request.method(), watch).ok_or_else(not_allowed)?;
+    let asked = Attributes {
+        verb: verb.name().to_owned(),
+        group: path.group.clone(),
+        version: path.version.clone(),
+        resource: path.resource.clone(),
+        subresource: path.subresource.clone(),
+        namespace: if path.resource == "namespaces" && path.group.is_empty() { path.name.clone() } else { path.namespace.clone() },
+        name: path.name.clone(),
+        path: String::new(),
+    };
+    core.authorize(&user, &asked)?;
+    let posed =
+        REQUESTS.iter().find(|known| (known.group, known.version, known.resource) == (&*path.group, &*path.version, &*path.resource));
+    if let Some(posed) = posed {
+        return question(core, request, &user, posed, &path).await;
+    }
+    let kind = k8s::kinds::find_resource(&path.group, &path.version, &path.resource).ok_or_else(no_such_resource)?;
+    if kind.is_namespaced() && path.namespace.is_empty() && !path.name.is_empty() || !kind.is_namespaced() && !path.namespace.is_empty() {
+        return Err(no_such_resource());
+    }
+    let target = Target { kind: convert::stored_kind(kind), namespace: path.namespace, name: path.name, subresource: path.subresource };
+    let mut exchange = Exchange { core, kind, user: &user, target, query };
+    if exchange.target.subresource.is_empty() { exchange.main(verb, request).await } else { exchange.below(verb, request).await }
+}
+
+fn not_allowed() -> ApiError {
+    ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+}
+
+fn no_such_resource() -> ApiError {
+    ApiError::new(404, "NotFound", "the server could not find the requested resource")
+}
+
+/// One request, once it is known what it is for.
+struct Exchange<'a> {
+    core: &'a Arc<Core>,
+    /// The kind as the path names it.
+    kind: &'static Kind,
+    user: &'a User,
+    /// The object as it is stored.
+    target: Target,
+    query: Query,
+}
+
+impl Exchange<'_> {
+    async fn main(&mut self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        match verb {
+            Verb::Get => self.get(&request),
+            Verb::List => self.list(&request),
+            Verb::Watch => self.watch(&request),
+            Verb::Create if !self.target.name.is_empty() => Err(not_allowed()),
+            Verb::Create | Verb::Update | Verb::Patch => self.write(verb, request).await,
+            Verb::Delete => self.delete(request).await,
+            Verb::DeleteCollection => self.delete_collection(request).await,
+        }
+    }
+
+    fn shape(&self, headers: &HeaderMap) -> Result<Shape, ApiError> {
+        let refused = || ApiError::new(406, "NotAcceptable", "only the following media types are accepted: application/json");
+        Shape::negotiate(header_text(headers, header::ACCEPT), self.query.get("includeObject")).ok_or_else(refused)
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call::new(self.core, self.user, self.target.clone())
+    }
+
+    fn get(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
+        let shape = self.shape(request.headers())?;
+        let entry = self.core.objects.store.get(&self.target.key()).ok_or_else(|| ApiError::not_found(self.kind, &self.target.name))?;
+        if shape == Shape::Plain && convert::is_plain(self.kind) {
+            return Ok(respond::json_bytes(200, entry.value.clone()));
+        }
+        let value = convert::out(self.kind, self.core.objects.decode(&entry));
+        Ok(respond::json_value(200, &shape.one(self.kind, &value, self.core.now())))
+    }
+
+    fn list(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
+        let shape = self.shape(request.headers())?;
+        let call = self.call();
+        let selection = Selection::read(&self.query)?;
+        let listed = call.list(&self.query, &selection)?;
+        if shape == Shape::Plain && convert::is_plain(self.kind) {
+            let items = listed.entries.iter().map(|entry| entry.value.clone());
+            return Ok(respond::json_bytes(200, respond::list_of_bytes(self.kind, items, &listed.metadata)));
+        }
+        let objects: Vec<Arc<Value>> =
+            listed.entries.iter().map(|entry| convert::out(self.kind, self.core.objects.decode(entry))).collect();
+        let objects: Vec<&Value> = objects.iter().map(|object| &**object).collect();
+        Ok(respond::json_value(200, &shape.many(self.kind, &objects, listed.metadata, self.core.now())))
+    }
+
+    fn watch(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
+        let shape = self.shape(request.headers())?;
+        let selection = Selection::read(&self.query)?;
+        let watching = Watching::begin(self.core, self.kind, (&self.target.namespace, &self.target.name), &self.query, selection, shape)?;
+        let (sender, body) = Body::stream(8);
+        tokio::spawn(watching.run(sender));
+        Ok(respond::json_bytes(200, body))
+    }
+
+    async fn write(&mut self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let shape = self.shape(request.headers())?;
+        let agent = header_text(request.headers(), header::USER_AGENT).to_owned();
+        let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
+        let mut options = WriteOptions::read(&self.query, &agent)?;
+        if content_type.starts_with("application/apply-patch") && self.query.get("fieldManager").is_empty() {
+            options.manager = String::new();
+        }
+        let body = body(request).await?;
+        let mut call = self.call();
+        call.options = options;
+        let written = match verb {
+            Verb::Patch => {
+                let how = PatchKind::of(&content_type)?;
+                let patch = patch_value(&body, how)?;
+                call.patch(how, &self.stored(patch)).await?
+            }
+            _ => {
+                let given = match given(&content_type, body)? {
+                    given if convert::is_plain(self.kind) => given,
+                    given => Given::Value(self.stored(value_of(given)?)),
+                };
+                if verb == Verb::Create { call.create(given).await? } else { call.update(given).await? }
+            }
+        };
+        let warnings = std::mem::take(&mut call.warnings);
+        let code = if written.created { 201 } else { 200 };
+        let mut answer = self.written(code, &shape, written);
+        respond::add_warnings(answer.headers_mut(), &warnings);
+        Ok(answer)
+    }
+
+    fn stored(&self, value: Value) -> Value {
+        convert::back(self.kind, value)
+    }
+
+    fn written(&self, code: u16, shape: &Shape, written: Written) -> Answer {
+        if *shape == Shape::Plain && convert::is_plain(self.kind) {
+            return respond::json_bytes(code, written.bytes);
+        }
+        let value = convert::out(self.kind, written.value);
+        respond::json_value(code, &shape.one(self.kind, &value, self.core.now()))
+    }
+
+    async fn delete(&mut self, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let shape = self.shape(request.headers())?;
+        let options = self.delete_options(request).await?;
+        let mut call = self.call();
+        let written = call.delete(&options).await?;
+        if written.removed && !answers_with_object(self.kind) || options.dry_run {
+            return Ok(respond::json_value(200, &gone(self.kind, &written.value)));
+        }
+        Ok(self.written(200, &shape, written))
+    }
+
+    async fn delete_options(&self, request: Request<Incoming>) -> Result<DeleteOptions, ApiError> {
+        let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
+        let body = body(request).await?;
+        let options = if body.is_empty() { None } else { Some(value_of(given(&content_type, body)?)?) };
+        DeleteOptions::read(&self.query, options.as_ref())
+    }
+
+    async fn delete_collection(&mut self, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let options = self.delete_options(request).await?;
+        let selection = Selection::read(&self.query)?;
+        let mut call = self.call();
+        let listed = call.list(&self.query, &selection)?;
+        let matching = listed.entries.iter().map(|entry| self.core.objects.decode(entry)).collect();
+        let deleted = call.delete_collection(matching, &options).await?;
+        let objects: Vec<Arc<Value>> = deleted.into_iter().map(|object| convert::out(self.kind, object)).collect();
+        let objects: Vec<&Value> = objects.iter().map(|object| &**object).collect();
+        Ok(respond::json_value(200, &Shape::Plain.many(self.kind, &objects, listed.metadata, self.core.now())))
+    }
+
+    async fn below(&mut self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let name = self.target.subresource.clone();
+        let served = name == "status" && self.kind.has_status
+            || name == "finalize" && self.kind.resource == "namespaces"
+            || self.kind.subresources.iter().any(|known| known.name == name);
+        if !served {
+            return Err(no_such_resource());
+        }
+        match (name.as_str(), verb) {
+            ("status", Verb::Get) => self.get(&request),
+            ("status", Verb::Update | Verb::Patch) | ("finalize", Verb::Update) => self.write(verb, request).await,
+            ("scale", Verb::Get) => Ok(respond::json_value(200, &scale::of(&self.call().stored()?.value))),
+            ("scale", Verb::Update | Verb::Patch) => self.scale(verb, request).await,
+            ("log", Verb::Get) => log::stream(self.core, &self.call().stored()?.value, &self.query).await,
+            ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) if self.kind == POD => {
+                let pod = self.call().stored()?.value;
+                streams::answer(self.core, &pod, &name, &self.query, request).await
+            }
+            ("binding" | "eviction" | "token", Verb::Create) => self.posted(&name, request).await,
+            _ => Err(not_allowed()),
+        }
+    }
+
+    async fn scale(&mut self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let agent = header_text(request.headers(), header::USER_AGENT).to_owned();
+        let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
+        let body = body(request).await?;
+        let mut call = self.call();
+        call.options = WriteOptions::read(&self.query, &agent)?;
+        let scale = if verb == Verb::Patch {
+            let how = PatchKind::of(&content_type)?;
+            call.patch_scale(how, &patch_value(&body, how)?).await?
+        } else {
+            call.set_scale(&value_of(given(&content_type, body)?)?).await?
+        };
+        Ok(respond::json_value(200, &scale))
+    }
+
+    async fn posted(&mut self, name: &str, request: Request<Incoming>) -> Result<Answer, ApiError> {
+        let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
+        let options = WriteOptions::read(&self.query, header_text(request.headers(), header::USER_AGENT))?;
+        let given = value_of(given(&content_type, body(request).await?)?)?;
+        let mut call = self.call();
+        call.options = options;
+        match name {
+            "binding" => call.bind(&given).await.map(|()| respond::json_value(201, &success(None))),
+            "eviction" => call.evict(&given).await.map(|_| respond::json_value(201, &success(None))),
+            _ => {
+                let mut request = call.request_token(given)?;
+                request.set("kind", "TokenRequest");
+                request.set("apiVersion", "authentication.k8s.io/v1");
+                Ok(respond::json_value(201, &request))
+            }
+        }
+    }
+}
+
+async fn question(
+    core: &Arc<Core>,
+    request: Request<Incoming>,
+    user: &User,
+    posed: &'static RequestKind,
+    path: &ResourcePath,
+) -> Result<Answer, ApiError> {
+    if request.method() != Method::POST {
+        return Err(not_allowed());
+    }
+    let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
+    let mut body = value_of(given(&content_type, body(request).await?)?)?;
+    let api_version = if posed.group.is_empty() { posed.version.to_owned() } else { format!("{}/{}", posed.group, posed.version) };
+    body.set("kind", posed.kind);
+    body.set("apiVersion", api_version);
+    if posed.kind == "Binding" {
+        let mut call = Call::new(core, user, Target::object(POD, &path.namespace, body.name()).below("binding"));
+        return call.bind(&body).await.map(|()| respond::json_value(201, &success(None)));
+    }
+    let review = REVIEWS.iter().find(|review| review.kind == posed.kind).ok_or_else(no_such_resource)?;
+    if body.at("metadata.creationTimestamp").is_none() {
+        body.set("metadata.creationTimestamp", Value::Null);
+    }
+    Ok(respond::json_value(201, &(review.answer)(core, user, &path.namespace, body)?))
+}
+
+async fn body(request: Request<Incoming>) -> Result<Bytes, ApiError> {
+    read_body(request.into_body(), BODY_BYTES, BODY_TIME).await.map_err(|error| match error {
+        BodyError::TooLarge(limit) => ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}")),
+        BodyError::TooSlow => ApiError::new(408, "Timeout", "the request body did not come in time"),
+        BodyError::Broken => ApiError::bad_request("the request body could not be read"),
+    })
+}
+
+/// A body by its content type: JSON text, or protobuf decoded.
+fn given(content_type: &str, body: Bytes) -> Result<Given, ApiError> {
+    match content_type.split(';').next().unwrap_or_default().trim() {
+        "" | "application/json" => Ok(Given::Text(body)),
+        protobuf::MEDIA_TYPE => protobuf::decode(&body).map(Given::Value).map_err(|error| ApiError::bad_request(error.to_string())),
+        other => {
+            let why = format!(
+                "the body of the request was in an unknown format - accepted media types include: application/json, {} (it is {other})",
+                protobuf::MEDIA_TYPE
+            );
+            Err(ApiError::new(415, "UnsupportedMediaType", why))
+        }
+    }
+}
+
+fn value_of(given: Given) -> Result<Value, ApiError> {
+    match given {
+        Given::Value(value) => Ok(value),
+        Given::Text(text) => parse(&text),
+    }
+}
+
+fn patch_value(body: &[u8], how: PatchKind) -> Result<Value, ApiError> {
+    let value = parse(body)?;
+    if how == PatchKind::Json || value.is_object() { Ok(value) } else { Err(ApiError::bad_request("the patch is no object")) }
+}
+
+fn parse(text: &[u8]) -> Result<Value, ApiError> {
+    serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("error decoding the body: {error}")))
+}
+
+/// `Status` of an object that is gone.
+fn gone(kind: &'static Kind, object: &Value) -> Value {
+    let mut details = json!({"name": object.name(), "kind": kind.resource, "uid": object.uid()});
+    if !kind.group.is_empty() {
+        details["group"] = json!(kind.group);
+    }
+    success(Some(details))
+}
+
+fn success(details: Option<Value>) -> Value {
+    let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
+    if let Some(details) = details {
+        status["details"] = details;
+    } else {
+        status["code"] = json!(201);
+    }
+    status
+}
