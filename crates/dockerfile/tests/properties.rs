@@ -64,7 +64,7 @@ fn check_instruction(source: &str, instruction: &Instruction) {
     check_span(source, instruction.span);
     check_span(source, instruction.keyword.span);
     check_span(source, instruction.arguments.span);
-    assert_eq!(instruction.keyword.span.of(source).replace("\\\n", "").len() >= instruction.keyword.text.len(), true);
+    assert!(instruction.keyword.span.of(source).replace("\\\n", "").len() >= instruction.keyword.text.len());
     instruction.flags.iter().for_each(|flag| check_span(source, flag.span));
     for heredoc in &instruction.heredocs {
         assert_eq!(heredoc.body_span.of(source), heredoc.body);

@@ -2,7 +2,7 @@
 //!
 //! [`lint`] gives the findings of one file, [`fix`] what a machine can mend, [`formats`] renders them in hadolint's shapes.
 
-// formats
+pub mod formats;
 mod pragma;
 mod rule;
 mod rules;

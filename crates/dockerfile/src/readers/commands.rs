@@ -28,10 +28,10 @@ pub(super) fn entrypoint(reader: &mut Reader<'_, '_>) -> Option<Kind> {
 }
 
 pub(super) fn shell(reader: &mut Reader<'_, '_>) -> Option<Kind> {
-    if let Json::Strings(strings) = json(reader.text()) {
-        if !strings.is_empty() {
-            return Some(Kind::Shell(strings));
-        }
+    if let Json::Strings(strings) = json(reader.text())
+        && !strings.is_empty()
+    {
+        return Some(Kind::Shell(strings));
     }
     let span = reader.span();
     reader.wrong(span, "SHELL takes its arguments in JSON form only", "write `SHELL [\"/bin/sh\", \"-c\"]`");

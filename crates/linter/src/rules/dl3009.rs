@@ -43,9 +43,9 @@ fn target(mount: &Mount) -> Option<&str> {
     mount.target.as_deref().filter(|_| vanishes).map(|target| target.trim_end_matches('/'))
 }
 
-/// A named stage that is not the last and that no other stands on is only copied from.
+/// A stage that is not the last and that no other stands on is only copied from.
 fn reaches_an_image(unit: &Unit<'_>, index: usize) -> bool {
     let stages = &unit.stages.stages;
     let name = stages.get(index).and_then(dockerfile::Stage::name);
-    index + 1 == stages.len() || name.is_none_or(|name| unit.bases.contains(&name))
+    index + 1 == stages.len() || name.is_some_and(|name| unit.bases.contains(&name))
 }

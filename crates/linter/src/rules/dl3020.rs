@@ -22,10 +22,10 @@ const REMOTES: [&str; 5] = ["http://", "https://", "git@", "git://", "ssh://"];
 
 fn check(unit: &Unit<'_>, sink: &mut Sink<'_>) {
     for instruction in unit.instructions() {
-        if let Kind::Add(add) = &instruction.kind {
-            if add.sources.iter().any(is_plain) {
-                sink.at(instruction, "ADD does more than is needed here: it unpacks and fetches by surprise", "write COPY");
-            }
+        if let Kind::Add(add) = &instruction.kind
+            && add.sources.iter().any(is_plain)
+        {
+            sink.at(instruction, "ADD does more than is needed here: it unpacks and fetches by surprise", "write COPY");
         }
     }
 }

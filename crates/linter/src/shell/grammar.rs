@@ -235,14 +235,15 @@ fn simple(cursor: &mut Cursor<'_>) -> Step<()> {
         }
     }
     cursor.skip_blanks();
-    if let ([name], true) = (words.as_slice(), cursor.rest().starts_with('(')) {
-        if !name.quoted && !name.text.is_empty() {
-            cursor.eat("(");
-            cursor.skip_blanks();
-            cursor.expect(")")?;
-            cursor.skip_lines();
-            return cursor.nested(command);
-        }
+    if let ([name], true) = (words.as_slice(), cursor.rest().starts_with('('))
+        && !name.quoted
+        && !name.text.is_empty()
+    {
+        cursor.eat("(");
+        cursor.skip_blanks();
+        cursor.expect(")")?;
+        cursor.skip_lines();
+        return cursor.nested(command);
     }
     if words.is_empty() && !any {
         return Err(NoScript);
