@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::rbac_v1::CLUSTER_ROLE,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::rbac::cluster_role,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::rbac_v1::CLUSTER_ROLE_BINDING,
     subresources: &[],
     default: defaults::rbac::cluster_role_binding,
-    validate: validate::metadata,
+    validate: validate::rbac::cluster_role_binding,
     support: &[],
 };
 

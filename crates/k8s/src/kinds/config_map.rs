@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::CONFIG_MAP,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::data::config_map,
     support: &[],
 };
 

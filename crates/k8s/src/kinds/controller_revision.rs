@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::apps_v1::CONTROLLER_REVISION,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::workload::controller_revision,
     support: &[],
 };
 

@@ -18,7 +18,7 @@ static FACTS: Kind = Kind {
         Subresource { name: "scale", body: ("autoscaling", "v1", "Scale"), verbs: &["get", "patch", "update"] },
     ],
     default: defaults::workload::deployment,
-    validate: validate::metadata,
+    validate: validate::workload::deployment,
     support: support::pod::TEMPLATE,
 };
 

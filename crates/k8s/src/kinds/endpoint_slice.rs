@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::discovery_v1::ENDPOINT_SLICE,
     subresources: &[],
     default: defaults::network::endpoint_slice,
-    validate: validate::metadata,
+    validate: validate::network::endpoint_slice,
     support: &[],
 };
 

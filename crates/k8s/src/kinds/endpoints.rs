@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::ENDPOINTS,
     subresources: &[],
     default: defaults::network::endpoints,
-    validate: validate::metadata,
+    validate: validate::network::endpoints,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::EVENT,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::core::event,
     support: &[],
 };
 

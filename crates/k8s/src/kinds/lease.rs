@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::coordination_v1::LEASE,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::core::lease,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::LIMIT_RANGE,
     subresources: &[],
     default: defaults::core::limit_range,
-    validate: validate::metadata,
+    validate: validate::quota::limit_range,
     support: &[],
 };
 

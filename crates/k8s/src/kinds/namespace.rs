@@ -18,7 +18,7 @@ static FACTS: Kind = Kind {
         Subresource { name: "finalize", body: ("", "v1", "Namespace"), verbs: &["update"] },
     ],
     default: defaults::core::namespace,
-    validate: validate::metadata,
+    validate: validate::core::namespace,
     support: &[],
 };
 

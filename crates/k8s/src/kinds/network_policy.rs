@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::networking_v1::NETWORK_POLICY,
     subresources: &[],
     default: defaults::network::network_policy,
-    validate: validate::metadata,
+    validate: validate::network::network_policy,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::NODE,
     subresources: &[],
     default: defaults::core::node,
-    validate: validate::metadata,
+    validate: validate::core::node,
     support: support::NODE,
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::PERSISTENT_VOLUME,
     subresources: &[],
     default: defaults::storage::persistent_volume,
-    validate: validate::metadata,
+    validate: validate::storage::volume,
     support: support::VOLUME,
 };
 

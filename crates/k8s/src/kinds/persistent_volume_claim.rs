@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::PERSISTENT_VOLUME_CLAIM,
     subresources: &[],
     default: defaults::storage::persistent_volume_claim,
-    validate: validate::metadata,
+    validate: validate::storage::claim,
     support: support::CLAIM,
 };
 

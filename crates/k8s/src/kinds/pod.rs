@@ -23,7 +23,7 @@ static FACTS: Kind = Kind {
         Subresource { name: "portforward", body: ("", "v1", "PodPortForwardOptions"), verbs: &["create", "get"] },
     ],
     default: defaults::pod::pod,
-    validate: validate::metadata,
+    validate: validate::pod::pod,
     support: support::pod::POD,
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::scheduling_v1::PRIORITY_CLASS,
     subresources: &[],
     default: defaults::core::priority_class,
-    validate: validate::metadata,
+    validate: validate::core::priority_class,
     support: support::PRIORITY,
 };
 

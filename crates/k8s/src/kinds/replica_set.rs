@@ -18,7 +18,7 @@ static FACTS: Kind = Kind {
         Subresource { name: "scale", body: ("autoscaling", "v1", "Scale"), verbs: &["get", "patch", "update"] },
     ],
     default: defaults::workload::replica_set,
-    validate: validate::metadata,
+    validate: validate::workload::replica_set,
     support: support::pod::TEMPLATE,
 };
 

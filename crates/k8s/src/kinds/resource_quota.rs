@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::RESOURCE_QUOTA,
     subresources: &[],
     default: defaults::core::resource_quota,
-    validate: validate::metadata,
+    validate: validate::quota::resource_quota,
     support: &[],
 };
 

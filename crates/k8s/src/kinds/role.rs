@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::rbac_v1::ROLE,
     subresources: &[],
     default: defaults::nothing,
-    validate: validate::metadata,
+    validate: validate::rbac::role,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::rbac_v1::ROLE_BINDING,
     subresources: &[],
     default: defaults::rbac::role_binding,
-    validate: validate::metadata,
+    validate: validate::rbac::role_binding,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::SECRET,
     subresources: &[],
     default: defaults::core::secret,
-    validate: validate::metadata,
+    validate: validate::data::secret,
     support: &[],
 };
 

@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::core_v1::SERVICE,
     subresources: &[],
     default: defaults::service::service,
-    validate: validate::metadata,
+    validate: validate::service::service,
     support: support::SERVICE,
 };
 

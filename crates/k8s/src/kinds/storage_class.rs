@@ -16,7 +16,7 @@ static FACTS: Kind = Kind {
     schema: &generated::storage_v1::STORAGE_CLASS,
     subresources: &[],
     default: defaults::storage::storage_class,
-    validate: validate::metadata,
+    validate: validate::storage::class,
     support: support::CLASS,
 };
 
