@@ -239,7 +239,7 @@ impl Runtime for ShimRuntime {
             let pid = child.id();
             let link = self.join(&spec.id, &pod, socket, Some(child))?;
             link.set_pid(Some(pid));
-            let request = Request::Create { spec: spec.clone(), cgroup_root: self.inner.config.cgroup_root.clone(), weak: self.inner.weak };
+            let request = Request::Create { spec: Box::new(spec.clone()), cgroup_root: self.inner.config.cgroup_root.clone(), weak: self.inner.weak };
             match link.ask(request, Vec::new()).await {
                 Ok((Answer::Pid(_), _)) => Ok(()),
                 Ok((other, _)) => Err((link, unexpected(other))),

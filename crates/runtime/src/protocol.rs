@@ -31,7 +31,7 @@ pub enum Request {
     /// Become this pod. First of all, and once.
     Create {
         /// The pod.
-        spec: PodSpec,
+        spec: Box<PodSpec>,
         /// Root of our cgroups.
         cgroup_root: String,
         /// Bits of [`crate::weak::Weakness`]; zero but in tests.

@@ -13,7 +13,7 @@ pub struct Identity {
     pub uid: u32,
     /// Group id.
     pub gid: u32,
-    /// Further groups, without `gid`.
+    /// All groups, `gid` too.
     pub groups: Vec<u32>,
     /// Home folder.
     pub home: String,
@@ -74,9 +74,10 @@ fn resolve(user: &User, passwd: &str, group: &dyn Fn() -> String) -> Result<Iden
     if let Some(account) = account.as_ref().filter(|_| named.is_none()) {
         further.extend(groups(&group()).filter(|(.., members)| members.split(',').any(|member| member == account.name)).map(|(_, gid, _)| gid));
     }
+    // The own group too: without it a file that its group may not read could be read by leaving the group (CVE-2022-36109).
+    further.push(gid);
     further.sort_unstable();
     further.dedup();
-    further.retain(|&further| further != gid);
     let home = account.map_or("/", |account| if account.home.is_empty() { "/" } else { account.home }).to_owned();
     Ok(Identity { uid, gid, groups: further, home })
 }
@@ -95,11 +96,11 @@ mod tests {
 
     #[test]
     fn names_numbers_and_groups() {
-        assert_eq!(ask("", None).expect("root"), (0, 0, vec![], "/root".to_owned()));
-        assert_eq!(ask("web", None).expect("name"), (33, 33, vec![40], "/var/www".to_owned()));
-        assert_eq!(ask("web:logs", None).expect("group"), (33, 40, vec![], "/var/www".to_owned()));
-        assert_eq!(ask("1000:7", None).expect("numbers"), (1000, 7, vec![], "/".to_owned()));
-        assert_eq!(ask("web", Some(5)).expect("override"), (5, 0, vec![], "/".to_owned()));
+        assert_eq!(ask("", None).expect("root"), (0, 0, vec![0], "/root".to_owned()));
+        assert_eq!(ask("web", None).expect("name"), (33, 33, vec![33, 40], "/var/www".to_owned()));
+        assert_eq!(ask("web:logs", None).expect("group"), (33, 40, vec![40], "/var/www".to_owned()));
+        assert_eq!(ask("1000:7", None).expect("numbers"), (1000, 7, vec![7], "/".to_owned()));
+        assert_eq!(ask("web", Some(5)).expect("override"), (5, 0, vec![0], "/".to_owned()));
         assert!(matches!(ask("nobody", None), Err(RuntimeError::Config(text)) if text.contains("nobody")));
         assert!(ask("web:none", None).is_err());
     }

@@ -92,7 +92,7 @@ fn say(out: &UnixStream, word: &Word, handles: &[&OwnedFd]) {
 // "Returns" only an error: the good end is another program.
 fn become_first(job: &Job<'_>) -> RuntimeError {
     match prepare_first(job) {
-        Ok((args, env)) => go(job, &args, &env),
+        Ok((args, env)) => go(job, job.spec.terminal, &args, &env),
         Err(error) => error,
     }
 }
@@ -104,7 +104,7 @@ fn prepare_first(job: &Job<'_>) -> Result<Program, RuntimeError> {
     let plan = Plan { spec: job.spec, group: job.group, shared: job.shared };
     let leaked = if weak::is(Weakness::LeakedFiles) { Some(leak()) } else { None };
     let terminal = rootfs::enter(&plan)?;
-    let (identity, home) = settle(job, terminal.as_ref(), job.spec.terminal)?;
+    let (identity, home) = settle(job, terminal.as_ref())?;
     drop(leaked);
     if let Some(ids) = job.shared.process_ids() {
         // Into the shared process ids at the very end: until then the others of the pod cannot see this process.
@@ -117,7 +117,7 @@ fn prepare_first(job: &Job<'_>) -> Result<Program, RuntimeError> {
 
 fn become_further(job: &Job<'_>, pidfd: &OwnedFd, exec: &ExecSpec) -> RuntimeError {
     match prepare_further(job, pidfd, exec) {
-        Ok((args, env)) => go(job, &args, &env),
+        Ok((args, env)) => go(job, exec.terminal, &args, &env),
         Err(error) => error,
     }
 }
@@ -128,7 +128,7 @@ fn prepare_further(job: &Job<'_>, pidfd: &OwnedFd, exec: &ExecSpec) -> Result<Pr
     let entered = rustix::thread::move_into_thread_name_spaces(pidfd.as_fd(), spaces);
     entered.map_err(|error| host(format!("enter the container `{}`", job.spec.name))(error.into()))?;
     let terminal = exec.terminal.then(|| terminal(Path::new("/dev/pts"))).transpose()?;
-    let (identity, home) = settle(job, terminal.as_ref(), exec.terminal)?;
+    let (identity, home) = settle(job, terminal.as_ref())?;
     // The process ids of the container are for children only: privileges go first, then the copy that can be seen inside.
     lose_privileges(job, &identity)?;
     copy_and_leave(job)?;
@@ -140,7 +140,6 @@ fn join(job: &Job<'_>) -> Result<(), RuntimeError> {
     if job.group.unified().is_none() {
         job.group.join().map_err(host("join the cgroup"))?;
     }
-    sys::pty::new_session().map_err(host("make a session"))?;
     // `self` is a link, and this process's own idea of its number is the container's.
     let own = std::fs::read_link("/proc/self").map_err(host("read /proc/self"))?;
     let file = format!("{}/oom_score_adj", own.display());
@@ -158,15 +157,14 @@ fn terminal(devpts: &Path) -> Result<Terminal, RuntimeError> {
 }
 
 /// User, working directory and streams, inside the root.
-fn settle(job: &Job<'_>, terminal: Option<&Terminal>, has_terminal: bool) -> Result<(Identity, String), RuntimeError> {
+fn settle(job: &Job<'_>, terminal: Option<&Terminal>) -> Result<(Identity, String), RuntimeError> {
     let root = Root::open(Path::new("/")).map_err(host("open the root"))?;
     let identity = users::look_up(&root, &job.spec.user)?;
     if job.spec.privileges.must_not_be_root && identity.uid == 0 {
         return Err(RuntimeError::Config("it must not run as root, but its user is 0".to_owned()));
     }
     working_dir(&root, &job.spec.working_dir)?;
-    if let (Some((outer, inner)), true) = (terminal, has_terminal) {
-        sys::pty::take_control(inner).map_err(host("take the terminal"))?;
+    if let Some((outer, _)) = terminal {
         say(&job.out, &Word::Terminal, &[outer]);
     }
     streams(job, &root, terminal.map(|(_, inner)| inner), &identity).map_err(host("set up the standard streams"))?;
@@ -272,8 +270,13 @@ fn install(job: &Job<'_>) -> std::io::Result<()> {
     job.filters.iter().try_for_each(|filter| sys::seccomp::install(filter))
 }
 
-fn go(job: &Job<'_>, args: &[String], env: &[String]) -> RuntimeError {
+fn go(job: &Job<'_>, terminal: bool, args: &[String], env: &[String]) -> RuntimeError {
     let last = || {
+        // Here and not sooner: were an earlier copy to lead the session, its end would hang up the terminal.
+        sys::pty::new_session()?;
+        if terminal {
+            sys::pty::take_control(std::io::stdin())?;
+        }
         task::die_with_parent()?;
         task::reset_signals();
         if !weak::is(Weakness::LeakedFiles) {

@@ -67,6 +67,8 @@ fn overlay(spec: &RootSpec, privileged: bool) -> Result<Root, RuntimeError> {
         layers.push(folder(&spec.writable.join("empty")).map_err(host("make an empty layer"))?);
     }
     let written = |name: &str| folder(&spec.writable.join(name)).map_err(host(format!("make {}/{name}", spec.writable.display())));
+    // What an earlier mount left there marks the folder as used.
+    let _ = std::fs::remove_dir_all(spec.writable.join("work"));
     let (upper, work) = (written("upper")?, written("work")?);
     // By handles: names could hold `:` and `,`, be too long together, and are nobody's business inside.
     let lower = layers.iter().map(fd_path).collect::<Vec<_>>().join(":");

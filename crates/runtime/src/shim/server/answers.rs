@@ -17,7 +17,7 @@ impl Server {
         let outcome: Option<Outcome> = match request {
             Request::Create { spec, cgroup_root, weak } => {
                 crate::weak::switch_off(weak);
-                Some(self.create(spec, &cgroup_root))
+                Some(self.create(*spec, &cgroup_root))
             }
             Request::Start(spec) => self.start(token, id, *spec, fds.into_iter().next()).err().map(Err),
             Request::Exec { container, spec } => self.exec(token, id, &container, &spec).err().map(Err),

@@ -1,0 +1,136 @@
+//! Limits, and what happens when an engine, a shim or a container is killed.
+
+#[path = "support/place.rs"]
+mod support;
+
+use runtime::*;
+use std::time::{Duration, Instant};
+use support::{all, place, wait};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lack_of_memory_is_told() {
+    let Some(place) = place("oom").await else { return };
+    let mut spec = place.sh("one", "main", "dd if=/dev/zero of=/dev/null bs=200M count=1");
+    spec.resources.memory_bytes = Some(24 << 20);
+    let begun = Instant::now();
+    let (exit, _) = place.run(&place.pod("one"), &spec).await.expect("ran");
+    assert!(exit.oom_killed, "{exit:?}");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let mut fine = place.sh("one", "main", "dd if=/dev/zero of=/dev/null bs=2M count=1");
+    (fine.attempt, fine.resources.memory_bytes) = (1, Some(24 << 20));
+    let (exit, _) = place.run(&place.pod("one"), &fine).await.expect("ran");
+    assert_eq!((exit.code, exit.oom_killed), (0, false));
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_and_can_be_changed() {
+    let Some(place) = place("limits").await else { return };
+    let pod = place.pod("one");
+    let mut spec = place.sh("one", "main", "while true; do :; done");
+    spec.resources = Resources { cpu_milli: Some(200), pids: Some(10), memory_bytes: Some(64 << 20), ..Resources::default() };
+    std::fs::create_dir_all(&spec.root.writable).expect("folder");
+    place.runtime.create_pod(&pod).await.expect("made");
+    place.runtime.start("one", &spec).await.expect("started");
+    let share = async || {
+        let (from, begun) = (place.runtime.usage("one", "main").await.expect("used"), Instant::now());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let used = place.runtime.usage("one", "main").await.expect("used").cpu_nanos - from.cpu_nanos;
+        (used as f64 / begun.elapsed().as_nanos() as f64, from.memory_bytes)
+    };
+    let (cpu, memory) = share().await;
+    assert!((0.15..0.23).contains(&cpu), "{cpu}");
+    assert!(memory > 0 && memory < 64 << 20, "{memory}");
+    place.runtime.update("one", "main", &Resources { cpu_milli: Some(400), ..Resources::default() }).await.expect("changed");
+    let (cpu, _) = share().await;
+    assert!((0.3..0.45).contains(&cpu), "{cpu}");
+    let exec = ExecSpec { args: ["sh", "-c", "for i in $(seq 30); do sleep 5 & done; wait"].map(str::to_owned).to_vec(), ..ExecSpec::default() };
+    let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
+    let told = all(streams.stderr.as_mut().expect("errors")).await;
+    assert!(told.contains("can't fork"), "{told}");
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_engine_adopts_what_runs() {
+    let Some(place) = place("adopt").await else { return };
+    let pod = place.pod("one");
+    let spec = place.sh("one", "main", "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.02; done");
+    std::fs::create_dir_all(&spec.root.writable).expect("folder");
+    place.runtime.create_pod(&pod).await.expect("made");
+    let pid = place.runtime.start("one", &spec).await.expect("started");
+    let ended = place.sh("one", "ended", "exit 3");
+    place.run(&pod, &ended).await.expect("ran");
+    let before = place.runtime.state("one").await.expect("asked").expect("there");
+    let again = place.again().await;
+    assert_eq!(again.pods().await.expect("listed"), ["one"]);
+    assert_eq!(again.state("one").await.expect("asked").expect("there"), before);
+    assert!(matches!(before.containers.get("main"), Some((0, ContainerState::Running { pid: same, .. })) if *same == pid));
+    again.create_pod(&pod).await.expect("there already");
+    let mut events = again.events();
+    again.signal("one", "main", 9, false).await.expect("sent");
+    assert_eq!(wait(&mut events, "one", "main").await.code, 137);
+    let lines = place.log(&spec).lines().count();
+    assert!(place.log(&spec).ends_with(&format!("line {lines}\n")), "no line is lost");
+    again.remove_pod("one").await.expect("removed");
+    again.remove_pod("one").await.expect("gone already");
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_shim_takes_its_containers_along_and_is_told() {
+    let Some(place) = place("gone").await else { return };
+    for share_processes in [false, true] {
+        let mut pod = place.pod(if share_processes { "shared" } else { "apart" });
+        pod.share_processes = share_processes;
+        let id = pod.id.clone();
+        place.runtime.create_pod(&pod).await.expect("made");
+        let spec = place.sh(&id, "main", "sleep 1000 & sleep 1000");
+        std::fs::create_dir_all(&spec.root.writable).expect("folder");
+        let pid = place.runtime.start(&id, &spec).await.expect("started");
+        let mut events = place.runtime.events();
+        let shim = place.runtime.state(&id).await.expect("asked").expect("there").shim_pid.expect("lives");
+        sys::task::signal(shim, 9).expect("killed");
+        let told = tokio::time::timeout(Duration::from_secs(10), async {
+            loop {
+                if let RuntimeEvent::ShimGone { pod } = events.recv().await.expect("events") {
+                    return pod;
+                }
+            }
+        });
+        assert_eq!(told.await.expect("in time"), id);
+        // At most a status is left, for process 1 of the machine to take.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+        let state = place.runtime.state(&id).await.expect("asked").expect("known");
+        assert_eq!(state.shim_pid, None);
+        assert!(matches!(state.containers.get("main"), Some((0, ContainerState::Exited(exit))) if exit.code == 137), "{state:?}");
+        assert!(matches!(place.runtime.start(&id, &spec).await, Err(RuntimeError::NotRunning(_))));
+        // The pod can be made again, and a new engine finds it without a shim.
+        let again = place.again().await;
+        assert_eq!(again.state(&id).await.expect("asked").expect("known").shim_pid, None);
+        let mut once_more = place.sh(&id, "main", "exit 6");
+        once_more.attempt = 1;
+        assert_eq!(place.run(&pod, &once_more).await.expect("ran").0.code, 6);
+    }
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_is_removed_while_it_works() {
+    let Some(place) = place("remove").await else { return };
+    let begun = Instant::now();
+    for round in 0..5 {
+        let pod = place.pod(&format!("pod{round}"));
+        place.runtime.create_pod(&pod).await.expect("made");
+        for name in ["a", "b"] {
+            let spec = place.sh(&pod.id, name, "trap '' TERM; yes & yes & wait");
+            std::fs::create_dir_all(&spec.root.writable).expect("folder");
+            place.runtime.start(&pod.id, &spec).await.expect("started");
+        }
+        place.runtime.remove_pod(&pod.id).await.expect("removed");
+        assert_eq!(place.runtime.state(&pod.id).await.expect("asked"), None);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    place.end().await;
+}
