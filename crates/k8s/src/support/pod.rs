@@ -1,15 +1,22 @@
 //! Fields of pods that do not act.
 
-use super::{Exception, Support, refused, refused_unless, stored, stored_unless};
+use super::{Exception, Fate, Support, refused, refused_unless, stored, stored_unless};
 
 /// Said of volumes that need a driver.
 pub const NO_DRIVER: &str = "no driver for this kind of volume is provided; use a PersistentVolumeClaim, emptyDir or hostPath";
+
+const NO_GRPC: &str = "probes by gRPC are not made; use httpGet, tcpSocket or exec";
+const NO_DISK_LIMIT: &str = "what a container writes is not measured";
 
 /// Of the `spec` of a pod.
 pub const SPEC: &[Exception] = &[
     refused("ephemeralContainers", "containers cannot be added to a running pod"),
     refused_unless("hostUsers", &["true"], "pods share the user namespace of the host"),
     refused("resourceClaims", "there are no devices to claim"),
+    refused_unless("hostPID", &["false"], "pods do not see the processes of the host"),
+    refused_unless("hostIPC", &["false"], "pods do not share memory with the host"),
+    refused("securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
+    stored("imagePullSecrets", "images are taken from the engine's own store"),
     refused("runtimeClassName", "there is one runtime and no class of it"),
     refused("schedulingGroup", "pods are placed one by one"),
     refused("hostnameOverride", "the name of the host follows from `hostname`"),
@@ -17,8 +24,8 @@ pub const SPEC: &[Exception] = &[
     stored("priorityClassName", "one node runs every pod that fits; no pod drives out another"),
     stored_unless("preemptionPolicy", &["\"PreemptLowerPriority\""], "no pod drives out another"),
     stored("topologySpreadConstraints", "there is one node; nothing can be spread"),
-    stored("affinity.podAffinity", "there is one node; all pods are near"),
-    stored("affinity.podAntiAffinity", "there is one node; pods cannot be kept apart"),
+    stored("affinity.podAffinity.preferredDuringSchedulingIgnoredDuringExecution", "there is one node; there is nothing to prefer"),
+    stored("affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution", "there is one node; there is nothing to prefer"),
     stored("affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution", "there is one node; there is nothing to prefer"),
     refused("volumes[].awsElasticBlockStore", NO_DRIVER),
     refused("volumes[].azureDisk", NO_DRIVER),
@@ -78,7 +85,35 @@ pub const SPEC: &[Exception] = &[
     refused_unless("initContainers[].securityContext.procMount", &["\"Default\""], "`/proc` is always masked"),
     refused_unless("initContainers[].volumeMounts[].recursiveReadOnly", &["\"Disabled\""], "mounts are not made read-only in depth"),
     refused("initContainers[].env[].valueFrom.fileKeyRef", "variables are not read from files of a volume"),
-    stored_unless("securityContext.supplementalGroupsPolicy", &["\"Merge\""], "groups of the image are merged with those named"),
+    refused_unless("securityContext.supplementalGroupsPolicy", &["\"Merge\""], "groups of the image are always merged with those named"),
+    refused("containers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
+    refused("containers[].livenessProbe.grpc", NO_GRPC),
+    refused("containers[].readinessProbe.grpc", NO_GRPC),
+    refused("containers[].startupProbe.grpc", NO_GRPC),
+    stored("containers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
+    stored("containers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
+    stored_unless("containers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
+    Exception {
+        path: "containers[].ports[].hostPort",
+        fate: Fate::Stored,
+        unless: &["0"],
+        given: "hostNetwork",
+        note: "the port is kept for one pod but not forwarded; use a Service of type NodePort",
+    },
+    refused("initContainers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
+    refused("initContainers[].livenessProbe.grpc", NO_GRPC),
+    refused("initContainers[].readinessProbe.grpc", NO_GRPC),
+    refused("initContainers[].startupProbe.grpc", NO_GRPC),
+    stored("initContainers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
+    stored("initContainers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
+    stored_unless("initContainers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
+    Exception {
+        path: "initContainers[].ports[].hostPort",
+        fate: Fate::Stored,
+        unless: &["0"],
+        given: "hostNetwork",
+        note: "the port is kept for one pod but not forwarded; use a Service of type NodePort",
+    },
 ];
 
 /// Of Pods.

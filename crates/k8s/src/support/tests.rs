@@ -13,6 +13,9 @@ fn tells_and_refuses_with_the_path() {
     assert_eq!(told.warnings, ["spec.topologySpreadConstraints: there is one node; nothing can be spread"]);
     let refused: Vec<&str> = told.refused.iter().map(|cause| cause.field.as_str()).collect();
     assert_eq!(refused, ["spec.hostUsers", "spec.volumes[1].nfs"]);
+    let port = |host: bool| json!({"spec": {"hostNetwork": host, "containers": [{"ports": [{"containerPort": 80, "hostPort": 80}]}]}});
+    assert_eq!(check(POD, &port(true)), Told::default());
+    assert!(check(POD, &port(false)).warnings[0].starts_with("spec.containers[0].ports[0].hostPort: "));
     let deployment = json!({"spec": {"template": {"spec": {"runtimeClassName": "x"}}}});
     assert_eq!(check(DEPLOYMENT, &deployment).refused[0].field, "spec.template.spec.runtimeClassName");
     assert_eq!(check(SERVICE, &json!({"spec": {"type": "NodePort", "ipFamilies": ["IPv4"]}})), Told::default());
@@ -40,6 +43,8 @@ fn is_field(message: &'static Message, path: &str) -> bool {
     match inner {
         _ if rest.is_empty() => true,
         Type::Message(inner) => is_field(inner, rest),
+        // A key of a map.
+        Type::Map(_) => !rest.contains('.'),
         _ => false,
     }
 }

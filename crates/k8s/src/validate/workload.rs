@@ -132,3 +132,10 @@ pub fn controller_revision(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     }
     errors.finish()
 }
+
+/// A Scale, the body of the subresource of that name.
+pub fn scale(object: &Value) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    errors.not_negative("spec.replicas", object.int("spec.replicas"));
+    errors.finish()
+}
