@@ -3,8 +3,10 @@
 pub mod cluster;
 pub mod config;
 pub mod container;
+pub mod heartbeat;
 pub mod images;
 pub mod logs;
+pub mod machine;
 pub mod manager;
 pub mod pod;
 pub mod prober;
@@ -21,5 +23,6 @@ pub use cluster::{Change, Cluster, Token, TokenRequest};
 pub use config::{Capacity, NodeConfig, PodFolders};
 pub use images::{ImageConfig, ImageError, Images, PullPolicy, ResolvedImage};
 pub use logs::{LogOptions, LogSource, LogStream};
+pub use machine::Machine;
 pub use manager::{NodeManager, Parts, clean};
 pub use streams::StreamError;

@@ -50,6 +50,7 @@ pub struct Parts {
 pub struct NodeManager {
     pub(crate) shared: Arc<Shared>,
     inbox: mpsc::UnboundedSender<Message>,
+    heartbeat: tokio::task::AbortHandle,
 }
 
 pub(crate) struct Shared {
@@ -107,6 +108,8 @@ struct Slot {
     unwritten: bool,
     writing: bool,
     retry_status_at: Option<Timestamp>,
+    /// When a status that waits for what is under way is written all the same.
+    hold_until: Option<Timestamp>,
     timer: Option<Timestamp>,
 }
 
@@ -135,10 +138,11 @@ impl NodeManager {
             timers: BTreeSet::new(),
             pending: BTreeMap::new(),
         };
+        let heartbeat = crate::heartbeat::start(&shared).await;
         manager.adopt().await;
         manager.advance_all();
         tokio::spawn(manager.run(receiver, exits));
-        Self { shared, inbox }
+        Self { shared, inbox, heartbeat }
     }
 
     /// Tells the node of a change in the API.
@@ -148,6 +152,7 @@ impl NodeManager {
 
     /// Stops the node's task; pods go on.
     pub async fn stop(&self) {
+        self.heartbeat.abort();
         let (sender, receiver) = oneshot::channel();
         if self.inbox.send(Message::Stop(sender)).is_ok() {
             let _ = receiver.await;
@@ -375,13 +380,15 @@ impl Manager {
             self.act(uid, action);
         }
         self.write_status(uid, now);
-        self.set_timer(uid);
+        self.set_timer(uid, now);
         self.show(uid);
     }
 
-    fn set_timer(&mut self, uid: &str) {
+    fn set_timer(&mut self, uid: &str, now: Timestamp) {
         let Some(slot) = self.slots.get_mut(uid) else { return };
-        let wake = [slot.state.wake, slot.retry_status_at].into_iter().flatten().min();
+        let wake = [slot.state.wake, slot.retry_status_at, slot.hold_until].into_iter().flatten().min();
+        // Whatever is due already was looked at in this very step: nothing may spin.
+        let wake = wake.map(|at| at.max(now.plus(Duration::from_millis(1))));
         if slot.timer == wake {
             return;
         }
@@ -474,6 +481,7 @@ impl Slot {
             unwritten: false,
             writing: false,
             retry_status_at: None,
+            hold_until: None,
             timer: None,
         }
     }

@@ -2,12 +2,25 @@
 
 use super::{Manager, Message, Report, Shared};
 use crate::pod::Pod;
+use crate::state::{EndStage, PodRuntimeState, Stage, Task};
 use crate::status;
 use base::Timestamp;
 use k8s::kinds::POD;
 use k8s::{Fields, Value};
+use std::time::Duration;
 
 const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+
+/// A status waits so long for what is under way: most of it ends within milliseconds, and then one write tells all of it.
+const HOLD: Duration = Duration::from_millis(50);
+
+/// Whether something is under way that ends by itself.
+fn is_moving(state: &PodRuntimeState) -> bool {
+    let ending = state.ending.as_ref();
+    let setup = [&state.volumes, &state.network, &state.sandbox].into_iter().any(Task::is_busy);
+    let starting = state.containers.values().any(|run| run.stage == Stage::Starting);
+    ending.map_or(setup || starting, |ending| ending.task.is_busy())
+}
 
 impl Manager {
     pub(super) fn write_status(&mut self, uid: &str, now: Timestamp) {
@@ -19,12 +32,19 @@ impl Manager {
         let known = slot.status.as_ref().or_else(|| slot.pod.object.at("status"));
         if known.is_none_or(|known| !same(known, &status)) {
             slot.unwritten = true;
+            slot.hold_until.get_or_insert(now.plus(HOLD));
         }
         slot.status = Some(status);
-        let late = slot.retry_status_at.is_none_or(|at| at <= now);
-        if !slot.unwritten || slot.writing || !late {
+        // The deletion writes the last one itself.
+        let deleting = slot.state.ending.as_ref().is_some_and(|ending| ending.stage >= EndStage::Deleting);
+        if !slot.unwritten || slot.writing || deleting || slot.retry_status_at.is_some_and(|at| at > now) {
+            slot.hold_until = None;
             return;
         }
+        if slot.hold_until.is_some_and(|until| until > now) && is_moving(&slot.state) {
+            return;
+        }
+        slot.hold_until = None;
         let Some(inbox) = self.inbox.upgrade() else { return };
         (slot.unwritten, slot.writing, slot.retry_status_at) = (false, true, None);
         let (shared, pod) = (self.shared.clone(), slot.pod.clone());

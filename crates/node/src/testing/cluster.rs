@@ -19,7 +19,7 @@ pub struct FakeCluster {
     version: Mutex<u64>,
     watcher: Mutex<Option<Watcher>>,
     pub tokens: Mutex<Vec<TokenRequest>>,
-    pub writes: Mutex<u32>,
+    pub writes: Mutex<Vec<&'static str>>,
 }
 
 impl FakeCluster {
@@ -94,7 +94,7 @@ impl Cluster for FakeCluster {
     }
 
     async fn update_status(&self, kind: &'static Kind, object: &Value) -> Result<Arc<Value>, ApiError> {
-        *self.writes.lock().expect("whole") += 1;
+        self.writes.lock().expect("whole").push(kind.kind);
         self.update(kind, object).await
     }
 
