@@ -1,0 +1,217 @@
+//! A rollout as a pure step: what is seen of workloads, pods, events and logs becomes progress, readiness, or a cause.
+
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+use crate::progress::Progress;
+use crate::status::{State, verdict};
+use crate::world::{LogOf, World};
+use base::Timestamp;
+use k8s::{Fields, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use trouble::Trouble;
+
+/// How long a bad sign may stand before it is a verdict. A cause is told within ten seconds of its first sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// For what may pass by itself: a crash while a neighbour starts, a pull that failed once, no room yet.
+    pub passing: Duration,
+    /// For what nearly never passes: a missing Secret, a program that cannot be run.
+    pub stuck: Duration,
+    /// To wait for a log before the cause is told without it.
+    pub log: Duration,
+    /// For the whole rollout, whatever the workloads' own deadlines say.
+    pub whole: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { passing: seconds(8), stuck: seconds(4), log: Duration::from_millis(1_500), whole: seconds(900) }
+    }
+}
+
+/// Names a workload.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Workload {
+    /// Such as `Deployment`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl Workload {
+    /// The name of an object.
+    pub fn of(object: &Value) -> Self {
+        Self { kind: object.text("kind").to_owned(), namespace: object.namespace().to_owned(), name: object.name().to_owned() }
+    }
+}
+
+impl std::fmt::Display for Workload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// Why a workload does not serve.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Cause {
+    /// The workload, such as `Deployment jobs/app-a`.
+    pub workload: String,
+    /// One line.
+    pub message: String,
+    /// The last log lines and what events said, where there are some.
+    pub evidence: Vec<String>,
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.workload, self.message)
+    }
+}
+
+/// What is to be done after a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Fetch the last lines of a log and put them into the world.
+    Fetch(LogOf),
+    /// Tell.
+    Tell(Progress),
+    /// All workloads serve.
+    Succeed,
+    /// One will not.
+    Fail(Cause),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Watched {
+    told: String,
+    ready: bool,
+}
+
+/// The state of a rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rollout {
+    workloads: BTreeMap<Workload, Watched>,
+    patience: Patience,
+    begun: Timestamp,
+    /// When each sign was seen first.
+    signs: BTreeMap<String, Timestamp>,
+    /// When each log was asked for.
+    asked: BTreeMap<LogOf, Timestamp>,
+}
+
+impl Rollout {
+    /// Begins to watch workloads.
+    pub fn new(workloads: impl IntoIterator<Item = Workload>, patience: Patience, now: Timestamp) -> Self {
+        let workloads = workloads.into_iter().map(|workload| (workload, Watched::default())).collect();
+        Self { workloads, patience, begun: now, signs: BTreeMap::new(), asked: BTreeMap::new() }
+    }
+
+    /// One step; to be repeated on every change of the world and a few times a second until it succeeds or fails.
+    #[must_use]
+    pub fn step(mut self, world: &World, now: Timestamp) -> (Self, Vec<Action>) {
+        let mut actions = Vec::new();
+        let mut seen: Vec<String> = Vec::new();
+        let names: Vec<Workload> = self.workloads.keys().cloned().collect();
+        for name in names {
+            if let Some(cause) = self.look(&name, world, now, &mut seen, &mut actions) {
+                actions.push(Action::Tell(Progress::Failed { workload: cause.workload.clone(), cause: cause.message.clone() }));
+                actions.push(Action::Fail(cause));
+                return (self, actions);
+            }
+        }
+        self.signs.retain(|sign, _| seen.contains(sign));
+        if self.workloads.values().all(|watched| watched.ready) {
+            actions.push(Action::Succeed);
+        }
+        (self, actions)
+    }
+
+    fn look(&mut self, name: &Workload, world: &World, now: Timestamp, seen: &mut Vec<String>, actions: &mut Vec<Action>) -> Option<Cause> {
+        let object = world.get(&name.kind, &name.namespace, &name.name);
+        let verdict = object.map(verdict);
+        let state = verdict.as_ref().map(|verdict| verdict.state);
+        let watched = self.workloads.entry(name.clone()).or_default();
+        if state == Some(State::Current) {
+            if !watched.ready {
+                watched.ready = true;
+                actions.push(Action::Tell(Progress::Ready { workload: name.to_string() }));
+            }
+            return None;
+        }
+        watched.ready = false;
+        let message = verdict.map_or_else(|| "not there".to_owned(), |verdict| verdict.message);
+        if watched.told != message {
+            watched.told.clone_from(&message);
+            actions.push(Action::Tell(Progress::Waiting { workload: name.to_string(), message: message.clone() }));
+        }
+        let late = now.since(self.begun) >= self.patience.whole;
+        let over = state == Some(State::Failed) || late;
+        let troubles = object.map(|object| trouble::find(object, world)).unwrap_or_default();
+        for trouble in &troubles {
+            if let Some(cause) = self.weigh(name, trouble, over, world, now, seen, actions) {
+                return Some(cause);
+            }
+        }
+        if !over || !troubles.is_empty() && !self.logs_are_late(&troubles, world, now) {
+            return None;
+        }
+        let message = if late { format!("still not ready after {} s: {message}", self.patience.whole.as_secs()) } else { message };
+        Some(Cause { workload: name.to_string(), message, evidence: Vec::new() })
+    }
+
+    // Whether a sign has stood for long enough to be the cause.
+    #[expect(clippy::too_many_arguments, reason = "one step's inputs and outputs")]
+    fn weigh(
+        &mut self,
+        name: &Workload,
+        trouble: &Trouble,
+        over: bool,
+        world: &World,
+        now: Timestamp,
+        seen: &mut Vec<String>,
+        actions: &mut Vec<Action>,
+    ) -> Option<Cause> {
+        let since = *self.signs.entry(trouble.sign.clone()).or_insert(now);
+        seen.push(trouble.sign.clone());
+        if let Some(log) = &trouble.log {
+            if !self.asked.contains_key(log) {
+                self.asked.insert(log.clone(), now);
+                actions.push(Action::Fetch(log.clone()));
+            }
+        }
+        let patience = match trouble.weight {
+            trouble::Weight::Certain => Duration::ZERO,
+            trouble::Weight::Stuck => self.patience.stuck,
+            trouble::Weight::Passing => self.patience.passing,
+            trouble::Weight::OnlyExplains => Duration::MAX,
+        };
+        if !over && now.since(since) < patience {
+            return None;
+        }
+        let lines = match &trouble.log {
+            None => &[][..],
+            Some(log) => match world.log(log) {
+                Some(lines) => lines,
+                None if self.is_late(log, now) => &[],
+                None => return None,
+            },
+        };
+        let prefix = if over && trouble.weight == trouble::Weight::OnlyExplains { "never became ready: " } else { "" };
+        Some(trouble.cause(&name.to_string(), prefix, lines))
+    }
+
+    fn is_late(&self, log: &LogOf, now: Timestamp) -> bool {
+        self.asked.get(log).is_none_or(|asked| now.since(*asked) >= self.patience.log)
+    }
+
+    fn logs_are_late(&self, troubles: &[Trouble], world: &World, now: Timestamp) -> bool {
+        troubles.iter().filter_map(|trouble| trouble.log.as_ref()).all(|log| world.log(log).is_some() || self.is_late(log, now))
+    }
+}

@@ -1,0 +1,171 @@
+//! Rollouts on virtual time.
+
+use super::*;
+use serde_json::json;
+
+struct Play {
+    rollout: Rollout,
+    world: World,
+    now: Timestamp,
+    told: Vec<Progress>,
+    asked: Vec<LogOf>,
+}
+
+fn deployment(ready: i64, reason: &str) -> Value {
+    let status = if reason == "ProgressDeadlineExceeded" { "False" } else { "True" };
+    json!({"kind": "Deployment", "metadata": {"name": "web", "namespace": "jobs", "uid": "d", "generation": 1},
+        "spec": {"replicas": 2, "progressDeadlineSeconds": 20}, "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": ready, "availableReplicas": ready,
+        "conditions": [{"type": "Progressing", "status": status, "reason": reason}, {"type": "Available", "status": if ready == 2 { "True" } else { "False" }}]}})
+}
+
+fn set(revision: &str, uid: &str) -> Value {
+    json!({"kind": "ReplicaSet", "metadata": {"name": format!("web-{uid}"), "namespace": "jobs", "uid": uid, "annotations": {"deployment.kubernetes.io/revision": revision},
+        "ownerReferences": [{"uid": "d", "controller": true}]}, "spec": {"replicas": 2}, "status": {"replicas": 2}})
+}
+
+fn pod(owner: &str, status: Value) -> Value {
+    json!({"kind": "Pod", "metadata": {"name": "web-x", "namespace": "jobs", "uid": "p", "ownerReferences": [{"uid": owner, "controller": true}]},
+        "spec": {"restartPolicy": "Always", "containers": [{"name": "web", "resources": {"limits": {"memory": "64Mi"}}}]}, "status": status})
+}
+
+fn container(state: Value, last: Value) -> Value {
+    json!({"phase": "Running", "containerStatuses": [{"name": "web", "image": "localhost/web:1", "ready": false, "state": state, "lastState": last}]})
+}
+
+impl Play {
+    fn new(objects: &[Value]) -> Self {
+        let mut world = World::default();
+        objects.iter().cloned().for_each(|object| world.put(object));
+        let now = Timestamp::from_micros(1_000_000);
+        let workload = Workload { kind: "Deployment".to_owned(), namespace: "jobs".to_owned(), name: "web".to_owned() };
+        Self { rollout: Rollout::new([workload], Patience::default(), now), world, now, told: Vec::new(), asked: Vec::new() }
+    }
+
+    fn failing(status: Value) -> Self {
+        Self::new(&[deployment(0, "ReplicaSetUpdated"), set("1", "old"), set("2", "new"), pod("new", status)])
+    }
+
+    /// Steps until it ends or the time is up; the outcome and the seconds it took.
+    fn run(&mut self, seconds: u64) -> Option<(Result<(), String>, u64)> {
+        for step in 0..=seconds * 4 {
+            let (next, actions) = self.rollout.clone().step(&self.world, self.now);
+            self.rollout = next;
+            for action in actions {
+                match action {
+                    Action::Fetch(log) => self.asked.push(log),
+                    Action::Tell(progress) => self.told.push(progress),
+                    Action::Succeed => return Some((Ok(()), step / 4)),
+                    Action::Fail(cause) => return Some((Err(cause.message), step / 4)),
+                }
+            }
+            self.now = self.now.plus(Duration::from_millis(250));
+        }
+        None
+    }
+}
+
+fn warning(reason: &str, message: &str) -> Value {
+    json!({"kind": "Event", "type": "Warning", "reason": reason, "message": message, "metadata": {"name": reason, "namespace": "jobs"},
+        "involvedObject": {"uid": "p", "fieldPath": "spec.containers{web}"}, "lastTimestamp": "2026-01-01T00:00:00Z"})
+}
+
+#[test]
+fn ready_is_told_once_and_ends_it() {
+    let mut play = Play::new(&[deployment(1, "ReplicaSetUpdated")]);
+    assert_eq!(play.run(3), None);
+    play.world.put(deployment(2, "NewReplicaSetAvailable"));
+    assert_eq!(play.run(1), Some((Ok(()), 0)));
+    assert_eq!(play.told.len(), 2, "{:?}", play.told);
+}
+
+#[test]
+fn every_cause_is_one_line_within_ten_seconds() {
+    let ended = |code: i64, reason: &str| json!({"terminated": {"exitCode": code, "reason": reason}});
+    let waiting = |reason: &str, message: &str| container(json!({"waiting": {"reason": reason, "message": message}}), json!({}));
+    let cases = [
+        (waiting("ErrImageNeverPull", "image is not present"), "image `localhost/web:1` of container `web` of pod `web-x` is missing", 0),
+        (waiting("ErrImagePull", "manifest unknown"), "cannot be pulled: manifest unknown", 0),
+        (waiting("ErrImagePull", "dial tcp: i/o timeout"), "cannot be pulled: dial tcp", 8),
+        (waiting("CreateContainerConfigError", "secret \"x\" not found"), "cannot be started: secret \"x\" not found", 4),
+        (container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), ended(3, "Error")), "ended with exit code 3", 1),
+        (container(ended(3, "Error"), json!({})), "ended with exit code 3", 8),
+        (container(json!({"running": {}}), ended(2, "Error")), "ended with exit code 2", 8),
+        (container(ended(0, "Completed"), json!({})), "ended with exit code 0", 8),
+        (container(ended(137, "OOMKilled"), json!({})), "out of memory (its limit is 64Mi)", 1),
+        (
+            json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: Insufficient memory"}]}),
+            "no node takes pod `web-x`: 0/1 nodes",
+            8,
+        ),
+        (json!({"phase": "Failed", "reason": "Evicted", "message": "The node was low on memory"}), "failed: The node was low on memory", 4),
+    ];
+    for (status, wanted, seconds) in cases {
+        let mut play = Play::failing(status.clone());
+        let (outcome, took) = play.run(12).unwrap_or_else(|| panic!("no cause for {status}"));
+        let message = outcome.expect_err("a cause");
+        assert!(message.contains(wanted) && !message.contains('\n'), "{message}");
+        assert!(took <= seconds + 1 && took + 1 >= seconds, "{took} s for {status}");
+    }
+}
+
+#[test]
+fn the_last_log_line_is_part_of_the_cause() {
+    let crash = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"terminated": {"exitCode": 1}}));
+    let mut play = Play::failing(crash);
+    assert_eq!(play.run(0), None, "it waits for the log");
+    let log = play.asked.first().cloned().expect("asked");
+    assert!(log.previous && log.container == "web");
+    play.world.put_log(log, vec!["starting".to_owned(), "\u{1b}[31mno database".to_owned(), String::new()]);
+    let message = play.run(1).expect("ended").0.expect_err("a cause");
+    assert!(message.ends_with("its last line: [31mno database"), "{message}");
+}
+
+#[test]
+fn a_crash_that_recovers_is_none() {
+    let mut play = Play::failing(container(json!({"terminated": {"exitCode": 1}}), json!({})));
+    assert_eq!(play.run(5), None);
+    let mut ready = container(json!({"running": {}}), json!({"terminated": {"exitCode": 1}}));
+    ready["containerStatuses"][0]["ready"] = json!(true);
+    play.world.put(pod("new", ready));
+    assert_eq!(play.run(20), None);
+}
+
+#[test]
+fn never_ready_says_the_probe_at_the_deadline() {
+    let mut play = Play::failing(container(json!({"running": {}}), json!({})));
+    play.world.put(warning("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"));
+    assert_eq!(play.run(30), None, "the workload's own deadline decides");
+    play.world.put_log(play.asked.first().cloned().expect("asked"), vec!["listening".to_owned()]);
+    play.world.put(deployment(0, "ProgressDeadlineExceeded"));
+    let (outcome, took) = play.run(2).expect("ended");
+    let message = outcome.expect_err("a cause");
+    assert!(message.contains("never became ready") && message.contains("statuscode: 503") && message.contains("listening"), "{message}");
+    assert_eq!(took, 0);
+}
+
+#[test]
+fn a_quota_is_named() {
+    let mut refused = set("2", "new");
+    refused["status"] = json!({"replicas": 1, "conditions": [{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+        "message": "pods \"web-y\" is forbidden: exceeded quota: jobs, requested: pods=1, used: pods=4, limited: pods=4"}]});
+    let mut play = Play::new(&[deployment(0, "ReplicaSetUpdated"), refused]);
+    let (outcome, took) = play.run(12).expect("ended");
+    assert!(outcome.expect_err("a cause").contains("a quota refuses its pods: pods \"web-y\" is forbidden: exceeded quota"));
+    assert_eq!(took, 8);
+}
+
+#[test]
+fn old_pods_do_not_count() {
+    let crash = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"terminated": {"exitCode": 1}}));
+    let mut play = Play::new(&[deployment(0, "ReplicaSetUpdated"), set("1", "old"), set("2", "new"), pod("old", crash)]);
+    assert_eq!(play.run(20), None);
+}
+
+#[test]
+fn the_whole_has_an_end() {
+    let mut play = Play::new(&[]);
+    play.rollout.patience.whole = Duration::from_secs(5);
+    let (outcome, took) = play.run(10).expect("ended");
+    assert!(outcome.expect_err("late").contains("still not ready after 5 s: not there"));
+    assert_eq!(took, 5);
+}

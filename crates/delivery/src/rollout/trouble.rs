@@ -1,0 +1,278 @@
+//! The signs that a pod or a workload gives of what is the matter, worst first.
+
+use super::Cause;
+use crate::world::{LogOf, World};
+use k8s::{Fields, Value};
+
+/// How much a sign weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Weight {
+    /// It will not pass.
+    Certain,
+    /// It nearly never passes.
+    Stuck,
+    /// It may pass.
+    Passing,
+    /// It is no failure by itself, and says why when time is up.
+    OnlyExplains,
+}
+
+/// One sign.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Trouble {
+    pub(super) weight: Weight,
+    /// The same for as long as it is the same trouble.
+    pub(super) sign: String,
+    message: String,
+    evidence: Vec<String>,
+    pub(super) log: Option<LogOf>,
+}
+
+impl Trouble {
+    fn new(weight: Weight, sign: String, message: String) -> Self {
+        Self { weight, sign, message, evidence: Vec::new(), log: None }
+    }
+
+    pub(super) fn cause(&self, workload: &str, prefix: &str, lines: &[String]) -> Cause {
+        let last = lines.iter().rev().find(|line| !line.trim().is_empty());
+        let message = match last {
+            Some(line) => format!("{prefix}{}; its last line: {}", self.message, shortened(line)),
+            None => format!("{prefix}{}", self.message),
+        };
+        Cause { workload: workload.to_owned(), message, evidence: self.evidence.iter().chain(lines).cloned().collect() }
+    }
+}
+
+// Log lines are foreign text: one line, no control characters, a bounded length.
+fn shortened(line: &str) -> String {
+    const LONGEST: usize = 200;
+    let clean: String = line.trim().chars().filter(|c| !c.is_control()).take(LONGEST + 1).collect();
+    if clean.chars().count() > LONGEST { format!("{}...", clean.chars().take(LONGEST).collect::<String>()) } else { clean }
+}
+
+/// All signs about a workload and the pods of its newest template, worst first.
+pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    let pods: Vec<&Value> = match workload.text("kind") {
+        "Deployment" => match newest_replica_set(workload, world) {
+            Some(set) => {
+                refused(workload, Some(set), world, &mut troubles);
+                world.owned_by("Pod", set).collect()
+            }
+            None => {
+                refused(workload, None, world, &mut troubles);
+                Vec::new()
+            }
+        },
+        "Pod" => vec![workload],
+        "StatefulSet" => {
+            refused(workload, None, world, &mut troubles);
+            let newest = workload.text("status.updateRevision");
+            world
+                .owned_by("Pod", workload)
+                .filter(|pod| newest.is_empty() || pod.label("controller-revision-hash") == Some(newest))
+                .collect()
+        }
+        _ => {
+            refused(workload, None, world, &mut troubles);
+            world.owned_by("Pod", workload).collect()
+        }
+    };
+    for pod in pods.into_iter().filter(|pod| !pod.is_terminating()) {
+        look_at(pod, world, &mut troubles);
+    }
+    troubles.sort_by_key(|trouble| trouble.weight);
+    troubles
+}
+
+// The controller gives the newest template's set the highest revision, also after a way back.
+fn newest_replica_set<'a>(deployment: &'a Value, world: &'a World) -> Option<&'a Value> {
+    let revision =
+        |set: &&Value| set.annotation("deployment.kubernetes.io/revision").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    world.owned_by("ReplicaSet", deployment).max_by_key(revision)
+}
+
+// Pods that the API server refused: a quota, a limit range, an admission.
+fn refused(workload: &Value, set: Option<&Value>, world: &World, troubles: &mut Vec<Trouble>) {
+    let condition = [Some(workload), set]
+        .into_iter()
+        .flatten()
+        .find_map(|object| object.condition("ReplicaFailure").filter(|condition| condition.text("status") == "True"));
+    let told = condition.map(|condition| condition.text("message").to_owned());
+    let by_event = || {
+        let events = set.or(Some(workload)).map(|object| world.warnings(object)).unwrap_or_default();
+        let event = events.into_iter().rev().find(|event| event.text("reason") == "FailedCreate")?;
+        Some(either(event, "message", "note").to_owned())
+    };
+    let set_wants = set.is_none_or(|set| set.int("spec.replicas").unwrap_or(0) > set.int("status.replicas").unwrap_or(0));
+    if let Some(message) = told.or_else(by_event).filter(|_| set_wants) {
+        let kind = if message.contains("exceeded quota") { "a quota refuses its pods" } else { "its pods are refused" };
+        troubles.push(Trouble::new(Weight::Passing, format!("{}/refused", workload.uid()), format!("{kind}: {}", shortened(&message))));
+    }
+}
+
+fn either<'a>(event: &'a Value, old: &str, new: &str) -> &'a str {
+    [event.text(old), event.text(new)].into_iter().find(|text| !text.is_empty()).unwrap_or_default()
+}
+
+fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
+    let name = pod.name();
+    if pod.text("status.phase") == "Failed" {
+        let why = [pod.text("status.message"), pod.text("status.reason")]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or("a container ended with an error");
+        let weight = if pod.text("status.reason").is_empty() { Weight::Passing } else { Weight::Stuck };
+        troubles.push(Trouble::new(weight, format!("{}/failed", pod.uid()), format!("pod `{name}` failed: {}", shortened(why))));
+    }
+    if let Some(condition) = pod.condition("PodScheduled").filter(|condition| condition.text("status") == "False") {
+        if condition.text("reason") == "Unschedulable" {
+            let message = format!("no node takes pod `{name}`: {}", shortened(condition.text("message")));
+            troubles.push(Trouble::new(Weight::Passing, format!("{}/unschedulable", pod.uid()), message));
+        }
+    }
+    let warnings = world.warnings(pod);
+    for (list, init) in [("status.initContainerStatuses", true), ("status.containerStatuses", false)] {
+        for status in pod.items(list) {
+            look_at_container(pod, status, init, &warnings, troubles);
+        }
+    }
+    look_at_mounts(pod, &warnings, troubles);
+}
+
+fn look_at_mounts(pod: &Value, warnings: &[&Value], troubles: &mut Vec<Trouble>) {
+    let started = pod.items("status.containerStatuses").iter().any(|status| status.at("state.running").is_some());
+    let mount = warnings.iter().rev().find(|event| matches!(event.text("reason"), "FailedMount" | "FailedAttachVolume"));
+    if let Some(event) = mount.filter(|_| !started) {
+        let message = format!("a volume of pod `{}` cannot be mounted: {}", pod.name(), shortened(either(event, "message", "note")));
+        troubles.push(Trouble::new(Weight::Passing, format!("{}/mount", pod.uid()), message));
+    }
+}
+
+fn look_at_container(pod: &Value, status: &Value, init: bool, warnings: &[&Value], troubles: &mut Vec<Trouble>) {
+    let container = status.text("name");
+    let shown = format!("{}container `{container}` of pod `{}`", if init { "init " } else { "" }, pod.name());
+    let sign = |what: &str| format!("{}/{container}/{what}", pod.uid());
+    let waiting = status.text("state.waiting.reason");
+    let message = status.text("state.waiting.message");
+    let image = status.text("image");
+    match waiting {
+        "ErrImageNeverPull" | "InvalidImageName" | "ImageInspectError" => {
+            troubles.push(Trouble::new(
+                Weight::Certain,
+                sign("image"),
+                format!("the image `{image}` of {shown} is missing: {}", shortened(if message.is_empty() { waiting } else { message })),
+            ));
+        }
+        "ErrImagePull" | "ImagePullBackOff" => {
+            let told = pull_error(message, warnings);
+            let weight = if is_definite(&told) { Weight::Certain } else { Weight::Passing };
+            troubles.push(Trouble::new(
+                weight,
+                sign("image"),
+                format!("the image `{image}` of {shown} cannot be pulled: {}", shortened(&told)),
+            ));
+        }
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "StartError" => {
+            let told = if message.is_empty() { waiting } else { message };
+            troubles.push(Trouble::new(Weight::Stuck, sign("start"), format!("{shown} cannot be started: {}", shortened(told))));
+        }
+        _ => look_at_end(pod, status, init, &shown, warnings, troubles),
+    }
+    if !init && !status.flag("ready") && status.at("state.running").is_some() {
+        let mut explained = unready(pod, container, &shown, warnings, sign("unready"));
+        explained.log = Some(log_of(pod, container, false));
+        troubles.push(explained);
+    }
+}
+
+fn log_of(pod: &Value, container: &str, previous: bool) -> LogOf {
+    LogOf { namespace: pod.namespace().to_owned(), pod: pod.name().to_owned(), container: container.to_owned(), previous }
+}
+
+// `ImagePullBackOff` hides the reason that `ErrImagePull` gave; the events keep it.
+fn pull_error(message: &str, warnings: &[&Value]) -> String {
+    let event =
+        warnings.iter().rev().find(|event| event.text("reason") == "Failed" && either(event, "message", "note").contains("pull image"));
+    match event {
+        Some(event) if message.is_empty() || message.starts_with("Back-off") => either(event, "message", "note").to_owned(),
+        _ => message.to_owned(),
+    }
+}
+
+fn is_definite(message: &str) -> bool {
+    let message = message.to_lowercase();
+    ["not found", "unknown", "unauthorized", "denied", "forbidden", "no such", "does not exist", "not present", "invalid", "no match"]
+        .iter()
+        .any(|word| message.contains(word))
+}
+
+fn look_at_end(pod: &Value, status: &Value, init: bool, shown: &str, warnings: &[&Value], troubles: &mut Vec<Trouble>) {
+    let container = status.text("name");
+    let now = status.at("state.terminated");
+    let Some(ended) = now.or_else(|| status.at("lastState.terminated")) else { return };
+    let code = ended.int("exitCode").unwrap_or(0);
+    let looping = status.text("state.waiting.reason") == "CrashLoopBackOff";
+    let recovered = now.is_none() && !looping && status.flag("ready");
+    if init && code == 0 && !looping
+        || recovered
+        || pod.text("spec.restartPolicy") != "Always" && code == 0 && !pod.text("spec.restartPolicy").is_empty()
+    {
+        return;
+    }
+    let sign = format!("{}/{container}/end", pod.uid());
+    let (weight, message) = if ended.text("reason") == "OOMKilled" {
+        (Weight::Certain, format!("{shown} was killed: out of memory{}", limit(pod, container)))
+    } else if let Some(probe) = probe(warnings, container, "Liveness").filter(|_| matches!(code, 137 | 143)) {
+        (
+            if looping { Weight::Certain } else { Weight::Passing },
+            format!("{shown} was killed because its liveness probe failed: {}", shortened(probe)),
+        )
+    } else {
+        let why = match ended.text("reason") {
+            "" | "Error" | "Completed" => String::new(),
+            reason => format!(
+                " ({reason}{})",
+                Some(ended.text("message"))
+                    .filter(|text| !text.is_empty())
+                    .map(|text| format!(": {}", shortened(text)))
+                    .unwrap_or_default()
+            ),
+        };
+        let by = match ended.int("signal") {
+            Some(signal) if signal != 0 => format!("ended by signal {signal}"),
+            _ => format!("ended with exit code {code}"),
+        };
+        (if looping { Weight::Certain } else { Weight::Passing }, format!("{shown} {by}{why}"))
+    };
+    let mut trouble = Trouble::new(weight, sign, message);
+    trouble.log = Some(log_of(pod, container, now.is_none()));
+    troubles.push(trouble);
+}
+
+fn limit(pod: &Value, container: &str) -> String {
+    let specs = ["spec.containers", "spec.initContainers"].into_iter().flat_map(|list| pod.items(list));
+    let found = specs.into_iter().find(|spec| spec.text("name") == container).map(|spec| spec.text("resources.limits.memory"));
+    found.filter(|limit| !limit.is_empty()).map(|limit| format!(" (its limit is {limit})")).unwrap_or_default()
+}
+
+fn probe<'a>(warnings: &[&'a Value], container: &str, which: &str) -> Option<&'a str> {
+    let about = |event: &&&Value| {
+        let path = either(event, "involvedObject.fieldPath", "regarding.fieldPath");
+        event.text("reason") == "Unhealthy"
+            && (path.is_empty() || path.contains(container))
+            && either(event, "message", "note").starts_with(which)
+    };
+    warnings.iter().rev().find(about).map(|event| either(event, "message", "note"))
+}
+
+fn unready(pod: &Value, container: &str, shown: &str, warnings: &[&Value], sign: String) -> Trouble {
+    let answer = probe(warnings, container, "Readiness").or_else(|| probe(warnings, container, "Startup"));
+    let condition = pod.condition("Ready").map_or("", |condition| condition.text("message"));
+    let message = match answer {
+        Some(answer) => format!("{shown} is not ready: {}", shortened(answer)),
+        None if condition.is_empty() => format!("{shown} is not ready"),
+        None => format!("{shown} is not ready: {}", shortened(condition)),
+    };
+    Trouble::new(Weight::OnlyExplains, sign, message)
+}
