@@ -7,6 +7,7 @@ mod render;
 mod tests;
 
 pub use read::{Source, read_folder, read_text};
+pub(crate) use render::shown;
 pub use render::{Inputs, Intent, Release, render};
 
 /// The field manager of everything that Wharf applies.

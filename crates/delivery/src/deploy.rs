@@ -1,0 +1,330 @@
+//! A release into a cluster: applied, tracked to readiness or a cause, put back by itself when it fails.
+//!
+//! Every step is written down before it is taken (the inventory), so a run that is killed is resumed by the next one.
+
+use crate::apply::{self, Applied, How, Target};
+use crate::inventory::{Entry, Inventory, Phase};
+use crate::manifests::{FAILED, MANAGER, Release};
+use crate::order;
+use crate::progress::{Change, Listener, Progress};
+use crate::prune;
+use crate::records::{Fate, Record};
+use crate::rollout::{Cause, Patience};
+use crate::track::{Tracking, track};
+use base::{Clock, Problem, ProblemKind, SystemClock};
+use cluster::Cluster;
+use k8s::{Fields, Value};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Delivers into one cluster.
+#[derive(Clone)]
+pub struct Delivery {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Takes progress.
+    pub listener: Arc<Listener>,
+    /// Wharf's home, where records are kept too; none keeps them in the cluster alone.
+    pub home: Option<PathBuf>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a release is deployed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Take fields that other tools own.
+    pub force: bool,
+    /// Put the release before back when this one fails.
+    pub rollback: bool,
+    /// How long bad signs may stand.
+    pub patience: Patience,
+    /// What allowed the release, for its record.
+    pub notes: Value,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { force: true, rollback: true, patience: Patience::default(), notes: json!({}) }
+    }
+}
+
+/// A release that serves.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Deployed {
+    /// Its id.
+    pub release: String,
+    /// What became of each object, in the order of applying; pruned ones last.
+    pub changes: Vec<(String, Change)>,
+    /// Objects that were left though no manifest names them any more, and why.
+    pub kept: Vec<(String, String)>,
+    /// Whether nothing at all was changed.
+    pub unchanged: bool,
+}
+
+/// Why a deploy did not end well.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum DeployError {
+    /// It could not be carried out.
+    #[error("{0}")]
+    Problem(Problem),
+    /// The release was applied and does not serve.
+    #[error("{}", .0.cause)]
+    Rollout(Box<Failed>),
+}
+
+/// A release that was applied and does not serve.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// Its id.
+    pub release: String,
+    /// Why.
+    pub cause: Cause,
+    /// The release that serves again.
+    pub rolled_back: Option<String>,
+    /// Why it does not, where going back failed too.
+    pub rollback_problem: Option<Problem>,
+}
+
+impl From<Problem> for DeployError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<DeployError> for Problem {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Problem(problem) => problem,
+            DeployError::Rollout(failed) => failed.problem(),
+        }
+    }
+}
+
+impl Failed {
+    fn problem(&self) -> Problem {
+        let problem = Problem::new(ProblemKind::Target, self.cause.to_string());
+        match (&self.rolled_back, &self.rollback_problem) {
+            (Some(release), _) => problem.hint(format!("release {release} serves again")),
+            (None, Some(why)) => problem.hint(format!("the release before could not be put back: {why}")),
+            (None, None) => problem.hint("nothing was put back; see `wharf status`"),
+        }
+    }
+}
+
+impl Delivery {
+    /// Delivers with the machine's own clock and no home.
+    pub fn new(cluster: Cluster, listener: Arc<Listener>) -> Self {
+        Self { cluster, listener, home: None, clock: Arc::new(SystemClock) }
+    }
+
+    /// Deploys a release and waits until it serves.
+    ///
+    /// # Errors
+    /// When it could not be applied, or does not serve; the release before then serves again unless told otherwise.
+    pub async fn deploy(&self, release: &Release, options: &Options) -> Result<Deployed, DeployError> {
+        let (targets, inventory) = futures::future::join(apply::read(&self.cluster, release), self.inventory(release)).await;
+        let (targets, mut inventory) = (targets?, inventory?);
+        let before = inventory.clone();
+        let known = inventory.phase == Phase::Deployed && inventory.current.as_ref() == Some(&release.id);
+        self.make_namespace(&targets, release, options).await?;
+        for target in &targets {
+            let made = target.is_ours(&release.project);
+            inventory.remember(Entry::of(&target.intent, made));
+        }
+        if !known {
+            let mut record = self.record(release, &before, options).await?;
+            record.fate = Fate::Deploying;
+            record.save(&self.cluster, self.home.as_deref()).await?;
+            (inventory.phase, inventory.target, inventory.cause) = (Phase::Deploying, Some(release.id.clone()), None);
+        }
+        inventory.save(&self.cluster, &release.namespace).await?;
+        let applied = apply::apply(&self.cluster, &targets, self.how(options)).await?;
+        let workloads = applied.iter().map(|applied| applied.object.clone()).collect();
+        match self.track(release, workloads, options).await? {
+            Ok(()) => Ok(self.settle(release, inventory, &applied, known, options).await?),
+            Err(cause) => Err(self.fail(release, inventory, cause, options).await),
+        }
+    }
+
+    /// Puts a release back: the one named, or the one before the current.
+    ///
+    /// # Errors
+    /// When there is no such record, or as [`Delivery::deploy`].
+    pub async fn roll_back(&self, namespace: &str, project: &str, to: Option<&str>, options: &Options) -> Result<Deployed, DeployError> {
+        let inventory = Inventory::load(&self.cluster, namespace, project).await?;
+        let wanted = to.map(str::to_owned).or(inventory.previous.clone());
+        let none = || {
+            Problem::new(ProblemKind::Usage, format!("the project `{project}` has no release to go back to"))
+                .hint("`wharf history` lists them")
+        };
+        let wanted = wanted.ok_or_else(none)?;
+        let record = Record::load(&self.cluster, namespace, project, &wanted).await?;
+        let missing =
+            || Problem::new(ProblemKind::Usage, format!("there is no record of release `{wanted}`")).hint("`wharf history` lists them");
+        let release = record.ok_or_else(missing)?.release();
+        (self.listener)(Progress::RollingBack { release: wanted.clone() });
+        self.deploy(&release, options).await
+    }
+
+    /// The records of a project's releases, newest first.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn history(&self, namespace: &str, project: &str) -> Result<Vec<Record>, Problem> {
+        Record::list(&self.cluster, namespace, project).await
+    }
+
+    pub(crate) async fn inventory(&self, release: &Release) -> Result<Inventory, Problem> {
+        Inventory::load(&self.cluster, &release.namespace, &release.project).await
+    }
+
+    fn how(&self, options: &Options) -> How<'_> {
+        How { force: options.force, now: self.clock.now(), listener: self.listener.as_ref() }
+    }
+
+    // The inventory lives in the namespace, so that comes before everything.
+    async fn make_namespace(&self, targets: &[Target], release: &Release, options: &Options) -> Result<(), Problem> {
+        let own = targets.iter().filter(|target| {
+            target.live.is_none() && target.intent.text("kind") == "Namespace" && target.intent.name() == release.namespace
+        });
+        let own: Vec<Target> = own.cloned().collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let silent: &Listener = &|_| {};
+        apply::apply(&self.cluster, &own, How { listener: silent, ..self.how(options) }).await?;
+        Ok(())
+    }
+
+    async fn record(&self, release: &Release, before: &Inventory, options: &Options) -> Result<Record, Problem> {
+        let kept = Record::load(&self.cluster, &release.namespace, &release.project, &release.id).await?;
+        let previous = before.current.clone().filter(|current| *current != release.id);
+        let fresh = Record::new(release, self.clock.now().rfc3339(), previous, options.notes.clone());
+        Ok(kept.map_or(fresh.clone(), |kept| Record { created: kept.created, cause: None, ..fresh }))
+    }
+
+    async fn track(&self, release: &Release, workloads: Vec<Value>, options: &Options) -> Result<Result<(), Cause>, Problem> {
+        let tracking = Tracking {
+            cluster: &self.cluster,
+            project: &release.project,
+            workloads,
+            patience: options.patience,
+            clock: self.clock.as_ref(),
+            listener: self.listener.as_ref(),
+        };
+        track(tracking).await
+    }
+
+    // The release serves: what is no longer part of it goes, and it is written down as current.
+    async fn settle(
+        &self,
+        release: &Release,
+        mut inventory: Inventory,
+        applied: &[Applied],
+        known: bool,
+        options: &Options,
+    ) -> Result<Deployed, Problem> {
+        let pruned = prune::prune(self, &mut inventory, &release.namespace, &release.intents_as_entries()).await?;
+        let mut changes: Vec<(String, Change)> =
+            applied.iter().map(|applied| (crate::manifests::shown(&applied.object), applied.change)).collect();
+        changes.extend(pruned.gone.iter().map(|name| (name.clone(), Change::Pruned)));
+        if !known {
+            let mut record = self.record(release, &inventory, options).await?;
+            record.fate = Fate::Deployed;
+            record.previous = inventory.current.clone().filter(|current| *current != release.id);
+            record.save(&self.cluster, self.home.as_deref()).await?;
+            if inventory.current.as_ref() != Some(&release.id) {
+                inventory.previous = inventory.current.replace(release.id.clone());
+            }
+            (inventory.phase, inventory.target, inventory.cause) = (Phase::Deployed, None, None);
+            Record::trim(
+                &self.cluster,
+                &release.namespace,
+                &release.project,
+                &[inventory.current.as_deref(), inventory.previous.as_deref()],
+            )
+            .await?;
+        }
+        inventory.save(&self.cluster, &release.namespace).await?;
+        let unchanged = known && changes.iter().all(|(_, change)| *change == Change::Unchanged);
+        Ok(Deployed { release: release.id.clone(), changes, kept: pruned.kept, unchanged })
+    }
+
+    async fn fail(&self, release: &Release, mut inventory: Inventory, cause: Cause, options: &Options) -> DeployError {
+        let written = self.write_failure(release, &mut inventory, &cause, options).await;
+        let back_to = inventory.current.clone().filter(|current| options.rollback && *current != release.id);
+        let mut failed = Failed { release: release.id.clone(), cause, rolled_back: None, rollback_problem: written.err() };
+        match back_to {
+            None => {
+                let marked = self.mark_failed(release, &failed.cause).await;
+                failed.rollback_problem = failed.rollback_problem.or(marked.err());
+            }
+            Some(to) => match self.put_back(&to, release, &mut inventory, options).await {
+                Ok(()) => failed.rolled_back = Some(to),
+                Err(problem) => failed.rollback_problem = Some(problem),
+            },
+        }
+        inventory.phase = Phase::Failed;
+        if let Err(problem) = inventory.save(&self.cluster, &release.namespace).await {
+            failed.rollback_problem = failed.rollback_problem.or(Some(problem));
+        }
+        DeployError::Rollout(Box::new(failed))
+    }
+
+    async fn write_failure(&self, release: &Release, inventory: &mut Inventory, cause: &Cause, options: &Options) -> Result<(), Problem> {
+        let mut record = self.record(release, inventory, options).await?;
+        (record.fate, record.cause) = (Fate::Failed, Some(cause.clone()));
+        record.save(&self.cluster, self.home.as_deref()).await?;
+        (inventory.phase, inventory.target, inventory.cause) = (Phase::RollingBack, Some(release.id.clone()), Some(cause.to_string()));
+        inventory.save(&self.cluster, &release.namespace).await
+    }
+
+    async fn put_back(&self, to: &str, failed: &Release, inventory: &mut Inventory, options: &Options) -> Result<(), Problem> {
+        (self.listener)(Progress::RollingBack { release: to.to_owned() });
+        let record = Record::load(&self.cluster, &failed.namespace, &failed.project, to).await?;
+        let missing = || Problem::new(ProblemKind::Target, format!("there is no record of release `{to}`"));
+        let release = record.ok_or_else(missing)?.release();
+        let targets = apply::read(&self.cluster, &release).await?;
+        let forced = Options { force: true, ..options.clone() };
+        let applied = apply::apply(&self.cluster, &targets, self.how(&forced)).await?;
+        let workloads = applied.into_iter().map(|applied| applied.object).collect();
+        if let Err(cause) = self.track(&release, workloads, options).await? {
+            return Err(Problem::new(ProblemKind::Target, cause.to_string()));
+        }
+        prune::prune(self, inventory, &release.namespace, &release.intents_as_entries()).await?;
+        Ok(())
+    }
+
+    // A first release that failed stays, so that it can be looked at, and says why on its workloads.
+    async fn mark_failed(&self, release: &Release, cause: &Cause) -> Result<(), Problem> {
+        for intent in release.intents.iter().filter(|intent| order::is_workload(&intent.object)) {
+            let mut object = intent.object.clone();
+            let annotations = object.at_mut("metadata.annotations");
+            if !annotations.is_object() {
+                *annotations = json!({});
+            }
+            annotations[FAILED] = json!(cause.to_string());
+            let resource = self.cluster.resource(object.text("apiVersion"), object.text("kind")).await?;
+            let how = cluster::Apply { manager: MANAGER, force: true, dry_run: false };
+            self.cluster.apply(&resource, &object, &how).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Release {
+    /// Its objects as the inventory names them.
+    pub(crate) fn intents_as_entries(&self) -> Vec<Entry> {
+        let entry = |intent: &crate::manifests::Intent| {
+            let mut entry = Entry::of(&intent.object, true);
+            let cluster_wide = k8s::kinds::find(&entry.api_version, &entry.kind).is_some_and(|kind| !kind.is_namespaced());
+            if entry.namespace.is_empty() && !cluster_wide {
+                entry.namespace.clone_from(&self.namespace);
+            }
+            entry
+        };
+        self.intents.iter().map(entry).collect()
+    }
+}

@@ -1,0 +1,178 @@
+//! What a project has in a cluster: one Secret that names every object, so that nothing is forgotten and nothing of
+//! others is touched.
+
+use crate::manifests::{MANAGED_BY, MANAGER, PROJECT};
+use base::{Problem, ProblemKind};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cluster::{Cluster, Resource};
+use k8s::{Fields, Value, kinds};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Where a deploy stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Nothing was deployed yet.
+    #[default]
+    Empty,
+    /// `target` is being applied; a run that was killed left it so.
+    Deploying,
+    /// `current` serves.
+    Deployed,
+    /// `target` failed and `current` is being put back.
+    RollingBack,
+    /// `target` failed; `current` serves again, or nothing does where there is none.
+    Failed,
+    /// All is being removed.
+    Leaving,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// Such as `apps/v1`.
+    pub api_version: String,
+    /// Such as `Deployment`.
+    pub kind: String,
+    /// Empty for cluster-wide kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether Wharf made it; what it only changed is never removed.
+    pub made: bool,
+}
+
+impl Entry {
+    /// The entry of an object.
+    pub fn of(object: &Value, made: bool) -> Self {
+        let text = |path: &str| object.text(path).to_owned();
+        Self {
+            api_version: text("apiVersion"),
+            kind: text("kind"),
+            namespace: text("metadata.namespace"),
+            name: text("metadata.name"),
+            made,
+        }
+    }
+
+    /// Whether both name the same object.
+    pub fn same(&self, other: &Self) -> bool {
+        (&self.api_version, &self.kind, &self.namespace, &self.name) == (&other.api_version, &other.kind, &other.namespace, &other.name)
+    }
+}
+
+impl std::fmt::Display for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.namespace.as_str() {
+            "" => write!(f, "{} {}", self.kind, self.name),
+            namespace => write!(f, "{} {namespace}/{}", self.kind, self.name),
+        }
+    }
+}
+
+/// A project's objects and where its deploy stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// The project.
+    pub project: String,
+    /// Where the deploy stands.
+    pub phase: Phase,
+    /// The release that serves.
+    pub current: Option<String>,
+    /// The one before it.
+    pub previous: Option<String>,
+    /// The release that is being deployed, or failed last.
+    pub target: Option<String>,
+    /// Why it failed.
+    pub cause: Option<String>,
+    /// Every object.
+    pub entries: Vec<Entry>,
+    #[serde(skip)]
+    pub(crate) stored: Option<(String, String)>,
+}
+
+impl Inventory {
+    fn name(project: &str) -> String {
+        format!("wharf-inventory-{project}")
+    }
+
+    /// Reads a project's inventory; an empty one where there is none.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or what is stored is not an inventory.
+    pub async fn load(cluster: &Cluster, namespace: &str, project: &str) -> Result<Self, Problem> {
+        let secret = cluster.get(&Resource::from(kinds::SECRET), namespace, &Self::name(project)).await?;
+        let Some(secret) = secret else { return Ok(Self { project: project.to_owned(), ..Self::default() }) };
+        let broken = |why: String| {
+            let message = format!("the Secret `{}` in namespace `{namespace}` is no inventory: {why}", Self::name(project));
+            Problem::new(ProblemKind::Target, message).hint("if it is not Wharf's, deploy under another project name")
+        };
+        let text = STANDARD.decode(secret.text("data.inventory")).map_err(|error| broken(error.to_string()))?;
+        let mut read: Self = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
+        if read.project != project {
+            return Err(broken(format!("it is of project `{}`", read.project)));
+        }
+        read.stored = Some((secret.resource_version().to_owned(), String::from_utf8_lossy(&text).into_owned()));
+        Ok(read)
+    }
+
+    /// Writes it; nothing is sent when it is as it was read.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or another run wrote it since.
+    pub async fn save(&mut self, cluster: &Cluster, namespace: &str) -> Result<(), Problem> {
+        self.entries.sort();
+        self.entries.dedup_by(|a, b| a.same(b));
+        let text = serde_json::to_string(self).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+        if self.stored.as_ref().is_some_and(|(_, stored)| *stored == text) {
+            return Ok(());
+        }
+        let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "wharf.local/inventory",
+            "metadata": {"name": Self::name(&self.project), "namespace": namespace, "labels": {(MANAGED_BY): MANAGER, (PROJECT): self.project}},
+            "data": {"inventory": STANDARD.encode(&text)}});
+        let resource = Resource::from(kinds::SECRET);
+        let written = match &self.stored {
+            None => cluster.create(&resource, &secret, MANAGER).await,
+            Some((version, _)) => {
+                secret.set("metadata.resourceVersion", version.as_str());
+                cluster.replace(&resource, &secret, MANAGER).await
+            }
+        };
+        let written = written.map_err(|error| match error.api().map(|refusal| refusal.code) {
+            Some(409) => Problem::new(ProblemKind::Target, format!("another run deploys the project `{}` at this moment", self.project))
+                .hint("wait for it to end and run this again"),
+            _ => error.into(),
+        })?;
+        self.stored = Some((written.resource_version().to_owned(), text));
+        Ok(())
+    }
+
+    /// Removes it from the cluster.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn remove(cluster: &Cluster, namespace: &str, project: &str) -> Result<(), Problem> {
+        cluster.delete(&Resource::from(kinds::SECRET), namespace, &Self::name(project), &cluster::Delete::default()).await?;
+        Ok(())
+    }
+
+    /// The entry of an object, where it is known.
+    pub fn entry(&self, object: &Value) -> Option<&Entry> {
+        let wanted = Entry::of(object, true);
+        self.entries.iter().find(|entry| entry.same(&wanted))
+    }
+
+    /// Adds an object, or keeps what is known of it.
+    pub fn remember(&mut self, entry: Entry) {
+        if !self.entries.iter().any(|known| known.same(&entry)) {
+            self.entries.push(entry);
+        }
+    }
+
+    /// Forgets an object.
+    pub fn forget(&mut self, entry: &Entry) {
+        self.entries.retain(|known| !known.same(entry));
+    }
+}

@@ -1,0 +1,162 @@
+//! What a deploy would change, asked of the cluster itself by a dry run.
+
+use crate::apply::{self, Target};
+use crate::deploy::Delivery;
+use crate::manifests::{MANAGER, Release};
+use crate::progress::Change;
+use crate::prune;
+use base::Problem;
+use cluster::Apply;
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s::{Fields, Value};
+
+/// One field that would change.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct FieldChange {
+    /// Its path: `spec.template.spec.containers[0].image`.
+    pub path: String,
+    /// As it is; absent where it is new.
+    pub before: Option<Value>,
+    /// As it would be; absent where it goes.
+    pub after: Option<Value>,
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct PlannedObject {
+    /// Such as `Deployment jobs/app-a`.
+    pub object: String,
+    /// What would become of it.
+    pub change: Change,
+    /// Which fields; secrets' values are told apart and never shown.
+    pub fields: Vec<FieldChange>,
+}
+
+/// What a deploy would do.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Plan {
+    /// The release's id.
+    pub release: String,
+    /// Every object, in the order of the manifests; those to prune last.
+    pub objects: Vec<PlannedObject>,
+    /// What no manifest names and would stay, and why.
+    pub kept: Vec<(String, String)>,
+}
+
+impl Plan {
+    /// Whether nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.objects.iter().all(|object| object.change == Change::Unchanged)
+    }
+}
+
+impl Delivery {
+    /// Plans a deploy; nothing is changed.
+    ///
+    /// # Errors
+    /// When the cluster would refuse an object, or cannot be reached.
+    pub async fn plan(&self, release: &Release, force: bool) -> Result<Plan, Problem> {
+        let targets = apply::read(&self.cluster, release).await?;
+        let inventory = self.inventory(release).await?;
+        let asked = targets.iter().map(|target| self.plan_one(target, release, force));
+        let mut objects: Vec<PlannedObject> = stream::iter(asked).buffered(6).try_collect().await?;
+        let (gone, kept) = prune::surplus(&inventory, &release.intents_as_entries());
+        objects.extend(gone.iter().map(|entry| PlannedObject { object: entry.to_string(), change: Change::Pruned, fields: Vec::new() }));
+        let kept = kept.into_iter().map(|(entry, why)| (entry.to_string(), why.to_owned())).collect();
+        Ok(Plan { release: release.id.clone(), objects, kept })
+    }
+
+    async fn plan_one(&self, target: &Target, release: &Release, force: bool) -> Result<PlannedObject, Problem> {
+        let how = Apply { manager: MANAGER, force, dry_run: true };
+        let answer = self.cluster.apply(&target.resource, &target.intent, &how).await;
+        let after = match answer {
+            Ok(after) => after,
+            // In a namespace that is to be made nothing can be tried.
+            Err(error) if target.live.is_none() && error.is_not_found() && target.intent.namespace() == release.namespace => {
+                target.intent.clone()
+            }
+            Err(error) => return Err(Problem::from(error)),
+        };
+        let fields = differences(target.live.as_ref(), &after);
+        let change = match &target.live {
+            None => Change::Created,
+            Some(_) if fields.is_empty() => Change::Unchanged,
+            Some(_) => Change::Changed,
+        };
+        Ok(PlannedObject { object: target.shown(), change, fields: if change == Change::Changed { fields } else { Vec::new() } })
+    }
+}
+
+/// The fields in which two states differ, but for what the server keeps for itself.
+pub fn differences(before: Option<&Value>, after: &Value) -> Vec<FieldChange> {
+    let strip = |object: &Value| {
+        let mut object = object.clone();
+        for path in [
+            "metadata.managedFields",
+            "metadata.resourceVersion",
+            "metadata.generation",
+            "metadata.uid",
+            "metadata.creationTimestamp",
+            "status",
+        ] {
+            object.unset(path);
+        }
+        object
+    };
+    let mut changes = Vec::new();
+    let after = strip(after);
+    compare(String::new(), before.map(strip).as_ref(), Some(&after), &mut changes);
+    if after.text("kind") == "Secret" {
+        for change in changes.iter_mut().filter(|change| change.path.starts_with("data") || change.path.starts_with("stringData")) {
+            let hide = |value: &mut Option<Value>| {
+                if value.is_some() {
+                    *value = Some(Value::from("(hidden)"));
+                }
+            };
+            hide(&mut change.before);
+            hide(&mut change.after);
+        }
+    }
+    changes
+}
+
+fn compare(path: String, before: Option<&Value>, after: Option<&Value>, changes: &mut Vec<FieldChange>) {
+    if before == after {
+        return;
+    }
+    match (before, after) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let names = old.keys().chain(new.keys().filter(|name| !old.contains_key(*name)));
+            for name in names {
+                let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                compare(below, old.get(name), new.get(name), changes);
+            }
+        }
+        (Some(Value::Array(old)), Some(Value::Array(new))) if old.len() == new.len() => {
+            for (at, (old, new)) in old.iter().zip(new).enumerate() {
+                compare(format!("{path}[{at}]"), Some(old), Some(new), changes);
+            }
+        }
+        _ => changes.push(FieldChange { path, before: before.cloned(), after: after.cloned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_the_fields_and_hides_secrets() {
+        let before =
+            json!({"kind": "X", "metadata": {"resourceVersion": "1", "labels": {"a": "1"}}, "spec": {"list": [{"image": "a"}], "n": 1}});
+        let after = json!({"kind": "X", "metadata": {"resourceVersion": "2", "labels": {"a": "1"}}, "spec": {"list": [{"image": "b"}]}});
+        let changes = differences(Some(&before), &after);
+        let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+        assert_eq!(paths, ["spec.list[0].image", "spec.n"]);
+        let secret = |value: &str| json!({"kind": "Secret", "data": {"token": value}});
+        let changes = differences(Some(&secret("aaa")), &secret("bbb"));
+        assert_eq!(changes[0].after, Some(json!("(hidden)")));
+        assert!(differences(Some(&before), &before).is_empty());
+    }
+}
