@@ -24,7 +24,7 @@ pub struct ApiError {
     pub reason: &'static str,
     /// One sentence.
     pub message: String,
-    /// Plural resource name in `details.kind`; empty where there is none.
+    /// `details.kind`: the plural resource name (of a 422 the kind); empty where there is none.
     pub resource: String,
     /// API group in `details.group`.
     pub group: String,
@@ -89,6 +89,8 @@ impl ApiError {
         let told = if let [one] = told.as_slice() { one.clone() } else { format!("[{}]", told.join(", ")) };
         let named = if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
         let mut error = Self::new(422, "Invalid", format!("{named} \"{name}\" is invalid: {told}")).about(kind, name);
+        // Only here the details carry the kind and not the resource.
+        error.resource = kind.kind.to_owned();
         error.causes = causes;
         error
     }

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use std::fmt;
 
 /// More values than any object may have: a list of `{}` would otherwise become a large thing in memory.
-const MOST_VALUES: usize = 1_000_000;
+const MOST_VALUES: usize = 300_000;
 /// The API server stops telling after as many.
 const MOST_PROBLEMS: usize = 100;
 

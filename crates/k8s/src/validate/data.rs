@@ -25,7 +25,8 @@ pub fn config_map(object: &Value, old: Option<&Value>) -> Vec<Cause> {
         }
     }
     if size > MOST_BYTES {
-        errors.too_long("", MOST_BYTES);
+        // A path without a name is shown so.
+        errors.too_long("[]", MOST_BYTES);
     }
     immutable(object, old, &["data", "binaryData"], &mut errors);
     errors.finish()
