@@ -10,6 +10,7 @@ mod state;
 use crate::config::Config;
 use crate::topology::{NetworkError, PodLink, PodNetwork, Topology};
 use async_trait::async_trait;
+pub(crate) use journal::names_file;
 use state::State;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -1,6 +1,7 @@
 //! Pod links, services, policy, DNS.
 
 mod config;
+pub mod dns;
 mod host;
 mod netlink;
 mod nft;

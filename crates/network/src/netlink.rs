@@ -218,6 +218,21 @@ impl Socket {
         }
     }
 
+    /// Asks for one thing; the answer is the part after the message header.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn get(&mut self, mut message: Message) -> io::Result<Vec<u8>> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let bytes = message.finish(self.sequence).to_vec();
+        self.write(&bytes)?;
+        let answer = self.answers(RecvFlags::empty())?.into_iter().next().unwrap_or_default();
+        match (u16_at(&answer, 4), u32_at(&answer, HEADER)) {
+            (Some(ERROR), Some(code)) => Err(io::Error::from_raw_os_error(code.cast_signed().saturating_neg())),
+            _ => Ok(answer.get(HEADER..).unwrap_or_default().to_vec()),
+        }
+    }
+
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         let room = bytes.len().saturating_mul(2).max(212_992);
         // Without the capability the default stays, and a batch that is too long is refused by name.

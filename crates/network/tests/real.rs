@@ -4,6 +4,8 @@
 
 #[path = "real/links.rs"]
 mod links;
+#[path = "real/names.rs"]
+mod names;
 #[path = "real/policies.rs"]
 mod policies;
 #[path = "real/services.rs"]

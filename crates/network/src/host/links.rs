@@ -21,6 +21,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::time::Duration;
 use sys::netns;
 
 /// Where pods send everything.
@@ -46,7 +47,8 @@ pub(crate) fn make(config: &Config, record: &LinkRecord) -> Result<(), NetworkEr
             .and_then(|()| File::open("/proc/thread-self/ns/net"))
             .and_then(|here| netns::run_in(&file, || inside(config, record, &here)))
     };
-    inside().and_then(|()| outside(config, record)).map_err(|error| failed(doing(), &error))
+    let settled = || netns::run_in(&file, settled);
+    inside().and_then(|()| outside(config, record)).and_then(|()| settled()).map_err(|error| failed(doing(), &error))
 }
 
 /// Removes link and namespace of a record; gone already is success.
@@ -115,6 +117,23 @@ fn outside(config: &Config, record: &LinkRecord) -> io::Result<()> {
         ("set the way to the pod", NEW, Route::NewRoute(way.pref_source(config.node).build())),
         ("set the pod's hardware address", NEW, Route::NewNeighbour(neighbour(index, record.address, &pod_hardware(record.address)))),
     ])
+}
+
+/// Waits until the pod's end sends: the kernel gets a link going a moment after both ends are up, and drops what is sent before.
+fn settled() -> io::Result<()> {
+    const GET_LINK: u16 = 18;
+    const RUNNING: u8 = 0x40;
+    let mut socket = Socket::route()?;
+    for _ in 0..500 {
+        let mut header = [0; 16];
+        header[4..8].copy_from_slice(&POD_INDEX.to_ne_bytes());
+        let answers = socket.get(Message::new(GET_LINK, 0, &header))?;
+        if answers.get(8).is_some_and(|flags| flags & RUNNING != 0) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    Err(io::Error::new(io::ErrorKind::TimedOut, "the pod's link does not come up"))
 }
 
 /// Makes the node's link with its addresses, and the ways to what has no link; what is there already stays.

@@ -106,6 +106,9 @@ fn outside(world: &World) -> Option<PodLink> {
         command("ip", &["address", "add", "192.0.2.2/24", "dev", "lan1"]);
         command("ip", &["link", "set", "lan1", "up"]);
         command("ip", &["route", "add", "10.0.0.0/8", "via", "192.0.2.1"]);
+        while !command("ip", &["link", "show", "lan1"]).is_some_and(|link| link.contains("state UP")) {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         Ok(())
     })
     .expect("set up");
