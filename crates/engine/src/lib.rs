@@ -2,5 +2,7 @@
 
 pub mod control;
 mod events;
+mod images;
 pub mod lock;
 pub mod objects;
+mod services;

@@ -92,7 +92,7 @@ fn home(globals: &Globals) -> Result<PathBuf, Problem> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let chosen = globals.home.clone().or_else(|| variable("WHARF_HOME"));
     let default = || {
-        if sys::is_root() {
+        if rustix::process::geteuid().is_root() {
             return Some(PathBuf::from("/var/lib/wharf"));
         }
         variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share"))).map(|data| data.join("wharf"))
