@@ -3,6 +3,7 @@
 mod doctor;
 mod engine;
 mod explain;
+mod image;
 mod lint;
 
 use crate::context::Context;
@@ -22,7 +23,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of the help.
-pub const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND, engine::COMMAND, doctor::COMMAND];
+pub const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
 
 /// The typed arguments of a command.
 ///
