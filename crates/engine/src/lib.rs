@@ -1,8 +1,13 @@
 //! Starts, supervises and drains the parts of the engine: API server, controllers, node, network.
 
-pub mod control;
+mod api;
+mod control;
+mod engine;
 mod events;
 mod images;
 pub mod lock;
-pub mod objects;
+mod objects;
+mod proxy;
 mod services;
+
+pub use engine::{Config, Engine, Log, NODE, network_config, reset};
