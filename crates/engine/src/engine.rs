@@ -13,7 +13,7 @@ use crate::services::Services;
 use apiserver::Server;
 use base::{Clock, Problem, ProblemKind, SystemClock, files};
 use node::{NodeManager, Parts};
-use runtime::{Runtime, ShimRuntime};
+use runtime::ShimRuntime;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -132,9 +132,8 @@ impl Engine {
 }
 
 fn report(server: &Server, log: &Log) {
-    let report = server.store_report();
-    if let Some(damage) = &report.damage {
-        log(&format!("the journal's end was damaged and has been cut off: {damage:?}"));
+    for damage in &server.store_report().damage {
+        log(&format!("the journal was damaged, and what could not be trusted was left out: {damage:?}"));
     }
 }
 

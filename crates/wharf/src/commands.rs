@@ -2,9 +2,11 @@
 
 mod doctor;
 mod engine;
+mod exec;
 mod explain;
 mod image;
 mod lint;
+mod logs;
 
 use crate::context::Context;
 use base::Problem;
@@ -23,7 +25,7 @@ pub struct Command {
 }
 
 /// Every command, in the order of the help.
-pub const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
+pub const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND, logs::COMMAND, exec::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
 
 /// The typed arguments of a command.
 ///

@@ -3,5 +3,11 @@
 pub mod cli;
 mod commands;
 mod context;
+mod engine_client;
 pub mod helpers;
+mod kubeconfig;
+mod lint;
 mod output;
+mod session;
+mod target;
+mod workloads;

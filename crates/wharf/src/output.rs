@@ -61,6 +61,11 @@ impl Output {
         self.inner.json
     }
 
+    /// Whether colours are wanted.
+    pub fn is_colored(&self) -> bool {
+        self.inner.color
+    }
+
     /// Whether more is wanted.
     pub fn is_verbose(&self) -> bool {
         self.inner.verbose

@@ -90,7 +90,6 @@ pub async fn reset(config: &Config) -> Result<(), Problem> {
     for pod in runtime.pods().await.map_err(|error| failed(&error))? {
         runtime.remove_pod(&pod).await.map_err(|error| failed(&error))?;
     }
-    runtime.teardown().await.map_err(|error| failed(&error))?;
     let network = parts::network(config)?;
     network.teardown().await.map_err(|error| failed(&error))?;
     node::clean(&parts::node_config(config)).map_err(|error| failed(&error))?;

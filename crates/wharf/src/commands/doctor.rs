@@ -30,7 +30,6 @@ const CHECKS: &[Check] = &[
     Check { name: "kernel", serves: "openat2, clone3, pidfd, close_range (5.9 or newer)", probe: kernel },
     Check { name: "cgroups", serves: "limits of memory, CPU and processes", probe: cgroups },
     Check { name: "overlayfs", serves: "containers' root file systems", probe: overlay },
-    Check { name: "nf_tables", serves: "services, node ports, network policies", probe: nf_tables },
     Check { name: "ip forwarding", serves: "pods that reach each other and the outside", probe: forwarding },
     Check { name: "home", serves: "all that Wharf keeps", probe: home },
     Check { name: "port 6443", serves: "the API (the next free port is taken otherwise)", probe: api_port },
@@ -115,10 +114,6 @@ fn cgroups(_: &Context) -> Result<String, String> {
 fn overlay(_: &Context) -> Result<String, String> {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
     if known.lines().any(|line| line.ends_with("\toverlay")) { Ok("there".to_owned()) } else { Err("missing; `modprobe overlay`".to_owned()) }
-}
-
-fn nf_tables(_: &Context) -> Result<String, String> {
-    network::probe().map(|()| "there".to_owned()).map_err(|error| error.to_string())
 }
 
 fn forwarding(_: &Context) -> Result<String, String> {

@@ -7,6 +7,7 @@ use crate::lint::{Source, lint, sources, summary};
 use base::{Finding, Problem, ProblemKind, Severity};
 use clap::Args;
 use linter::Options;
+use linter::formats::{FORMATS, Report};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -18,7 +19,7 @@ struct Lint {
     /// Dockerfiles, or folders to search; `-` reads standard input [default: the project's folder]
     paths: Vec<PathBuf>,
     /// The shape of the output
-    #[arg(short, long, default_value = "tty", value_parser = clap::builder::PossibleValuesParser::new(linter::formats::names()))]
+    #[arg(short, long, default_value = "tty", value_parser = clap::builder::PossibleValuesParser::new(FORMATS.iter().map(|format| format.name)))]
     format: String,
     /// Mends what a machine can mend
     #[arg(long)]
@@ -50,7 +51,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         fix(context, &mut files, &options)?;
     }
     let findings = lint(&files, &options);
-    show(context, &asked.format, &findings, files.len());
+    show(context, &asked.format, &findings, &files);
     let fails = findings.iter().any(|finding| linter::reaches(finding, threshold));
     Ok(ExitCode::from(if fails { ProblemKind::Work.exit_code() } else { 0 }))
 }
@@ -71,14 +72,15 @@ fn fix(context: &Context, files: &mut [Source], options: &Options) -> Result<(),
     Ok(())
 }
 
-fn show(context: &Context, format: &str, findings: &[Finding], files: usize) {
+fn show(context: &Context, format: &str, findings: &[Finding], files: &[Source]) {
     let output = &context.output;
-    if output.is_json() {
-        output.data(linter::formats::render("json", findings).trim_end());
-    } else if format == "tty" {
-        findings.iter().for_each(|finding| output.finding(finding));
-        output.say(&summary(findings, files));
-    } else {
-        output.data(linter::formats::render(format, findings).trim_end());
+    let named = if output.is_json() { "json" } else { format };
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
+    let report = Report { findings, files: &names, colored: output.is_colored(), version: env!("CARGO_PKG_VERSION") };
+    if let Some(format) = linter::formats::format(named) {
+        output.raw((format.render)(&report).as_bytes());
+    }
+    if named == "tty" {
+        output.say(&summary(findings, files.len()));
     }
 }
