@@ -209,7 +209,8 @@ impl Layout<'_> {
             // Signatures and other things beside images.
             _ => Vec::new(),
         };
-        let named = ["io.containerd.image.name", "org.opencontainers.image.ref.name"].into_iter().filter_map(|key| descriptor.annotations.get(key));
+        let named =
+            ["io.containerd.image.name", "org.opencontainers.image.ref.name"].into_iter().filter_map(|key| descriptor.annotations.get(key));
         // A bare tag is a name only when nothing better is known.
         let named = named.filter(|name| name.contains([':', '/'])).filter_map(|name| name.parse::<Reference>().ok()).next();
         if let ([image], Some(name)) = (images.as_mut_slice(), named)
@@ -237,7 +238,10 @@ impl Layout<'_> {
         let config = ImageConfig::parse(config_bytes).map_err(|error| self.json("the configuration", error))?;
         let ids = &config.rootfs.diff_ids;
         if ids.len() != layers.len() {
-            return Err(BlobError::damaged(&self.shown, format!("the configuration names {} layers, the manifest {}", ids.len(), layers.len())));
+            return Err(BlobError::damaged(
+                &self.shown,
+                format!("the configuration names {} layers, the manifest {}", ids.len(), layers.len()),
+            ));
         }
         for (id, name) in ids.iter().zip(layers) {
             if !self.store.layers().contains(id) {
@@ -255,7 +259,11 @@ impl Layout<'_> {
         let bytes = self.document(&name)?.ok_or_else(|| self.missing(&name))?;
         let found = Digest::of(&bytes);
         if found != *digest {
-            return Err(BlobError::Digest { what: format!("{}: {name}", self.shown), expected: digest.to_string(), found: found.to_string() });
+            return Err(BlobError::Digest {
+                what: format!("{}: {name}", self.shown),
+                expected: digest.to_string(),
+                found: found.to_string(),
+            });
         }
         Ok(bytes)
     }
@@ -263,7 +271,10 @@ impl Layout<'_> {
     fn document(&self, name: &str) -> Result<Option<Vec<u8>>, BlobError> {
         let Some(reader) = self.source.open(name)? else { return Ok(None) };
         let mut bytes = Vec::new();
-        reader.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| base::files::FileError::new("read", format!("{}: {name}", self.shown), error))?;
+        reader
+            .take(MAX_DOCUMENT_BYTES as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| base::files::FileError::new("read", format!("{}: {name}", self.shown), error))?;
         Ok(Some(bytes))
     }
 

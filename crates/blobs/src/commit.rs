@@ -119,7 +119,10 @@ impl Walk<'_> {
         let opaque = xattrs.get("trusted.overlay.opaque").is_some_and(|value| value == b"y");
         for name in ["trusted.overlay.redirect", "trusted.overlay.metacopy"] {
             if xattrs.contains_key(name) {
-                return Err(BlobError::Unsupported(format!("{} has `{name}`: it was written by an overlay mounted with redirects", shown.display())));
+                return Err(BlobError::Unsupported(format!(
+                    "{} has `{name}`: it was written by an overlay mounted with redirects",
+                    shown.display()
+                )));
             }
         }
         for name in xattrs.keys().filter(|name| !is_kept(name) && !(opaque && *name == "trusted.overlay.opaque")) {
@@ -168,7 +171,9 @@ impl Walk<'_> {
     fn whiteout(&mut self, path: &EntryPath) -> Result<(), BlobError> {
         let Some((folder, name)) = path.split() else { return Ok(()) };
         let name = folder.join(&[WHITEOUT, name].concat());
-        let name = name.map_err(|fault| BlobError::Unsupported(format!("`/{path}` was removed, and its name is too long for a layer to say so: {fault}")))?;
+        let name = name.map_err(|fault| {
+            BlobError::Unsupported(format!("`/{path}` was removed, and its name is too long for a layer to say so: {fault}"))
+        })?;
         self.header(&marker(name));
         Ok(())
     }

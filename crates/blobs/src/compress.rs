@@ -45,7 +45,8 @@ pub fn decode<R: Read>(input: R, what: &str) -> Result<Decoder<R>, BlobError> {
         }
     };
     let head = head.map_err(|error| base::files::FileError::new("read", what, error))?;
-    const KNOWN: [(&[u8], &str); 4] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
+    const KNOWN: [(&[u8], &str); 4] =
+        [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
     if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Err(BlobError::Unsupported(format!("{what} is compressed with {name}, which is not supported; gzip is")));
     }
@@ -95,7 +96,10 @@ impl<W: Write> GzipWriter<W> {
             for &block in &blocks {
                 running.push(scope.spawn(move || deflate(block)));
             }
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a compressing thread ended early")))).collect()
+            running
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_| Err(io::Error::other("a compressing thread ended early"))))
+                .collect()
         });
         for part in packed {
             self.out.write_all(&part?)?;

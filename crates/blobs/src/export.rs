@@ -36,7 +36,13 @@ pub(crate) fn export(folder: &Path, meta: &LayerMeta, out: &mut dyn Write) -> Re
     Ok(())
 }
 
-fn content(tree: &Folder, path: &[u8], expected: (u64, u32), buffer: &mut [u8], emit: &mut dyn FnMut(&[u8]) -> Result<(), BlobError>) -> Result<(), BlobError> {
+fn content(
+    tree: &Folder,
+    path: &[u8],
+    expected: (u64, u32),
+    buffer: &mut [u8],
+    emit: &mut dyn FnMut(&[u8]) -> Result<(), BlobError>,
+) -> Result<(), BlobError> {
     let path = EntryPath::parse(path).map_err(|fault| BlobError::damaged("a recipe", fault.to_string()))?;
     let shown = tree.shown(&path);
     let mut file = tree.open_file(&path)?;

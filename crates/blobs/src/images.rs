@@ -161,7 +161,13 @@ impl<'a> Images<'a> {
     pub fn history(&self, name: &str) -> Result<Vec<(History, Option<DiffId>)>, BlobError> {
         let image = self.resolve(name)?;
         let mut layers = image.layers.iter().copied();
-        Ok(image.config.history.into_iter().map(|step| (step.empty_layer, step)).map(|(empty, step)| (step, if empty { None } else { layers.next() })).collect())
+        Ok(image
+            .config
+            .history
+            .into_iter()
+            .map(|step| (step.empty_layer, step))
+            .map(|(empty, step)| (step, if empty { None } else { layers.next() }))
+            .collect())
     }
 
     /// Takes a name away, or an image with all its names. Layers stay until they are pruned.
@@ -261,7 +267,8 @@ impl<'a> Images<'a> {
     fn by_manifest(&self, digest: &Digest) -> Result<Option<ImageId>, BlobError> {
         let path = self.manifest_path(digest);
         let Some(bytes) = read_if_exists(&path)? else { return Ok(None) };
-        let manifest: Manifest = oci::manifest::parse_bounded(&bytes).map_err(|error| BlobError::json(path.display().to_string(), error))?;
+        let manifest: Manifest =
+            oci::manifest::parse_bounded(&bytes).map_err(|error| BlobError::json(path.display().to_string(), error))?;
         let id = ImageId(manifest.config.digest);
         Ok(self.config_path(&id).exists().then_some(id))
     }

@@ -130,7 +130,9 @@ impl<'a> Layers<'a> {
         self.store.sync()?;
         for folder in &fresh {
             match fs::remove_file(folder.join("boot")) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FileError::new("remove", folder.join("boot"), error).into()),
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError::new("remove", folder.join("boot"), error).into());
+                }
                 _ => base::files::sync_folder(folder)?,
             }
         }

@@ -120,7 +120,8 @@ impl Store {
     fn prune_manifests(&self) -> Result<(), BlobError> {
         for path in self.files("manifests")? {
             let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<oci::Manifest>(&bytes).ok());
-            let lives = manifest.is_some_and(|manifest| self.root().join("images").join(format!("{}.json", manifest.config.digest.hex())).exists());
+            let lives =
+                manifest.is_some_and(|manifest| self.root().join("images").join(format!("{}.json", manifest.config.digest.hex())).exists());
             if !lives {
                 fs::remove_file(&path).map_err(io_at("remove", &path))?;
             }

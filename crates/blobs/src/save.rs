@@ -31,7 +31,13 @@ impl Store {
     ///
     /// # Errors
     /// When a layer is damaged, which may show after bytes have been written, or the archive cannot be written.
-    pub fn save(&self, images: &[(Image, Vec<Reference>)], format: SaveFormat, compression: Compression, out: &mut dyn Write) -> Result<(), BlobError> {
+    pub fn save(
+        &self,
+        images: &[(Image, Vec<Reference>)],
+        format: SaveFormat,
+        compression: Compression,
+        out: &mut dyn Write,
+    ) -> Result<(), BlobError> {
         let mut out = Out { out };
         for folder in ["blobs", "blobs/sha256"] {
             out.entry(folder, Kind::Folder, 0o755)?;
@@ -62,7 +68,13 @@ impl Store {
         out.write(&END)
     }
 
-    fn save_layers(&self, image: &Image, compression: Compression, done: &mut BTreeSet<Digest>, out: &mut Out<'_>) -> Result<Vec<Descriptor>, BlobError> {
+    fn save_layers(
+        &self,
+        image: &Image,
+        compression: Compression,
+        done: &mut BTreeSet<Digest>,
+        out: &mut Out<'_>,
+    ) -> Result<Vec<Descriptor>, BlobError> {
         let mut descriptors = Vec::new();
         for layer in &image.layers {
             if compression == Compression::None {
@@ -107,7 +119,8 @@ impl Store {
 
 fn described(image: &Image, references: &[Reference], digest: Digest, size: u64) -> Vec<Descriptor> {
     let mut descriptor = Descriptor::new(media::MANIFEST, digest, size);
-    let platform = Platform { architecture: image.config.architecture.clone(), os: image.config.os.clone(), variant: image.config.variant.clone() };
+    let platform =
+        Platform { architecture: image.config.architecture.clone(), os: image.config.os.clone(), variant: image.config.variant.clone() };
     descriptor.platform = Some(platform);
     let named = references.iter().map(|reference| {
         let tag = reference.tag.clone().unwrap_or_else(|| "latest".into());

@@ -100,7 +100,8 @@ impl Store {
 
     fn sweep(&self) -> Result<(), BlobError> {
         let folder = self.root.join("tmp");
-        let names: Vec<_> = fs::read_dir(&folder).map_err(io_at("list", &folder))?.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        let names: Vec<_> =
+            fs::read_dir(&folder).map_err(io_at("list", &folder))?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         if names.is_empty() {
             return Ok(());
         }

@@ -362,7 +362,8 @@ impl TreeWriter {
             }
             // Until a member says otherwise: nobody's time, so that equal archives give equal trees.
             fs::utimensat(&fd, OsStr::from_bytes(name), &times(0, 0), AtFlags::SYMLINK_NOFOLLOW).map_err(at("write", &shown))?;
-            let implied = Entry { path: folder, kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, mtime: Default::default(), xattrs: BTreeMap::new() };
+            let implied =
+                Entry { path: folder, kind: Kind::Folder, mode: 0o755, uid: 0, gid: 0, mtime: Default::default(), xattrs: BTreeMap::new() };
             self.folders.push(implied);
         }
         Ok(())

@@ -115,7 +115,13 @@ fn a_whiteout_beside_its_replacement_hides_what_is_below() {
     }
     let home = Home::new();
     let store = home.store();
-    let new_first = archive(&[(entry("d", Kind::Folder, 0o755), b""), file("d/x", b"1", 0o644), file(".wh.d", b"", 0), file("f", b"2", 0o644), file(".wh.f", b"", 0)]);
+    let new_first = archive(&[
+        (entry("d", Kind::Folder, 0o755), b""),
+        file("d/x", b"1", 0o644),
+        file(".wh.d", b"", 0),
+        file("f", b"2", 0o644),
+        file(".wh.f", b"", 0),
+    ]);
     let old_first = archive(&[file(".wh.d", b"", 0), file("d/x", b"1", 0o644), file(".wh.f", b"", 0), file("f", b"2", 0o644)]);
     for bytes in [new_first, old_first] {
         let layer = store.layers().import(bytes.as_slice(), "test", None).expect("imported");
@@ -146,7 +152,8 @@ fn a_written_folder_becomes_a_reproducible_layer() {
         fs::set_permissions(tree.join("b/new"), fs::Permissions::from_mode(0o2755)).expect("mode");
         assert!(Command::new("touch").args(["-d", "2001-02-03T04:05:06.7Z"]).arg(tree.join("b/old")).status().expect("touch").success());
         fs::hard_link(tree.join("b/new"), tree.join("b/zz")).expect("link");
-        rustix::fs::mknodat(rustix::fs::CWD, tree.join("gone"), rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::empty(), 0).expect("whiteout");
+        rustix::fs::mknodat(rustix::fs::CWD, tree.join("gone"), rustix::fs::FileType::CharacterDevice, rustix::fs::Mode::empty(), 0)
+            .expect("whiteout");
         rustix::fs::setxattr(tree.join("b/deep"), "trusted.overlay.opaque", b"y", rustix::fs::XattrFlags::empty()).expect("opaque");
         rustix::fs::setxattr(tree.join("b"), "trusted.overlay.origin", b"host", rustix::fs::XattrFlags::empty()).expect("origin");
         let _socket = std::os::unix::net::UnixListener::bind(tree.join("b/socket")).expect("socket");
@@ -195,7 +202,9 @@ fn images_are_found_by_all_their_names() {
     store.images().tag(&name, &put.id).expect("tagged");
     let id = put.id.to_string();
     let short = id["sha256:".len()..][..12].to_owned();
-    for name in ["jobs/app", "docker.io/jobs/app:latest", &id, &short, &format!("localhost/p/app@{}", put.manifest), &put.manifest.to_string()] {
+    for name in
+        ["jobs/app", "docker.io/jobs/app:latest", &id, &short, &format!("localhost/p/app@{}", put.manifest), &put.manifest.to_string()]
+    {
         let found = store.images().resolve(name).expect(name);
         assert_eq!((found.id, found.manifest), (put.id, put.manifest), "{name}");
         assert_eq!(found.trees.len(), 1);
@@ -242,7 +251,10 @@ fn pruning_keeps_what_is_named_leased_or_remembered() {
 fn damage_is_named() {
     let home = Home::new();
     let store = home.store();
-    let layer = store.layers().import(archive(&[file("etc/passwd", b"root", 0o644), file("b", b"2", 0o644)]).as_slice(), "test", None).expect("layer");
+    let layer = store
+        .layers()
+        .import(archive(&[file("etc/passwd", b"root", 0o644), file("b", b"2", 0o644)]).as_slice(), "test", None)
+        .expect("layer");
     let tree = store.layers().tree(&layer).expect("tree").path().to_owned();
     fs::write(tree.join("etc/passwd"), b"toor").expect("changed");
     let error = store.layers().export(&layer, &mut std::io::sink()).expect_err("damaged").to_string();
@@ -295,7 +307,8 @@ fn many_at_once_make_one_layer() {
     let home = Home::new();
     let bytes = archive(&[file("a", b"1", 0o644), file("b/c", b"2", 0o644)]);
     let ids: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| home.store().layers().import(bytes.as_slice(), "test", None).expect("layer"))).collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| home.store().layers().import(bytes.as_slice(), "test", None).expect("layer"))).collect();
         threads.into_iter().map(|thread| thread.join().expect("thread")).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]));
@@ -308,10 +321,14 @@ fn many_at_once_make_one_layer() {
 fn a_saved_image_comes_back() {
     let home = Home::new();
     let store = home.store();
-    let layers: Vec<_> = ["a", "b"].map(|name| store.layers().import(archive(&[file(name, b"1234", 0o644)]).as_slice(), "test", None).expect("layer")).to_vec();
+    let layers: Vec<_> = ["a", "b"]
+        .map(|name| store.layers().import(archive(&[file(name, b"1234", 0o644)]).as_slice(), "test", None).expect("layer"))
+        .to_vec();
     let put = image(&store, &layers, "a");
     let name: Reference = "jobs/app:1".parse().expect("name");
-    for (compression, format) in [(Compression::None, SaveFormat::Both), (Compression::Gzip, SaveFormat::Both), (Compression::None, SaveFormat::Oci)] {
+    for (compression, format) in
+        [(Compression::None, SaveFormat::Both), (Compression::Gzip, SaveFormat::Both), (Compression::None, SaveFormat::Oci)]
+    {
         let path = home.0.join("saved.tar");
         let save = || {
             let mut bytes = Vec::new();

@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn refuses_all_else() {
         let hex = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        for wrong in ["", "sha256:", hex, &format!("sha512:{hex}"), &format!("sha256:{}", hex.to_uppercase()), &format!("sha256:{hex}0"), "sha256:é"] {
+        for wrong in
+            ["", "sha256:", hex, &format!("sha512:{hex}"), &format!("sha256:{}", hex.to_uppercase()), &format!("sha256:{hex}0"), "sha256:é"]
+        {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

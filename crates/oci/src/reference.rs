@@ -115,7 +115,9 @@ impl<'de> Deserialize<'de> for Reference {
 /// The first part is a host when it has a dot or a colon, is `localhost`, or has an upper-case letter.
 fn split_host(name: &str) -> (String, String) {
     let (host, rest) = match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => (first, rest),
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|b| b.is_ascii_uppercase()) => {
+            (first, rest)
+        }
         _ => ("docker.io", name),
     };
     let host = if host == "index.docker.io" { "docker.io" } else { host };
@@ -135,7 +137,10 @@ fn is_host(host: &str) -> bool {
         return !address.is_empty() && address.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
     }
     name.split('.').all(|label| {
-        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     })
 }
 
@@ -189,7 +194,29 @@ mod tests {
     #[test]
     fn refuses_as_docker_does() {
         let long = "a".repeat(256);
-        for text in ["", "Debian", "a//b", "/a", "a/", "a:", ":a", "a:-b", "a@sha256:12", "a___b", "a..b", "a._b", "-a", "a-", "a b", "ex.com:x/a", "é", HEX, &long, "a@", "-.com/a"] {
+        for text in [
+            "",
+            "Debian",
+            "a//b",
+            "/a",
+            "a/",
+            "a:",
+            ":a",
+            "a:-b",
+            "a@sha256:12",
+            "a___b",
+            "a..b",
+            "a._b",
+            "-a",
+            "a-",
+            "a b",
+            "ex.com:x/a",
+            "é",
+            HEX,
+            &long,
+            "a@",
+            "-.com/a",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
     }

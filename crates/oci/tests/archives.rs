@@ -81,12 +81,10 @@ fn archive(parts: &[Vec<u8>]) -> Vec<u8> {
 type Case = (&'static str, Vec<u8>, fn(&Fault) -> bool);
 
 macro_rules! case {
-    ($name:literal, $bytes:expr, $pattern:pat) => {
-        {
-            let expected: fn(&Fault) -> bool = |fault| matches!(fault, $pattern);
-            ($name, $bytes, expected)
-        }
-    };
+    ($name:literal, $bytes:expr, $pattern:pat) => {{
+        let expected: fn(&Fault) -> bool = |fault| matches!(fault, $pattern);
+        ($name, $bytes, expected)
+    }};
 }
 
 fn hostile_structure() -> Vec<Case> {
@@ -98,11 +96,15 @@ fn hostile_structure() -> Vec<Case> {
         case!("cut within padding", file(b"a", b"x")[..600].to_vec(), Fault::Truncated),
         case!("cut within a pax header", pax(&[("path", b"a")])[..513].to_vec(), Fault::Truncated),
         case!("no tar at all", b"PK\x03\x04".repeat(200), Fault::Checksum),
-        case!("one bit flipped", {
-            let mut bytes = archive(&[file(b"a", b"x")]);
-            bytes[0] ^= 1;
-            bytes
-        }, Fault::Checksum),
+        case!(
+            "one bit flipped",
+            {
+                let mut bytes = archive(&[file(b"a", b"x")]);
+                bytes[0] ^= 1;
+                bytes
+            },
+            Fault::Checksum
+        ),
         case!("data after the end", [archive(&[file(b"a", b"x")]), file(b"b", b"y")].concat(), Fault::TrailingData),
         case!("a member between the two end blocks", [file(b"a", b""), vec![0; 512], file(b"b", b"")].concat(), Fault::TrailingData),
         case!("endless zeros", vec![0; 6 << 20], Fault::TrailingData),
@@ -113,9 +115,17 @@ fn hostile_structure() -> Vec<Case> {
         case!("size is no number", archive(&[header(b"a", b'0', 0, &[(124, b"0000000009x\0")])]), Fault::Number("size")),
         case!("digits after a gap", archive(&[header(b"a", b'0', 0, &[(124, b"0001 0001  \0")])]), Fault::Number("size")),
         case!("negative size", archive(&[header(b"a", b'0', 0, &[(124, &[0xff; 12])])]), Fault::Number("size")),
-        case!("size beyond 63 bits", archive(&[header(b"a", b'0', 0, &[(124, &[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])])]), Fault::Number("size")),
+        case!(
+            "size beyond 63 bits",
+            archive(&[header(b"a", b'0', 0, &[(124, &[0x80, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])])]),
+            Fault::Number("size")
+        ),
         case!("size beyond the limit", header(b"a", b'0', 1 << 32, &[]), Fault::Limit { what: "bytes", .. }),
-        case!("pax size beyond the limit", archive(&[pax(&[("size", b"99999999999")]), file(b"a", b"")]), Fault::Limit { what: "bytes", .. }),
+        case!(
+            "pax size beyond the limit",
+            archive(&[pax(&[("size", b"99999999999")]), file(b"a", b"")]),
+            Fault::Limit { what: "bytes", .. }
+        ),
         case!("uid of -1", archive(&[header(b"a", b'0', 0, &[(108, &[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff])])]), Fault::Number("uid")),
         case!("negative gid", archive(&[header(b"a", b'0', 0, &[(116, &[0xff; 8])])]), Fault::Number("gid")),
         case!("huge pax header", header(b"x", b'x', 1 << 30, &[]), Fault::Limit { .. }),
@@ -147,8 +157,16 @@ fn hostile_pax() -> Vec<Case> {
         case!("sparse, GNU", archive(&[header(b"a", b'S', 0, &[])]), Fault::Sparse),
         case!("sparse, pax 1.0", archive(&[pax(&[("GNU.sparse.major", b"1")]), file(b"a", b"")]), Fault::Sparse),
         case!("sparse, star", archive(&[pax(&[("SCHILY.realsize", b"1")]), file(b"a", b"")]), Fault::Sparse),
-        case!("overlay attribute", archive(&[pax(&[("SCHILY.xattr.trusted.overlay.redirect", b"/etc")]), header(b"d", b'5', 0, &[])]), Fault::Overlay(_)),
-        case!("overlay attribute of users", archive(&[pax(&[("SCHILY.xattr.user.overlay.opaque", b"y")]), header(b"d", b'5', 0, &[])]), Fault::Overlay(_)),
+        case!(
+            "overlay attribute",
+            archive(&[pax(&[("SCHILY.xattr.trusted.overlay.redirect", b"/etc")]), header(b"d", b'5', 0, &[])]),
+            Fault::Overlay(_)
+        ),
+        case!(
+            "overlay attribute of users",
+            archive(&[pax(&[("SCHILY.xattr.user.overlay.opaque", b"y")]), header(b"d", b'5', 0, &[])]),
+            Fault::Overlay(_)
+        ),
     ]
 }
 
@@ -227,7 +245,11 @@ fn what_is_odd_but_clear_is_read() {
 
 #[test]
 fn whiteouts_are_told_apart() {
-    let items: Vec<_> = read(&archive(&[file(b"d/.wh.gone", b""), file(b"d/.wh..wh..opq", b""), file(b"d/kept", b"")])).expect("read").into_iter().map(|(_, item, _)| item).collect();
+    let items: Vec<_> = read(&archive(&[file(b"d/.wh.gone", b""), file(b"d/.wh..wh..opq", b""), file(b"d/kept", b"")]))
+        .expect("read")
+        .into_iter()
+        .map(|(_, item, _)| item)
+        .collect();
     let path = |text: &str| EntryPath::parse(text.as_bytes()).expect("path");
     assert_eq!(items, [LayerItem::Hidden(path("d/gone")), LayerItem::Opaque(path("d")), LayerItem::Present]);
 }
@@ -299,14 +321,22 @@ fn reads_what_gnu_tar_writes() {
     std::os::unix::fs::symlink("z".repeat(150), folder.join("t/link")).expect("link");
     std::fs::hard_link(deep.join("file"), folder.join("t/zhard")).expect("hard link");
     for format in ["gnu", "pax", "posix", "oldgnu"] {
-        let Ok(out) = std::process::Command::new("tar").args(["--sort=name", "-C"]).arg(folder.join("t")).args([&format!("--format={format}"), "-cf", "-", "."]).output() else {
+        let Ok(out) = std::process::Command::new("tar")
+            .args(["--sort=name", "-C"])
+            .arg(folder.join("t"))
+            .args([&format!("--format={format}"), "-cf", "-", "."])
+            .output()
+        else {
             println!("skipped: tar");
             return;
         };
         assert!(out.status.success());
         let members = read(&out.stdout).expect(format);
         assert_eq!(members.len(), 6, "{format}");
-        assert!(members.iter().any(|(entry, _, content)| matches!(entry.kind, Kind::File { size: 5000 }) && content == &vec![9; 5000]), "{format}");
+        assert!(
+            members.iter().any(|(entry, _, content)| matches!(entry.kind, Kind::File { size: 5000 }) && content == &vec![9; 5000]),
+            "{format}"
+        );
         assert!(members.iter().any(|(entry, ..)| matches!(&entry.kind, Kind::Symlink { target } if target.len() == 150)), "{format}");
         assert!(members.iter().any(|(entry, ..)| matches!(entry.kind, Kind::Hardlink { .. })), "{format}");
     }

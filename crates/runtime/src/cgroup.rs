@@ -53,9 +53,15 @@ impl Cgroups {
     pub fn group(&self, below: &str) -> Group {
         let path = |mount: &Path| mount.join(&self.root).join(below);
         match &self.layout {
-            Layout::V2(mount) => Group { folders: vec![Folder { mount: mount.clone(), path: path(mount), controllers: Vec::new() }], v2: true },
+            Layout::V2(mount) => {
+                Group { folders: vec![Folder { mount: mount.clone(), path: path(mount), controllers: Vec::new() }], v2: true }
+            }
             Layout::V1(hierarchies) => {
-                let folder = |(mount, controllers): &(PathBuf, Vec<String>)| Folder { mount: mount.clone(), path: path(mount), controllers: controllers.clone() };
+                let folder = |(mount, controllers): &(PathBuf, Vec<String>)| Folder {
+                    mount: mount.clone(),
+                    path: path(mount),
+                    controllers: controllers.clone(),
+                };
                 Group { folders: hierarchies.iter().map(folder).collect(), v2: false }
             }
         }
@@ -69,7 +75,11 @@ impl Group {
     /// What the system says, with the file it said it of.
     pub fn create(&self, kernel: &dyn Kernel, limits: &Resources, whole_kill: bool) -> io::Result<()> {
         let mut made = Vec::new();
-        let done = self.folders.iter().try_for_each(|folder| make(kernel, folder, self.v2, &mut made)).and_then(|()| self.set(kernel, limits, whole_kill));
+        let done = self
+            .folders
+            .iter()
+            .try_for_each(|folder| make(kernel, folder, self.v2, &mut made))
+            .and_then(|()| self.set(kernel, limits, whole_kill));
         if done.is_err() {
             for folder in made.iter().rev() {
                 let _ = kernel.remove_folder(folder);
@@ -104,7 +114,10 @@ impl Group {
     /// The name below `/sys/fs/cgroup` and the folder of each hierarchy (v1 only): what a container is shown.
     pub fn hierarchies(&self) -> impl Iterator<Item = (&str, &Path)> {
         let name = |folder: &'_ Folder| folder.mount.file_name().is_some();
-        self.folders.iter().filter(move |folder| !self.v2 && name(folder)).map(|folder| (folder.mount.file_name().and_then(|name| name.to_str()).unwrap_or_default(), folder.path.as_path()))
+        self.folders
+            .iter()
+            .filter(move |folder| !self.v2 && name(folder))
+            .map(|folder| (folder.mount.file_name().and_then(|name| name.to_str()).unwrap_or_default(), folder.path.as_path()))
     }
 
     /// Moves the calling process into the group.
@@ -260,7 +273,11 @@ fn make_down(kernel: &dyn Kernel, folder: &Folder, v2: bool, made: &mut Vec<Path
 fn enable(kernel: &dyn Kernel, path: &Path) -> io::Result<()> {
     let file = path.join("cgroup.subtree_control");
     let on = kernel.read(&file).unwrap_or_default();
-    let missing: Vec<String> = ["cpu", "memory", "pids"].iter().filter(|name| !on.split_ascii_whitespace().any(|word| word == **name)).map(|name| format!("+{name}")).collect();
+    let missing: Vec<String> = ["cpu", "memory", "pids"]
+        .iter()
+        .filter(|name| !on.split_ascii_whitespace().any(|word| word == **name))
+        .map(|name| format!("+{name}"))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -79,7 +79,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 // The one place where descriptors are given to tokio to be watched.
-#[expect(deprecated, reason = "its replacement is unsafe, for types whose descriptor changes or closes early; here only owners of one descriptor come by")]
+#[expect(
+    deprecated,
+    reason = "its replacement is unsafe, for types whose descriptor changes or closes early; here only owners of one descriptor come by"
+)]
 fn watched<T: AsFd + std::os::fd::AsRawFd>(owner: T, interest: tokio::io::Interest) -> io::Result<tokio::io::unix::AsyncFd<T>> {
     tokio::io::unix::AsyncFd::with_interest(owner, interest)
 }
@@ -103,7 +106,16 @@ impl ShimRuntime {
         let cgroups = Cgroups::detect(&config.cgroup_root).map_err(host("find the cgroups"))?;
         let program = program(&config.shim_program, weak).map_err(host(format!("open {} for shims", config.shim_program.display())))?;
         let records = Records::open(&config.home)?;
-        let inner = Inner { config, cgroups, program, records, pods: Mutex::default(), filters: Mutex::default(), events: broadcast::channel(EVENTS).0, weak };
+        let inner = Inner {
+            config,
+            cgroups,
+            program,
+            records,
+            pods: Mutex::default(),
+            filters: Mutex::default(),
+            events: broadcast::channel(EVENTS).0,
+            weak,
+        };
         let runtime = Self { inner: Arc::new(inner) };
         for record in runtime.inner.records.all()? {
             runtime.adopt(record).await;
@@ -124,7 +136,13 @@ impl ShimRuntime {
         }
     }
 
-    fn join(&self, id: &str, pod: &Arc<Pod>, socket: std::os::unix::net::UnixStream, child: Option<std::process::Child>) -> Result<Link, RuntimeError> {
+    fn join(
+        &self,
+        id: &str,
+        pod: &Arc<Pod>,
+        socket: std::os::unix::net::UnixStream,
+        child: Option<std::process::Child>,
+    ) -> Result<Link, RuntimeError> {
         let (runtime, id, owner) = (Arc::downgrade(&self.inner), id.to_owned(), Arc::downgrade(pod));
         let gone = async move || {
             let (Some(inner), Some(pod)) = (runtime.upgrade(), owner.upgrade()) else { return };
@@ -133,7 +151,12 @@ impl ShimRuntime {
             runtime.clean_up(&pod).await;
             let _ = runtime.inner.events.send(RuntimeEvent::ShimGone { pod: id });
         };
-        let link = Link::begin(socket, child, link::Listener { pod: pod_id(&pod.folder, &self.inner.pods), events: self.inner.events.clone() }, gone);
+        let link = Link::begin(
+            socket,
+            child,
+            link::Listener { pod: pod_id(&pod.folder, &self.inner.pods), events: self.inner.events.clone() },
+            gone,
+        );
         let link = link.map_err(host("join the shim"))?;
         *lock(&pod.link) = Some(link.clone());
         Ok(link)
@@ -195,7 +218,14 @@ impl ShimRuntime {
         sys::fds::duplicate(&*filter).map(Some).map_err(host("copy the system call filter"))
     }
 
-    fn streams(&self, link: &Link, container: Option<&str>, exec: Option<u64>, sent: StreamsSent, fds: Vec<OwnedFd>) -> Result<Streams, RuntimeError> {
+    fn streams(
+        &self,
+        link: &Link,
+        container: Option<&str>,
+        exec: Option<u64>,
+        sent: StreamsSent,
+        fds: Vec<OwnedFd>,
+    ) -> Result<Streams, RuntimeError> {
         let exit = match (container, exec) {
             (Some(container), _) => link.wait_container(container, sent.attempt),
             (None, id) => link.wait_exec(id.unwrap_or(0)),
@@ -227,7 +257,8 @@ fn unexpected(answer: Answer) -> RuntimeError {
 impl Runtime for ShimRuntime {
     async fn create_pod(&self, spec: &PodSpec) -> Result<(), RuntimeError> {
         record::check(&spec.id)?;
-        let pod = lock(&self.inner.pods).entry(spec.id.clone()).or_insert_with(|| Pod::new(spec.folder.clone(), spec.cgroup.clone())).clone();
+        let pod =
+            lock(&self.inner.pods).entry(spec.id.clone()).or_insert_with(|| Pod::new(spec.folder.clone(), spec.cgroup.clone())).clone();
         let _changing = pod.changing.lock().await;
         if pod.link().is_some() {
             return Ok(());
@@ -239,7 +270,8 @@ impl Runtime for ShimRuntime {
             let pid = child.id();
             let link = self.join(&spec.id, &pod, socket, Some(child))?;
             link.set_pid(Some(pid));
-            let request = Request::Create { spec: Box::new(spec.clone()), cgroup_root: self.inner.config.cgroup_root.clone(), weak: self.inner.weak };
+            let request =
+                Request::Create { spec: Box::new(spec.clone()), cgroup_root: self.inner.config.cgroup_root.clone(), weak: self.inner.weak };
             match link.ask(request, Vec::new()).await {
                 Ok((Answer::Pid(_), _)) => Ok(()),
                 Ok((other, _)) => Err((link, unexpected(other))),
@@ -361,7 +393,9 @@ impl ShimRuntime {
         let known = self.pod(pod).ok_or_else(missing)?;
         let state = self.state(pod).await?.ok_or_else(missing)?;
         match state.containers.get(container) {
-            Some((attempt, ContainerState::Running { .. })) => Ok(self.inner.cgroups.group(&format!("{}/{container}.{attempt}", known.cgroup))),
+            Some((attempt, ContainerState::Running { .. })) => {
+                Ok(self.inner.cgroups.group(&format!("{}/{container}.{attempt}", known.cgroup)))
+            }
             _ => Err(missing()),
         }
     }

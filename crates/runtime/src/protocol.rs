@@ -138,7 +138,10 @@ impl Framer {
     /// When it is too large, or the other side has not read for too long.
     pub fn queue(&mut self, message: &impl Serialize, fds: Vec<OwnedFd>) -> io::Result<()> {
         let body = serde_json::to_vec(message)?;
-        let length = u32::try_from(body.len()).ok().filter(|&length| length as usize <= MAX_FRAME).ok_or_else(|| io::Error::other("message too large"))?;
+        let length = u32::try_from(body.len())
+            .ok()
+            .filter(|&length| length as usize <= MAX_FRAME)
+            .ok_or_else(|| io::Error::other("message too large"))?;
         if self.waiting > MAX_WAITING || fds.len() > sys::socket::MAX_FDS {
             return Err(io::Error::other("the other side does not read"));
         }

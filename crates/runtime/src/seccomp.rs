@@ -77,7 +77,13 @@ fn not_implemented(clone3: bool) -> Vec<Instruction> {
     const ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
     const RETURN: u16 = 0x06;
     let hidden = if clone3 { CLONE3 } else { u32::MAX };
-    vec![insn(LOAD, 0, 0, 0), insn(EQUAL, 2, 0, hidden), insn(ABOVE, 1, 0, NEWEST), insn(RETURN, 0, 0, 0x7fff_0000), insn(RETURN, 0, 0, 0x0005_0000 | 38)]
+    vec![
+        insn(LOAD, 0, 0, 0),
+        insn(EQUAL, 2, 0, hidden),
+        insn(ABOVE, 1, 0, NEWEST),
+        insn(RETURN, 0, 0, 0x7fff_0000),
+        insn(RETURN, 0, 0, 0x0005_0000 | 38),
+    ]
 }
 
 fn rules(capabilities: u64) -> String {
@@ -91,7 +97,9 @@ fn rules(capabilities: u64) -> String {
     }
     rules.push(format!(r#"{{"syscall": "socket", "args": [{{"index": 0, "type": "dword", "op": "ne", "val": {VSOCK}}}]}}"#));
     if capabilities & sys_admin() == 0 {
-        rules.push(format!(r#"{{"syscall": "clone", "args": [{{"index": 0, "type": "qword", "op": {{"masked_eq": {CLONE_NAMESPACES}}}, "val": 0}}]}}"#));
+        rules.push(format!(
+            r#"{{"syscall": "clone", "args": [{{"index": 0, "type": "qword", "op": {{"masked_eq": {CLONE_NAMESPACES}}}, "val": 0}}]}}"#
+        ));
     }
     rules.join(",")
 }

@@ -56,7 +56,11 @@ fn resolve(user: &User, passwd: &str, group: &dyn Fn() -> String) -> Result<Iden
     let number = user.uid.or_else(|| if who.is_empty() { Some(0) } else { who.parse().ok() });
     let account = match number {
         Some(uid) => accounts(passwd).find(|account| account.uid == uid),
-        None => Some(accounts(passwd).find(|account| account.name == who).ok_or_else(|| RuntimeError::Config(format!("no user `{who}` in the image's /etc/passwd")))?),
+        None => Some(
+            accounts(passwd)
+                .find(|account| account.name == who)
+                .ok_or_else(|| RuntimeError::Config(format!("no user `{who}` in the image's /etc/passwd")))?,
+        ),
     };
     let uid = number.or(account.as_ref().map(|account| account.uid)).unwrap_or(0);
     let own_gid = account.as_ref().map_or(0, |account| account.gid);
@@ -66,13 +70,18 @@ fn resolve(user: &User, passwd: &str, group: &dyn Fn() -> String) -> Result<Iden
         (None, None) => own_gid,
         (None, Some(of)) => match of.parse() {
             Ok(gid) => gid,
-            Err(_) => groups(&group()).find(|(name, ..)| *name == of).map(|(_, gid, _)| gid).ok_or_else(|| RuntimeError::Config(format!("no group `{of}` in the image's /etc/group")))?,
+            Err(_) => groups(&group())
+                .find(|(name, ..)| *name == of)
+                .map(|(_, gid, _)| gid)
+                .ok_or_else(|| RuntimeError::Config(format!("no group `{of}` in the image's /etc/group")))?,
         },
     };
     let mut further = user.groups.clone();
     // A group given beside the user replaces those that the files list for it.
     if let Some(account) = account.as_ref().filter(|_| named.is_none()) {
-        further.extend(groups(&group()).filter(|(.., members)| members.split(',').any(|member| member == account.name)).map(|(_, gid, _)| gid));
+        further.extend(
+            groups(&group()).filter(|(.., members)| members.split(',').any(|member| member == account.name)).map(|(_, gid, _)| gid),
+        );
     }
     // The own group too: without it a file that its group may not read could be read by leaving the group (CVE-2022-36109).
     further.push(gid);

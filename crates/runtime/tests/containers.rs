@@ -9,7 +9,11 @@ use support::{all, place, wait};
 use tokio::io::AsyncWriteExt;
 
 /// Runs a script in a container that `change` has changed; returns exit code and output.
-async fn script(test: &str, script: &str, change: impl FnOnce(&mut PodSpec, &mut ContainerSpec)) -> Option<(Result<i32, RuntimeError>, String)> {
+async fn script(
+    test: &str,
+    script: &str,
+    change: impl FnOnce(&mut PodSpec, &mut ContainerSpec),
+) -> Option<(Result<i32, RuntimeError>, String)> {
     let place = place(test).await?;
     let (mut pod, mut spec) = (place.pod("one"), place.sh("one", "main", script));
     change(&mut pod, &mut spec);
@@ -69,11 +73,21 @@ async fn may_do_no_more_than_it_should() {
     let Some((code, said)) = script("may", test, |_, _| ()).await else { return };
     assert_eq!(code, Ok(0), "{said}");
     assert!(said.contains("NoNewPrivs:\t1") && said.contains("Seccomp:\t2"), "{said}");
-    assert!(said.contains("CapEff:\t00000000a80425fb") && said.contains("CapBnd:\t00000000a80425fb") && said.contains("CapAmb:\t0000000000000000"), "{said}");
+    assert!(
+        said.contains("CapEff:\t00000000a80425fb")
+            && said.contains("CapBnd:\t00000000a80425fb")
+            && said.contains("CapAmb:\t0000000000000000"),
+        "{said}"
+    );
     assert!(said.contains("mount: permission denied") || said.contains("Operation not permitted"), "{said}");
     assert!(said.contains("/tmp/sda': Permission denied") || said.contains("can't open '/tmp/sda'"), "{said}");
     assert!(said.contains("can't open '/dev/kvm': Permission denied"), "{said}");
-    assert!(said.contains("printk: Read-only file system") && said.contains("touch: /sys/x: Read-only") && said.contains("/sys/fs/cgroup/x: Read-only"), "{said}");
+    assert!(
+        said.contains("printk: Read-only file system")
+            && said.contains("touch: /sys/x: Read-only")
+            && said.contains("/sys/fs/cgroup/x: Read-only"),
+        "{said}"
+    );
     assert!(said.contains("\n0\n0\n"), "kcore and firmware are empty: {said}");
     assert!(said.contains("sethostname: Operation not permitted") && said.ends_with("done\n"), "{said}");
 }
@@ -92,7 +106,9 @@ async fn privileges_are_given_where_asked() {
         return;
     };
     assert_eq!(said, "CapEff:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n");
-    let Some((outcome, _)) = script("given-none", "true", |_, spec| spec.privileges.capabilities.push("NOSUCH".to_owned())).await else { return };
+    let Some((outcome, _)) = script("given-none", "true", |_, spec| spec.privileges.capabilities.push("NOSUCH".to_owned())).await else {
+        return;
+    };
     assert!(matches!(&outcome, Err(RuntimeError::Config(text)) if text.contains("NOSUCH")), "{outcome:?}");
 }
 
@@ -100,9 +116,17 @@ async fn privileges_are_given_where_asked() {
 async fn what_cannot_start_says_why() {
     let Some(place) = place("why").await else { return };
     std::fs::write(place.folder.join("image/bin/text"), "no program").expect("written");
-    std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(place.folder.join("image/bin/text")).expect("there").permissions(), 0o644);
+    std::os::unix::fs::PermissionsExt::set_mode(
+        &mut std::fs::metadata(place.folder.join("image/bin/text")).expect("there").permissions(),
+        0o644,
+    );
     let pod = place.pod("one");
-    for (program, code, reason) in [("nosuch", 127, "not found in $PATH"), ("/no/such", 127, "no such file"), ("/bin/text", 126, "permission denied"), ("/etc", 126, "permission denied")] {
+    for (program, code, reason) in [
+        ("nosuch", 127, "not found in $PATH"),
+        ("/no/such", 127, "no such file"),
+        ("/bin/text", 126, "permission denied"),
+        ("/etc", 126, "permission denied"),
+    ] {
         let error = place.run(&pod, &place.container("one", "main", &[program])).await.expect_err(program);
         let RuntimeError::Start { program: named, reason: told, code: got } = &error else { panic!("{error:?}") };
         assert!(named == program && *got == code && told.contains(reason), "{error:?}");
@@ -247,7 +271,11 @@ async fn further_processes_run_inside() {
     (spec.user.image, spec.working_dir, spec.env) = ("web".to_owned(), "/tmp".to_owned(), vec!["A=1".to_owned()]);
     std::fs::create_dir_all(&spec.root.writable).expect("folder");
     place.runtime.start("one", &spec).await.expect("started");
-    let exec = |script: &str| ExecSpec { args: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()], env: vec!["B=2".to_owned()], ..ExecSpec::default() };
+    let exec = |script: &str| ExecSpec {
+        args: vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()],
+        env: vec!["B=2".to_owned()],
+        ..ExecSpec::default()
+    };
     let run = async |spec: ExecSpec, input: &str| {
         let mut streams = place.runtime.exec("one", "main", &spec).await?;
         if let Some(mut stdin) = streams.stdin.take() {
@@ -267,7 +295,8 @@ async fn further_processes_run_inside() {
     for _ in 0..30 {
         assert_eq!(run(ExecSpec { stdin: true, ..exec("cat") }, "in").await.expect("ran"), ("in".to_owned(), String::new(), Ok(0)));
     }
-    let (out, _, code) = run(ExecSpec { terminal: true, stdin: true, ..exec("tty; read x; echo got $x; exit 4") }, "y\n").await.expect("ran");
+    let (out, _, code) =
+        run(ExecSpec { terminal: true, stdin: true, ..exec("tty; read x; echo got $x; exit 4") }, "y\n").await.expect("ran");
     assert!(out.contains("/dev/pts/") && out.contains("got y\n"), "{out}");
     assert_eq!(code, Ok(4));
     let error = run(ExecSpec { args: vec!["nosuch".to_owned()], ..ExecSpec::default() }, "").await.expect_err("none");
@@ -308,7 +337,8 @@ async fn a_pod_shares_what_it_should() {
         pod.sysctls = [("kernel.shm_rmid_forced".to_owned(), "1".to_owned())].into();
         place.runtime.create_pod(&pod).await.expect("made");
         let mut events = place.runtime.events();
-        let first = place.sh(id, "first", "echo shared > /dev/shm/x; ls /dev/pts; trap 'exit 0' TERM; echo ready; while true; do sleep 0.1; done");
+        let first =
+            place.sh(id, "first", "echo shared > /dev/shm/x; ls /dev/pts; trap 'exit 0' TERM; echo ready; while true; do sleep 0.1; done");
         std::fs::create_dir_all(&first.root.writable).expect("folder");
         place.runtime.start(id, &first).await.expect("started");
         place.logged(&first, "ready").await;
@@ -339,7 +369,13 @@ async fn the_network_is_the_one_that_is_given() {
     let mut pod = place.pod("one");
     pod.netns = Some(path.clone());
     pod.sysctls = [("net.ipv4.ip_unprivileged_port_start".to_owned(), "80".to_owned())].into();
-    let (_, said) = place.run(&pod, &place.sh("one", "main", "cat /proc/net/dev | wc -l; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net")).await.expect("ran");
+    let (_, said) = place
+        .run(
+            &pod,
+            &place.sh("one", "main", "cat /proc/net/dev | wc -l; cat /proc/sys/net/ipv4/ip_unprivileged_port_start; ls /sys/class/net"),
+        )
+        .await
+        .expect("ran");
     assert_eq!(said, "3\n80\nlo\n");
     sys::netns::remove(&path).expect("removed");
     place.end().await;

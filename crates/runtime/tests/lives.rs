@@ -44,7 +44,8 @@ async fn limits_hold_and_can_be_changed() {
     place.runtime.update("one", "main", &Resources { cpu_milli: Some(400), ..Resources::default() }).await.expect("changed");
     let (cpu, _) = share().await;
     assert!((0.3..0.45).contains(&cpu), "{cpu}");
-    let exec = ExecSpec { args: ["sh", "-c", "for i in $(seq 30); do sleep 5 & done; wait"].map(str::to_owned).to_vec(), ..ExecSpec::default() };
+    let exec =
+        ExecSpec { args: ["sh", "-c", "for i in $(seq 30); do sleep 5 & done; wait"].map(str::to_owned).to_vec(), ..ExecSpec::default() };
     let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
     let told = all(streams.stderr.as_mut().expect("errors")).await;
     assert!(told.contains("can't fork"), "{told}");

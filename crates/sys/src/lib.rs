@@ -16,7 +16,7 @@ pub mod socket;
 pub mod task;
 pub mod xattr;
 
-pub use path::{openat2_in_root, Root};
+pub use path::{Root, openat2_in_root};
 
 /// Turns the `-1 and errno` convention into a result.
 pub(crate) fn check(answer: libc::c_long) -> std::io::Result<libc::c_long> {

@@ -108,7 +108,8 @@ pub fn fork(_alone: &OnlyThread, how: &Fork<'_>) -> io::Result<Forked> {
 
 /// Becomes another program. Returns only when that failed.
 pub fn exec(program: &CString, args: &[CString], env: &[CString]) -> io::Error {
-    let list = |words: &[CString]| -> Vec<*const libc::c_char> { words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect() };
+    let list =
+        |words: &[CString]| -> Vec<*const libc::c_char> { words.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect() };
     let (args, env) = (list(args), list(env));
     // SAFETY: all three point to strings that end in zero; the lists end in a null pointer and outlive the call.
     unsafe { libc::execve(program.as_ptr(), args.as_ptr(), env.as_ptr()) };

@@ -27,7 +27,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let output = Output::new(&globals);
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(ProblemKind::Usage.exit_code()) };
-    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else { return ExitCode::from(ProblemKind::Defect.exit_code()) };
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        return ExitCode::from(ProblemKind::Defect.exit_code());
+    };
     let done = Context::new(globals, output.clone()).and_then(|context| (command.run)(&context, matches));
     match done {
         Ok(code) => code,

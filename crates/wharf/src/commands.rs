@@ -25,7 +25,8 @@ pub struct Command {
 }
 
 /// Every command, in the order of the help.
-pub const COMMANDS: &[Command] = &[lint::COMMAND, explain::COMMAND, logs::COMMAND, exec::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
+pub const COMMANDS: &[Command] =
+    &[lint::COMMAND, explain::COMMAND, logs::COMMAND, exec::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
 
 /// The typed arguments of a command.
 ///

@@ -63,13 +63,17 @@ impl Context {
     /// # Errors
     /// When the folder that was named is none.
     pub fn project_folder(&self, argument: Option<&Path>) -> Result<PathBuf, Problem> {
-        let current = std::env::current_dir().map_err(|error| Problem::new(ProblemKind::Host, format!("cannot tell the current folder: {error}")))?;
+        let current =
+            std::env::current_dir().map_err(|error| Problem::new(ProblemKind::Host, format!("cannot tell the current folder: {error}")))?;
         if let Some(named) = argument.or(self.globals.project.as_deref()) {
             let folder = current.join(named);
             if !folder.is_dir() {
-                return Err(Problem::new(ProblemKind::Usage, format!("`{}` is no folder", named.display())).hint("name the project's folder, the one with wharf.yaml"));
+                return Err(Problem::new(ProblemKind::Usage, format!("`{}` is no folder", named.display()))
+                    .hint("name the project's folder, the one with wharf.yaml"));
             }
-            return folder.canonicalize().map_err(|error| Problem::new(ProblemKind::Usage, format!("cannot enter `{}`: {error}", named.display())));
+            return folder
+                .canonicalize()
+                .map_err(|error| Problem::new(ProblemKind::Usage, format!("cannot enter `{}`: {error}", named.display())));
         }
         let found = current.ancestors().find(|folder| folder.join("wharf.yaml").is_file());
         Ok(found.unwrap_or(&current).to_path_buf())
@@ -98,7 +102,8 @@ fn home(globals: &Globals) -> Result<PathBuf, Problem> {
         variable("XDG_DATA_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/share"))).map(|data| data.join("wharf"))
     };
     let home = chosen.or_else(default).ok_or_else(|| {
-        Problem::new(ProblemKind::Usage, "cannot tell where to keep things: neither $HOME nor $XDG_DATA_HOME is set").hint("pass --home DIR")
+        Problem::new(ProblemKind::Usage, "cannot tell where to keep things: neither $HOME nor $XDG_DATA_HOME is set")
+            .hint("pass --home DIR")
     })?;
     std::path::absolute(&home).map_err(|error| Problem::new(ProblemKind::Usage, format!("`{}` is no path: {error}", home.display())))
 }

@@ -28,7 +28,9 @@ pub fn running(context: &Context) -> Option<Whereabouts> {
 /// # Errors
 /// When none runs.
 pub fn require(context: &Context) -> Result<Whereabouts, Problem> {
-    running(context).ok_or_else(|| Problem::new(ProblemKind::Unreachable, "the engine does not run").hint("`wharf engine start` starts it, and so does `wharf up`"))
+    running(context).ok_or_else(|| {
+        Problem::new(ProblemKind::Unreachable, "the engine does not run").hint("`wharf engine start` starts it, and so does `wharf up`")
+    })
 }
 
 /// The file by which clients reach the engine.
@@ -47,7 +49,8 @@ pub fn ensure(context: &Context) -> Result<Whereabouts, Problem> {
     let host = |doing: &str, error: &dyn std::fmt::Display| Problem::new(ProblemKind::Host, format!("cannot {doing}: {error}"));
     base::files::make_folder(&folder(context), 0o700).map_err(|error| host("start the engine", &error))?;
     let log = folder(context).join("engine.log");
-    let errors = OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| host("write the engine's log", &error))?;
+    let errors =
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&log).map_err(|error| host("write the engine's log", &error))?;
     let program = std::env::current_exe().map_err(|error| host("find this program", &error))?;
     let mut child = Command::new(program)
         .args(["engine", "start", "--foreground", "--json", "--home"])
@@ -91,11 +94,16 @@ fn refusal(said: &serde_json::Value, log: &std::path::Path) -> Problem {
 /// When it does not end in time.
 pub fn stop(context: &Context, patience: Duration) -> Result<bool, Problem> {
     let Some(engine) = running(context) else { return Ok(false) };
-    let gone = |error: rustix::io::Errno| Problem::new(ProblemKind::Target, format!("cannot signal the engine (process {}): {error}", engine.pid));
+    let gone =
+        |error: rustix::io::Errno| Problem::new(ProblemKind::Target, format!("cannot signal the engine (process {}): {error}", engine.pid));
     let Some(handle) = handle(engine.pid) else { return Ok(true) };
     pidfd_send_signal(&handle, Signal::TERM).map_err(gone)?;
     let ended = wait(&handle, patience);
-    if ended { Ok(true) } else { Err(Problem::new(ProblemKind::Target, format!("the engine (process {}) has not ended after {} s", engine.pid, patience.as_secs()))) }
+    if ended {
+        Ok(true)
+    } else {
+        Err(Problem::new(ProblemKind::Target, format!("the engine (process {}) has not ended after {} s", engine.pid, patience.as_secs())))
+    }
 }
 
 /// A handle that no other process can come to stand behind.

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 /// When the file cannot be read, understood or written; it is then as it was.
 pub fn merge(ours: &[u8]) -> Result<PathBuf, Problem> {
     let path = place()?;
-    let broken = |error: &dyn std::fmt::Display| Problem::new(ProblemKind::Usage, format!("`{}` is no kubeconfig: {error}", path.display()));
+    let broken =
+        |error: &dyn std::fmt::Display| Problem::new(ProblemKind::Usage, format!("`{}` is no kubeconfig: {error}", path.display()));
     let host = |error: files::FileError| Problem::new(ProblemKind::Host, error.to_string());
     let ours: Value = read(ours).map_err(|error| broken(&error))?;
     let theirs = files::read_if_exists(&path).map_err(host)?;
@@ -61,7 +62,8 @@ mod tests {
     #[test]
     fn replaces_its_own_entries_and_keeps_all_others() {
         let ours = json!({"clusters": [{"name": "wharf", "cluster": {"server": "new"}}], "users": [], "contexts": []});
-        let mut theirs = json!({"current-context": "prod", "clusters": [{"name": "prod"}, {"name": "wharf", "cluster": {"server": "old"}}]});
+        let mut theirs =
+            json!({"current-context": "prod", "clusters": [{"name": "prod"}, {"name": "wharf", "cluster": {"server": "old"}}]});
         replace(&mut theirs, &ours, "clusters");
         assert_eq!(theirs["clusters"], json!([{"name": "prod"}, {"name": "wharf", "cluster": {"server": "new"}}]));
         assert_eq!(theirs["current-context"], "prod");

@@ -49,7 +49,11 @@ impl Output {
         let color = match globals.color.as_str() {
             "always" => true,
             "never" => false,
-            _ => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+            _ => {
+                terminal
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+            }
         };
         let live = terminal && !globals.quiet && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         let inner = Inner { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, color, live, lock: Mutex::new(()) };

@@ -21,7 +21,11 @@ impl Target {
     /// When it cannot be reached.
     pub async fn existing(context: &Context) -> Result<Self, Problem> {
         if context.globals.env != "local" {
-            return Err(Problem::new(ProblemKind::Usage, format!("the environment `{}` is a cluster of its own, which is not supported yet", context.globals.env)).hint("use `--env local`"));
+            return Err(Problem::new(
+                ProblemKind::Usage,
+                format!("the environment `{}` is a cluster of its own, which is not supported yet", context.globals.env),
+            )
+            .hint("use `--env local`"));
         }
         engine_client::require(context)?;
         let cluster = Cluster::connect(&engine_client::kubeconfig(context), Some("wharf")).await.map_err(problem)?;

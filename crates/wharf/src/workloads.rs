@@ -14,7 +14,11 @@ pub fn problem(error: cluster::Error) -> Problem {
         _ => ProblemKind::Target,
     };
     let problem = Problem::new(kind, error.to_string());
-    if kind == ProblemKind::Unreachable { problem.hint("`wharf engine status` says whether the engine runs; `wharf up` starts it") } else { problem }
+    if kind == ProblemKind::Unreachable {
+        problem.hint("`wharf engine status` says whether the engine runs; `wharf up` starts it")
+    } else {
+        problem
+    }
 }
 
 /// The pods of a workload, the oldest first.
@@ -30,7 +34,10 @@ pub async fn pods(cluster: &Cluster, namespace: &str, workload: &str) -> Result<
     let kinds: &[&'static Kind] = match kind {
         "" | "deployment" | "deployments" | "deploy" => &[DEPLOYMENT],
         "replicaset" | "replicasets" | "rs" => &[REPLICA_SET],
-        other => return Err(Problem::new(ProblemKind::Usage, format!("`{other}` is no kind of workload")).hint("use deployment/NAME, replicaset/NAME or pod/NAME")),
+        other => {
+            return Err(Problem::new(ProblemKind::Usage, format!("`{other}` is no kind of workload"))
+                .hint("use deployment/NAME, replicaset/NAME or pod/NAME"));
+        }
     };
     for kind in kinds.iter().copied() {
         if let Some(found) = cluster.get(&kind.into(), namespace, name).await.map_err(problem)? {
@@ -52,5 +59,9 @@ async fn selected(cluster: &Cluster, namespace: &str, workload: &Value) -> Resul
 
 fn unknown(workload: &str, namespace: &str, known: &[String]) -> Problem {
     let problem = Problem::new(ProblemKind::Target, format!("there is no workload `{workload}` in namespace {namespace}"));
-    if known.is_empty() { problem.hint("`wharf status` shows what there is") } else { problem.hint(format!("there are: {}", known.join(", "))) }
+    if known.is_empty() {
+        problem.hint("`wharf status` shows what there is")
+    } else {
+        problem.hint(format!("there are: {}", known.join(", ")))
+    }
 }

@@ -97,7 +97,9 @@ pub async fn reset(config: &Config) -> Result<(), Problem> {
     for folder in ["shims", "pods", "logs", "volumes", "network", "releases", "engine"] {
         let path = config.home.join(folder);
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(&format!("cannot remove `{}`: {error}", path.display()))),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(&format!("cannot remove `{}`: {error}", path.display())));
+            }
             _ => {}
         }
     }

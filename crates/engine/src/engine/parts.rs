@@ -24,7 +24,8 @@ pub fn require_root() -> Result<(), Problem> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::Host, "the engine needs root for containers and their network; the rootless tier is not supported yet").hint("run it with `sudo`, or as root"))
+    Err(Problem::new(ProblemKind::Host, "the engine needs root for containers and their network; the rootless tier is not supported yet")
+        .hint("run it with `sudo`, or as root"))
 }
 
 /// The names and numbers of the engine's network.
@@ -81,7 +82,11 @@ pub async fn server(config: &Config, clock: Arc<dyn Clock>, node: Arc<LateNode>)
         };
         match Server::start(wanted).await {
             Ok(server) => return Ok(server),
-            Err(StartError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse && port != 0 && port - config.port < PORTS => port += 1,
+            Err(StartError::Listen { source, .. })
+                if source.kind() == io::ErrorKind::AddrInUse && port != 0 && port - config.port < PORTS =>
+            {
+                port += 1
+            }
             Err(error) => return Err(host(&error).hint("look at the path that it names, or pass another home with `--home DIR`")),
         }
     }
@@ -90,23 +95,7 @@ pub async fn server(config: &Config, clock: Arc<dyn Clock>, node: Arc<LateNode>)
 /// The node's settings for this machine.
 pub fn node_config(config: &Config) -> NodeConfig {
     let name = rustix::system::uname();
-    let mut made = NodeConfig::new(NODE, &config.home, IpAddr::V4(network_config(config).node), capacity(config));
+    let mut made = NodeConfig::new(NODE, &config.home, IpAddr::V4(network_config(config).node), Capacity::of_machine(&config.home));
     made.hostname = name.nodename().to_string_lossy().into_owned();
     made
-}
-
-/// Memory kept from pods: the machine's own, and the engine's.
-const RESERVED_BYTES: u64 = 256 << 20;
-
-fn capacity(config: &Config) -> Capacity {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let memory = rustix::system::sysinfo();
-    let disk = rustix::fs::statvfs(&config.home).map_or(0, |stat| stat.f_blocks.saturating_mul(stat.f_frsize));
-    Capacity {
-        cpu_milli: u64::try_from(cores).unwrap_or(1) * 1_000,
-        memory_bytes: memory.totalram.saturating_mul(u64::from(memory.mem_unit)),
-        disk_bytes: disk,
-        pods: 110,
-        reserved_memory_bytes: RESERVED_BYTES,
-    }
 }

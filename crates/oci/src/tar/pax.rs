@@ -69,7 +69,9 @@ impl Records {
             b"uid" => self.uid = Some(owner(value, "uid")?),
             b"gid" => self.gid = Some(owner(value, "gid")?),
             b"mtime" => self.mtime = Some(time(value).ok_or(Fault::Number("mtime"))?),
-            b"hdrcharset" if value != b"BINARY" && value != b"ISO-IR 10646 2000 UTF-8" => return Err(Fault::Pax("an unknown character set")),
+            b"hdrcharset" if value != b"BINARY" && value != b"ISO-IR 10646 2000 UTF-8" => {
+                return Err(Fault::Pax("an unknown character set"));
+            }
             // Names of owners, times of access, comments and vendors' own: nothing that a layer keeps.
             _ => {}
         }

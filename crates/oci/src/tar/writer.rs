@@ -36,7 +36,12 @@ pub fn encode_header(entry: &Entry, out: &mut Vec<u8>) {
     let records = pax_records(entry, &name, link, size);
     if !records.is_empty() {
         let base = entry.path.split().map_or(Vec::new(), |(_, name)| name.iter().copied().take(80).collect());
-        out.extend_from_slice(&block(&[b"PaxHeaders/".as_slice(), &base].concat(), &[], b'x', &Numbers { size: records.len() as u64, mode: 0o644, ..Numbers::default() }));
+        out.extend_from_slice(&block(
+            &[b"PaxHeaders/".as_slice(), &base].concat(),
+            &[],
+            b'x',
+            &Numbers { size: records.len() as u64, mode: 0o644, ..Numbers::default() },
+        ));
         out.extend_from_slice(&records);
         out.extend_from_slice(padding(records.len() as u64));
     }

@@ -90,7 +90,10 @@ mod tests {
         let limits = Resources { cpu_milli: Some(200), cpu_request_milli: Some(1000), memory_bytes: Some(64), pids: Some(5), oom_score: 0 };
         let unified = v2(&limits, true);
         assert!(unified.contains(&must("cpu.max", "20000 100000")) && unified.contains(&must("cpu.weight", 39)), "{unified:?}");
-        assert_eq!(v1(&limits, &["cpu".to_owned()]), [must("cpu.cfs_period_us", 100_000), must("cpu.cfs_quota_us", 20_000), must("cpu.shares", 1024)]);
+        assert_eq!(
+            v1(&limits, &["cpu".to_owned()]),
+            [must("cpu.cfs_period_us", 100_000), must("cpu.cfs_quota_us", 20_000), must("cpu.shares", 1024)]
+        );
         assert_eq!(quota(1), 1000);
         assert_eq!(shares(0), 2);
     }

@@ -56,7 +56,12 @@ fn gone() -> RuntimeError {
 
 impl Link {
     /// Begins to listen; `when_gone` is run when the shim ends without being asked to.
-    pub fn begin<F: Future<Output = ()> + Send>(socket: UnixStream, child: Option<std::process::Child>, listener: Listener, when_gone: impl FnOnce() -> F + Send + 'static) -> io::Result<Self> {
+    pub fn begin<F: Future<Output = ()> + Send>(
+        socket: UnixStream,
+        child: Option<std::process::Child>,
+        listener: Listener,
+        when_gone: impl FnOnce() -> F + Send + 'static,
+    ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let shared = Shared {
             socket: super::watched(socket, Interest::READABLE | Interest::WRITABLE)?,

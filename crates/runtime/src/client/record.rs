@@ -61,7 +61,10 @@ impl Records {
 
 /// Refuses ids that are no file names.
 pub fn check(id: &str) -> Result<(), RuntimeError> {
-    let valid = !id.is_empty() && id.len() < 200 && !id.starts_with('.') && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let valid = !id.is_empty()
+        && id.len() < 200
+        && !id.starts_with('.')
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     if valid { Ok(()) } else { Err(RuntimeError::Config(format!("`{id}` is no id for a pod"))) }
 }
 

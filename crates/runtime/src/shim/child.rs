@@ -289,4 +289,3 @@ fn go(job: &Job<'_>, terminal: bool, args: &[String], env: &[String]) -> Runtime
         Err(error) => host("start the program")(error),
     }
 }
-

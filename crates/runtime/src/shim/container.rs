@@ -2,8 +2,8 @@
 
 use super::child::{self, Job, Stdio};
 use super::log::{Log, Source};
-use super::poll::Poller;
 use super::pod::Shared;
+use super::poll::Poller;
 use super::streams::Streams;
 use crate::cgroup::{Cgroups, Group};
 use crate::protocol::host;
@@ -89,7 +89,13 @@ impl Container {
     ///
     /// # Errors
     /// What cannot be made before the copy takes over.
-    pub fn begin(pod: &Pod, spec: ContainerSpec, filter: Option<OwnedFd>, alone: &OnlyThread, poller: &mut Poller) -> Result<(Self, Begun), RuntimeError> {
+    pub fn begin(
+        pod: &Pod,
+        spec: ContainerSpec,
+        filter: Option<OwnedFd>,
+        alone: &OnlyThread,
+        poller: &mut Poller,
+    ) -> Result<(Self, Begun), RuntimeError> {
         let filters = filters(filter).map_err(host("read the system call filter"))?;
         let log = spec.log.as_ref().map(|log| Log::open(log).map_err(host(format!("open the log {}", log.path.display())))).transpose()?;
         let group = pod.group_of(&spec.name, spec.attempt);
@@ -100,11 +106,21 @@ impl Container {
         Ok((container, begun))
     }
 
-    fn begin_in(pod: &Pod, spec: &ContainerSpec, group: &Group, log: Option<Log>, filters: &[Vec<Instruction>], alone: &OnlyThread, poller: &mut Poller) -> Result<(Streams, Begun), RuntimeError> {
+    fn begin_in(
+        pod: &Pod,
+        spec: &ContainerSpec,
+        group: &Group,
+        log: Option<Log>,
+        filters: &[Vec<Instruction>],
+        alone: &OnlyThread,
+        poller: &mut Poller,
+    ) -> Result<(Streams, Begun), RuntimeError> {
         let (stdio, streams) = pipes(spec, log, poller).map_err(host("make the standard streams"))?;
         let own_ids = pod.shared.process_ids().is_none();
         let namespaces = Namespaces { mount: true, pid: own_ids };
-        let begun = fork(group, namespaces, alone, |words| child::first(Job { alone, pod: &pod.spec, spec, group, shared: &pod.shared, filters, stdio, out: words }));
+        let begun = fork(group, namespaces, alone, |words| {
+            child::first(Job { alone, pod: &pod.spec, spec, group, shared: &pod.shared, filters, stdio, out: words })
+        });
         Ok((streams, begun.map_err(host("make the container's process"))?))
     }
 
@@ -112,7 +128,12 @@ impl Container {
     ///
     /// # Errors
     /// [`RuntimeError::NotRunning`], and what cannot be made.
-    pub fn begin_exec(&self, pod: &Pod, exec: &crate::spec::ExecSpec, alone: &OnlyThread) -> Result<(Begun, [Option<OwnedFd>; 3]), RuntimeError> {
+    pub fn begin_exec(
+        &self,
+        pod: &Pod,
+        exec: &crate::spec::ExecSpec,
+        alone: &OnlyThread,
+    ) -> Result<(Begun, [Option<OwnedFd>; 3]), RuntimeError> {
         let pidfd = self.pidfd.as_ref().ok_or_else(|| RuntimeError::NotRunning(self.spec.name.clone()))?;
         let make = || -> io::Result<_> {
             if exec.terminal {
@@ -124,7 +145,20 @@ impl Container {
         };
         let (stdio, ends) = make().map_err(host("make the standard streams"))?;
         let begun = fork(&self.group, Namespaces::default(), alone, |words| {
-            child::further(Job { alone, pod: &pod.spec, spec: &self.spec, group: &self.group, shared: &pod.shared, filters: &self.filters, stdio, out: words }, pidfd, exec)
+            child::further(
+                Job {
+                    alone,
+                    pod: &pod.spec,
+                    spec: &self.spec,
+                    group: &self.group,
+                    shared: &pod.shared,
+                    filters: &self.filters,
+                    stdio,
+                    out: words,
+                },
+                pidfd,
+                exec,
+            )
         });
         Ok((begun.map_err(host("make the process"))?, ends))
     }
@@ -165,7 +199,12 @@ fn pipes(spec: &ContainerSpec, log: Option<Log>, poller: &mut Poller) -> io::Res
     Ok((Stdio { stdin, stdout: Some(out.1), stderr: Some(err.1) }, streams))
 }
 
-fn fork(group: &Group, namespaces: Namespaces, alone: &OnlyThread, copy: impl FnOnce(UnixStream) -> io::Result<Begun>) -> io::Result<Begun> {
+fn fork(
+    group: &Group,
+    namespaces: Namespaces,
+    alone: &OnlyThread,
+    copy: impl FnOnce(UnixStream) -> io::Result<Begun>,
+) -> io::Result<Begun> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = group.unified().map(|path| rustix::fs::open(path, flags, rustix::fs::Mode::empty())).transpose()?;
     let (ours, theirs) = packets()?;

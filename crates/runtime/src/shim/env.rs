@@ -45,13 +45,20 @@ pub fn exec(args: &[String], env: &[String]) -> RuntimeError {
         return RuntimeError::Config("an argument or a variable holds a zero byte".to_owned());
     };
     let search = env.iter().find_map(|entry| entry.strip_prefix("PATH=")).unwrap_or(PATH);
-    let candidates: Vec<String> = if program.contains('/') { vec![program.clone()] } else { search.split(':').map(|folder| format!("{}/{program}", if folder.is_empty() { "." } else { folder })).collect() };
+    let candidates: Vec<String> = if program.contains('/') {
+        vec![program.clone()]
+    } else {
+        search.split(':').map(|folder| format!("{}/{program}", if folder.is_empty() { "." } else { folder })).collect()
+    };
     let mut worst = io::Error::from_raw_os_error(rustix::io::Errno::NOENT.raw_os_error());
     for path in candidates {
         let Ok(path) = CString::new(path) else { continue };
         let error = sys::task::exec(&path, &arguments, &environment);
         // Like a shell: what was found and may not be run is told rather than what was not found elsewhere.
-        if !matches!(error.raw_os_error().map(rustix::io::Errno::from_raw_os_error), Some(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR)) {
+        if !matches!(
+            error.raw_os_error().map(rustix::io::Errno::from_raw_os_error),
+            Some(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR)
+        ) {
             worst = error;
         }
     }
@@ -60,7 +67,9 @@ pub fn exec(args: &[String], env: &[String]) -> RuntimeError {
 
 fn explain(program: &str, error: &io::Error) -> RuntimeError {
     let (reason, code) = match error.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
-        Some(rustix::io::Errno::NOENT) if program.contains('/') => ("no such file in the image, or its interpreter is missing".to_owned(), 127),
+        Some(rustix::io::Errno::NOENT) if program.contains('/') => {
+            ("no such file in the image, or its interpreter is missing".to_owned(), 127)
+        }
         Some(rustix::io::Errno::NOENT) => ("not found in $PATH".to_owned(), 127),
         Some(rustix::io::Errno::ACCESS) => ("permission denied".to_owned(), 126),
         Some(rustix::io::Errno::NOEXEC) => ("neither a program for this machine nor a script with #!".to_owned(), 126),

@@ -64,7 +64,9 @@ impl Pending {
                     Ok(Word::Pid(pid)) => self.pid = Some(pid),
                     Ok(Word::Terminal) => self.terminal = handles.pop(),
                     Ok(Word::Failed(error)) => self.failed = Some(error),
-                    Err(error) => self.failed = Some(RuntimeError::Host { doing: "start the program".to_owned(), reason: error.to_string() }),
+                    Err(error) => {
+                        self.failed = Some(RuntimeError::Host { doing: "start the program".to_owned(), reason: error.to_string() })
+                    }
                 },
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Progress::Going,
                 Err(_) => return Progress::Over,

@@ -35,7 +35,8 @@ impl Shared {
             let opened = sys::netns::open(netns).and_then(sys::netns::enter);
             opened.map_err(host(format!("enter the network namespace {}", netns.display())))?;
         }
-        rustix::system::sethostname(spec.hostname.as_bytes()).map_err(|error| host(format!("set the host name `{}`", spec.hostname))(error.into()))?;
+        rustix::system::sethostname(spec.hostname.as_bytes())
+            .map_err(|error| host(format!("set the host name `{}`", spec.hostname))(error.into()))?;
         settings(spec)?;
         let shm = shm(spec.shm_bytes).map_err(host("make the pod's /dev/shm"))?;
         let own = sys::netns::open(Path::new("/proc/self/ns/mnt")).map_err(host("open the mount namespace"))?;
@@ -82,7 +83,9 @@ impl Shared {
     fn keep(&mut self, spec: &PodSpec, alone: &OnlyThread) -> io::Result<()> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         let pid = spec.share_processes;
-        let Forked::Parent { pid: id, pidfd } = task::fork(alone, &Fork { namespaces: Namespaces { mount: true, pid }, ..Fork::default() })? else {
+        let Forked::Parent { pid: id, pidfd } =
+            task::fork(alone, &Fork { namespaces: Namespaces { mount: true, pid }, ..Fork::default() })?
+        else {
             let done = keeper(spec, &theirs);
             drop((ours, theirs));
             if done.is_ok() && pid { pause() } else { task::exit_now(i32::from(done.is_err())) }
@@ -109,7 +112,8 @@ fn keeper(spec: &PodSpec, out: &std::os::unix::net::UnixStream) -> io::Result<()
     let onto = sys::Root::open(&spec.folder)?;
     mount::attach(&root, &onto)?;
     let root = sys::Root::open(&spec.folder)?;
-    let place = |name: &str, what: &OwnedFd| root.make_folders(name).and_then(|onto| mount::attach(what, onto)).and_then(|()| root.at(name));
+    let place =
+        |name: &str, what: &OwnedFd| root.make_folders(name).and_then(|onto| mount::attach(what, onto)).and_then(|()| root.at(name));
     let shm = place("shm", &shm(spec.shm_bytes)?)?;
     let proc = proc.map(|proc| place("proc", &proc)).transpose()?;
     mount::become_root(root.as_fd())?;
@@ -155,7 +159,8 @@ fn settings(spec: &PodSpec) -> Result<(), RuntimeError> {
     }
     let proc = sys::proc::Proc::open().map_err(host("open /proc"))?;
     for (name, value) in &spec.sysctls {
-        let known = name.starts_with("net.") && spec.netns.is_some() || ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|start| name.starts_with(start));
+        let known = name.starts_with("net.") && spec.netns.is_some()
+            || ["kernel.shm", "kernel.msg", "kernel.sem", "fs.mqueue."].iter().any(|start| name.starts_with(start));
         if !known || name.contains("..") || name.starts_with('.') {
             return Err(RuntimeError::Config(format!("the setting `{name}` is not the pod's own but the whole machine's")));
         }

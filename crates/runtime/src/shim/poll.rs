@@ -49,7 +49,10 @@ impl Poller {
     /// Waits; the numbers of those that are ready, or none after `patience`.
     pub fn wait(&self, patience: Option<Duration>) -> io::Result<Vec<u64>> {
         let mut events = Vec::with_capacity(16);
-        let patience = patience.map(|patience| Timespec { tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(patience.subsec_nanos()) });
+        let patience = patience.map(|patience| Timespec {
+            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(patience.subsec_nanos()),
+        });
         match epoll::wait(&self.fd, rustix::buffer::spare_capacity(&mut events), patience.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => Ok(events.iter().map(|event: &epoll::Event| event.data.u64()).collect()),
             Err(error) => Err(error.into()),

@@ -15,9 +15,9 @@ use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use sys::Root;
 use sys::mount::{self, Attributes};
 use sys::path::{fd_path, open_beneath_strict};
-use sys::Root;
 
 /// What a root is built from.
 pub struct Plan<'a> {
@@ -73,7 +73,11 @@ fn overlay(spec: &RootSpec, privileged: bool) -> Result<Root, RuntimeError> {
     // By handles: names could hold `:` and `,`, be too long together, and are nobody's business inside.
     let lower = layers.iter().map(fd_path).collect::<Vec<_>>().join(":");
     // `volatile`: what is written here does not outlive a crash of the machine anyway, so it is not synced either.
-    let options = format!("lowerdir={lower},upperdir={},workdir={},index=off,redirect_dir=nofollow,metacopy=off,volatile", fd_path(&upper), fd_path(&work));
+    let options = format!(
+        "lowerdir={lower},upperdir={},workdir={},index=off,redirect_dir=nofollow,metacopy=off,volatile",
+        fd_path(&upper),
+        fd_path(&work)
+    );
     if options.len() > 4_000 {
         return Err(RuntimeError::Config(format!("an image of {} layers is more than can be mounted", layers.len())));
     }

@@ -26,7 +26,8 @@ pub async fn place(test: &str) -> Option<Place> {
 
 /// As [`place`], with protections off.
 pub async fn weak_place(test: &str, weak: u32) -> Option<Place> {
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::fs::read(path).is_ok_and(|content| is_static(&content)));
+    let busybox =
+        ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::fs::read(path).is_ok_and(|content| is_static(&content)));
     let Some(busybox) = busybox else {
         println!("skipped: no static busybox");
         return None;
@@ -50,7 +51,8 @@ pub async fn weak_place(test: &str, weak: u32) -> Option<Place> {
     }
     std::fs::write(image.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home/web:/bin/sh\n").expect("written");
     std::fs::write(image.join("etc/group"), "root:x:0:\nweb:x:1000:\nlogs:x:40:web\n").expect("written");
-    let config = Config { home: folder.join("home"), cgroup_root: unique.clone(), shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into() };
+    let config =
+        Config { home: folder.join("home"), cgroup_root: unique.clone(), shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into() };
     let runtime = ShimRuntime::open_weakened(config, weak).await.expect("opens");
     Some(Place { folder, cgroup_root: unique, runtime, weak })
 }
@@ -67,7 +69,11 @@ impl Place {
     }
 
     pub fn config(&self) -> Config {
-        Config { home: self.folder.join("home"), cgroup_root: self.cgroup_root.clone(), shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into() }
+        Config {
+            home: self.folder.join("home"),
+            cgroup_root: self.cgroup_root.clone(),
+            shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into(),
+        }
     }
 
     pub fn pod(&self, id: &str) -> PodSpec {
@@ -96,7 +102,14 @@ impl Place {
             env: Vec::new(),
             working_dir: String::new(),
             user: User::default(),
-            privileges: Privileges { privileged: false, capabilities: capabilities(), allow_escalation: false, seccomp: true, must_not_be_root: false, unmasked_proc: false },
+            privileges: Privileges {
+                privileged: false,
+                capabilities: capabilities(),
+                allow_escalation: false,
+                seccomp: true,
+                must_not_be_root: false,
+                unmasked_proc: false,
+            },
             resources: Resources::default(),
             mounts: Vec::new(),
             log: Some(LogFile { path: own.join("log"), max_bytes: 10 << 20, max_files: 3 }),

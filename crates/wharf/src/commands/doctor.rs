@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "doctor", about: "Says what this host has and lacks, each with the next step", define: Doctor::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "doctor", about: "Says what this host has and lacks, each with the next step", define: Doctor::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Doctor {}
@@ -82,12 +83,17 @@ pub fn require_root() -> Result<(), Problem> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::Host, "Wharf needs root for containers and their network; the rootless tier is not supported yet").hint("run it with `sudo`, or as root"))
+    Err(Problem::new(ProblemKind::Host, "Wharf needs root for containers and their network; the rootless tier is not supported yet")
+        .hint("run it with `sudo`, or as root"))
 }
 
 fn root(_: &Context) -> Result<String, String> {
     let user = rustix::process::geteuid();
-    if user.is_root() { Ok("user 0".to_owned()) } else { Err(format!("user {}; run as root: the rootless tier is not supported yet", user.as_raw())) }
+    if user.is_root() {
+        Ok("user 0".to_owned())
+    } else {
+        Err(format!("user {}; run as root: the rootless tier is not supported yet", user.as_raw()))
+    }
 }
 
 fn kernel(_: &Context) -> Result<String, String> {
@@ -101,23 +107,39 @@ fn kernel(_: &Context) -> Result<String, String> {
 fn cgroups(_: &Context) -> Result<String, String> {
     let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
     let v1: Vec<&str> = mounts.lines().filter(|line| line.split(' ').nth(2) == Some("cgroup")).collect();
-    let has = |controller: &str| v1.iter().any(|line| line.split(' ').nth(3).is_some_and(|options| options.split(',').any(|option| option == controller)));
+    let has = |controller: &str| {
+        v1.iter().any(|line| line.split(' ').nth(3).is_some_and(|options| options.split(',').any(|option| option == controller)))
+    };
     if v1.is_empty() {
         let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-        let missing: Vec<&str> = ["cpu", "memory", "pids"].into_iter().filter(|name| !controllers.split_whitespace().any(|found| found == *name)).collect();
-        return if missing.is_empty() { Ok("v2".to_owned()) } else { Err(format!("v2 without {}; mount /sys/fs/cgroup with these controllers", missing.join(", "))) };
+        let missing: Vec<&str> =
+            ["cpu", "memory", "pids"].into_iter().filter(|name| !controllers.split_whitespace().any(|found| found == *name)).collect();
+        return if missing.is_empty() {
+            Ok("v2".to_owned())
+        } else {
+            Err(format!("v2 without {}; mount /sys/fs/cgroup with these controllers", missing.join(", ")))
+        };
     }
     let missing: Vec<&str> = ["cpu", "memory", "pids"].into_iter().filter(|name| !has(name)).collect();
-    if missing.is_empty() { Ok("v1 (by the adapter)".to_owned()) } else { Err(format!("v1 without {}; mount these hierarchies", missing.join(", "))) }
+    if missing.is_empty() {
+        Ok("v1 (by the adapter)".to_owned())
+    } else {
+        Err(format!("v1 without {}; mount these hierarchies", missing.join(", ")))
+    }
 }
 
 fn overlay(_: &Context) -> Result<String, String> {
     let known = fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    if known.lines().any(|line| line.ends_with("\toverlay")) { Ok("there".to_owned()) } else { Err("missing; `modprobe overlay`".to_owned()) }
+    if known.lines().any(|line| line.ends_with("\toverlay")) {
+        Ok("there".to_owned())
+    } else {
+        Err("missing; `modprobe overlay`".to_owned())
+    }
 }
 
 fn forwarding(_: &Context) -> Result<String, String> {
-    let value = fs::read_to_string("/proc/sys/net/ipv4/ip_forward").map_err(|error| format!("/proc/sys/net/ipv4/ip_forward cannot be read: {error}"))?;
+    let value = fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
+        .map_err(|error| format!("/proc/sys/net/ipv4/ip_forward cannot be read: {error}"))?;
     Ok(if value.trim() == "1" { "on".to_owned() } else { "off; the engine turns it on, and off again at `engine reset`".to_owned() })
 }
 

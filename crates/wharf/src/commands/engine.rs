@@ -13,7 +13,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "engine", about: "Starts, stops and looks after the Kubernetes that Wharf carries", define: EngineArguments::augment_args, run };
+pub const COMMAND: Command = Command {
+    name: "engine",
+    about: "Starts, stops and looks after the Kubernetes that Wharf carries",
+    define: EngineArguments::augment_args,
+    run,
+};
 
 #[derive(Debug, Args)]
 struct EngineArguments {
@@ -109,7 +114,8 @@ fn foreground(context: &Context, port: u16) -> Result<(), Problem> {
 async fn asked_to_stop() -> Result<(), Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error: std::io::Error| Problem::new(ProblemKind::Host, format!("cannot listen for signals: {error}"));
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate()).map_err(failed)?, signal(SignalKind::interrupt()).map_err(failed)?);
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
     Ok(())
 }
@@ -118,7 +124,9 @@ fn tell(context: &Context, engine: Option<&Whereabouts>) {
     let output = &context.output;
     match engine {
         _ if output.is_json() => output.json(&json!({"running": engine.is_some(), "engine": engine, "home": context.home})),
-        Some(engine) => output.data(&format!("the engine runs at https://{} (process {}, home {})", engine.address, engine.pid, context.home.display())),
+        Some(engine) => {
+            output.data(&format!("the engine runs at https://{} (process {}, home {})", engine.address, engine.pid, context.home.display()))
+        }
         None => output.data(&format!("the engine does not run (home {})", context.home.display())),
     }
 }
@@ -135,7 +143,8 @@ fn logs(context: &Context, follow: bool) -> Result<(), Problem> {
     let path = engine_client::folder(context).join("engine.log");
     let mut from = 0;
     loop {
-        let content = base::files::read_if_exists(&path).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?.unwrap_or_default();
+        let content =
+            base::files::read_if_exists(&path).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?.unwrap_or_default();
         // A log that has become shorter was begun anew.
         from = if content.len() < from { 0 } else { from };
         context.output.raw(content.get(from..).unwrap_or_default());
@@ -149,8 +158,10 @@ fn logs(context: &Context, follow: bool) -> Result<(), Problem> {
 
 fn kubeconfig(context: &Context, merge: bool) -> Result<(), Problem> {
     let path = engine_client::kubeconfig(context);
-    let missing = || Problem::new(ProblemKind::Unreachable, "the engine has never been started here").hint("`wharf engine start` starts it");
-    let ours = base::files::read_if_exists(&path).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?.ok_or_else(missing)?;
+    let missing =
+        || Problem::new(ProblemKind::Unreachable, "the engine has never been started here").hint("`wharf engine start` starts it");
+    let ours =
+        base::files::read_if_exists(&path).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?.ok_or_else(missing)?;
     if !merge {
         context.output.raw(&ours);
         return Ok(());

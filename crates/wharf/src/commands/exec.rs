@@ -49,6 +49,7 @@ pub async fn in_workload(target: &Target, workload: &str, what: What) -> Result<
     let pods = pods(&target.cluster, &target.namespace, workload).await?;
     let ready = |pod: &&Value| pod.condition("Ready").is_some_and(|ready| ready.text("status") == "True") && !pod.is_terminating();
     let pod = pods.iter().find(ready).or_else(|| pods.iter().find(|pod| pod.text("status.phase") == "Running"));
-    let pod = pod.ok_or_else(|| Problem::new(ProblemKind::Target, format!("no pod of `{workload}` runs")).hint("`wharf status` says why"))?;
+    let pod =
+        pod.ok_or_else(|| Problem::new(ProblemKind::Target, format!("no pod of `{workload}` runs")).hint("`wharf status` says why"))?;
     session::exec(&target.cluster, &target.namespace, pod.name(), what).await
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "explain", about: "Prints a rule's page: what, why, a bad and a good example", define: Explain::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "explain", about: "Prints a rule's page: what, why, a bad and a good example", define: Explain::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Explain {

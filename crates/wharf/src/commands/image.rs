@@ -115,9 +115,12 @@ pub fn open(context: &Context) -> Result<Store, Problem> {
 /// A failure of the store as the user is told it.
 pub fn problem(error: BlobError) -> Problem {
     match &error {
-        BlobError::NoImage(_) => Problem::new(ProblemKind::Usage, error.to_string()).hint("`wharf image ls` lists what is there; `wharf image load FILE` takes an archive in"),
+        BlobError::NoImage(_) => Problem::new(ProblemKind::Usage, error.to_string())
+            .hint("`wharf image ls` lists what is there; `wharf image load FILE` takes an archive in"),
         BlobError::Name(_) | BlobError::Ambiguous(_) => Problem::new(ProblemKind::Usage, error.to_string()),
-        BlobError::File(_) => Problem::new(ProblemKind::Host, error.to_string()).hint("make room or rights there, or pass another home with `--home DIR`"),
+        BlobError::File(_) => {
+            Problem::new(ProblemKind::Host, error.to_string()).hint("make room or rights there, or pass another home with `--home DIR`")
+        }
         BlobError::Damaged { .. } => Problem::new(ProblemKind::Host, error.to_string()),
         _ => Problem::new(ProblemKind::Work, error.to_string()),
     }
@@ -145,7 +148,8 @@ fn inspect(store: &Store, output: &Output, image: &str) -> Result<(), Problem> {
     let config = store.images().config_bytes(&found.id).map_err(problem)?;
     let config: serde_json::Value = serde_json::from_slice(&config).unwrap_or_default();
     let layers: Vec<String> = found.layers.iter().map(ToString::to_string).collect();
-    let shown = json!({"id": found.id.to_string(), "manifest": found.manifest.to_string(), "size": found.size, "layers": layers, "config": config});
+    let shown =
+        json!({"id": found.id.to_string(), "manifest": found.manifest.to_string(), "size": found.size, "layers": layers, "config": config});
     output.data(&if output.is_json() { shown.to_string() } else { format!("{shown:#}") });
     Ok(())
 }
@@ -175,10 +179,14 @@ fn save(store: &Store, names: &[String], to: Option<PathBuf>, compression: Compr
         out.flush().map_err(|error| Problem::new(ProblemKind::Host, format!("cannot write the archive: {error}")))
     };
     match to {
-        None if std::io::stdout().is_terminal() => Err(Problem::new(ProblemKind::Usage, "an archive is nothing for a terminal").hint("pass `-o FILE`, or send the output somewhere")),
+        None if std::io::stdout().is_terminal() => {
+            Err(Problem::new(ProblemKind::Usage, "an archive is nothing for a terminal")
+                .hint("pass `-o FILE`, or send the output somewhere"))
+        }
         None => written(Box::new(BufWriter::new(std::io::stdout().lock()))),
         Some(path) => {
-            let file = File::create(&path).map_err(|error| Problem::new(ProblemKind::Host, format!("cannot create `{}`: {error}", path.display())))?;
+            let file = File::create(&path)
+                .map_err(|error| Problem::new(ProblemKind::Host, format!("cannot create `{}`: {error}", path.display())))?;
             written(Box::new(BufWriter::with_capacity(1 << 20, file)))
         }
     }
@@ -203,14 +211,17 @@ fn load(store: &Store, output: &Output, paths: Vec<PathBuf>) -> Result<(), Probl
 
 fn tag(store: &Store, image: &str, name: &str) -> Result<(), Problem> {
     let found = store.images().resolve(image).map_err(problem)?;
-    let reference: Reference = name.parse().map_err(|error| Problem::new(ProblemKind::Usage, format!("`{name}` is no image name: {error}")))?;
+    let reference: Reference =
+        name.parse().map_err(|error| Problem::new(ProblemKind::Usage, format!("`{name}` is no image name: {error}")))?;
     store.images().tag(&reference, &found.id).map_err(problem)
 }
 
 fn prune(store: &Store, output: &Output, options: PruneOptions) -> Result<(), Problem> {
     let pruned = store.prune(options).map_err(problem)?;
     if output.is_json() {
-        output.json(&json!({"images": pruned.images.len(), "layers": pruned.layers.len(), "bytes": pruned.bytes, "in_use": pruned.in_use.len()}));
+        output.json(
+            &json!({"images": pruned.images.len(), "layers": pruned.layers.len(), "bytes": pruned.bytes, "in_use": pruned.in_use.len()}),
+        );
     } else {
         output.say(&format!("removed {} images and {} layers, {}", pruned.images.len(), pruned.layers.len(), show_bytes(pruned.bytes)));
         if !pruned.in_use.is_empty() {
@@ -223,11 +234,16 @@ fn prune(store: &Store, output: &Output, options: PruneOptions) -> Result<(), Pr
 fn fsck(store: &Store, output: &Output) -> Result<ExitCode, Problem> {
     let faults = store.fsck().map_err(problem)?;
     for fault in &faults {
-        output.data(&if output.is_json() { json!({"what": fault.what, "why": fault.why}).to_string() } else { format!("{}: {}", fault.what, fault.why) });
+        output.data(&if output.is_json() {
+            json!({"what": fault.what, "why": fault.why}).to_string()
+        } else {
+            format!("{}: {}", fault.what, fault.why)
+        });
     }
     if faults.is_empty() {
         output.say("nothing is damaged");
         return Ok(ExitCode::SUCCESS);
     }
-    Err(Problem::new(ProblemKind::Work, format!("{} things are damaged", faults.len())).hint("`wharf image rm` the images concerned and build or load them again"))
+    Err(Problem::new(ProblemKind::Work, format!("{} things are damaged", faults.len()))
+        .hint("`wharf image rm` the images concerned and build or load them again"))
 }

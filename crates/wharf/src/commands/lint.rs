@@ -34,7 +34,8 @@ struct Lint {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let mut asked: Lint = arguments(matches)?;
-    let threshold = Severity::parse(&asked.threshold).ok_or_else(|| usage(format!("`{}` is no severity; use error, warning, info or style", asked.threshold)))?;
+    let threshold = Severity::parse(&asked.threshold)
+        .ok_or_else(|| usage(format!("`{}` is no severity; use error, warning, info or style", asked.threshold)))?;
     if asked.paths.is_empty() {
         asked.paths.push(PathBuf::from("."));
         if context.globals.project.is_some() {
@@ -63,7 +64,8 @@ fn fix(context: &Context, files: &mut [Source], options: &Options) -> Result<(),
             continue;
         }
         match &file.path {
-            Some(path) => base::files::write_atomically(path, text.as_bytes(), 0o644).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?,
+            Some(path) => base::files::write_atomically(path, text.as_bytes(), 0o644)
+                .map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?,
             None => context.output.raw(text.as_bytes()),
         }
         context.output.say(&format!("{}: mended {} findings", file.name, fixed.len()));

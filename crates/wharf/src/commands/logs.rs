@@ -55,7 +55,8 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
             }
         }
         if sources.is_empty() {
-            return Err(Problem::new(ProblemKind::Target, format!("`{}` has no container to read from", asked.workload)).hint("`wharf status` says why nothing runs"));
+            return Err(Problem::new(ProblemKind::Target, format!("`{}` has no container to read from", asked.workload))
+                .hint("`wharf status` says why nothing runs"));
         }
         let several = sources.len() > 1;
         let readers = sources.into_iter().map(|(pod, container)| {
@@ -76,7 +77,15 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     })
 }
 
-async fn read(context: &Context, target: &Target, pod: String, container: String, which: Which, follow: bool, several: bool) -> Result<(), Problem> {
+async fn read(
+    context: &Context,
+    target: &Target,
+    pod: String,
+    container: String,
+    which: Which,
+    follow: bool,
+    several: bool,
+) -> Result<(), Problem> {
     let show = |line: &str| {
         if context.output.is_json() {
             context.output.json(&json!({"pod": pod, "container": container, "line": line}));

@@ -7,14 +7,20 @@ use crate::weak::{self, Weakness};
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor};
 use std::io;
 use std::os::fd::OwnedFd;
+use sys::Root;
 use sys::mount::{self, Attributes};
 use sys::path::open_beneath_strict;
-use sys::Root;
 
 /// Names and numbers (Documentation/admin-guide/devices.txt) of what every container has.
 const NODES: [(&str, u32, u32); 6] = [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
-const LINKS: [(&str, &str); 6] =
-    [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"), ("ptmx", "pts/ptmx"), ("core", "/proc/kcore")];
+const LINKS: [(&str, &str); 6] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+    ("ptmx", "pts/ptmx"),
+    ("core", "/proc/kcore"),
+];
 
 /// The host's nodes, opened and checked.
 pub struct Devices {
@@ -26,7 +32,10 @@ pub struct Devices {
 /// Opens the nodes; for the privileged all that lie in the host's `/dev` itself.
 pub fn open(privileged: bool) -> Result<Devices, RuntimeError> {
     let node = |name: &str, number: Option<(u32, u32)>| open_node(name, number).map_err(host(format!("open /dev/{name}")));
-    let mut nodes = NODES.iter().map(|(name, major, minor)| Ok(((*name).to_owned(), node(name, Some((*major, *minor)))?))).collect::<Result<Vec<_>, RuntimeError>>()?;
+    let mut nodes = NODES
+        .iter()
+        .map(|(name, major, minor)| Ok(((*name).to_owned(), node(name, Some((*major, *minor)))?)))
+        .collect::<Result<Vec<_>, RuntimeError>>()?;
     if privileged {
         for entry in std::fs::read_dir("/dev").map_err(host("list /dev"))?.flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -73,7 +82,11 @@ fn fill(plan: &Plan<'_>, target: OwnedFd, devices: &Devices) -> io::Result<Place
     for (name, target) in LINKS {
         rustix::fs::symlinkat(target, &dev, name)?;
     }
-    let pts = mount::new("devpts", &[("ptmxmode", Some("0666")), ("mode", Some("0620")), ("gid", Some("5"))], Attributes { no_set_id: true, no_exec: true, ..Attributes::default() })?;
+    let pts = mount::new(
+        "devpts",
+        &[("ptmxmode", Some("0666")), ("mode", Some("0620")), ("gid", Some("5"))],
+        Attributes { no_set_id: true, no_exec: true, ..Attributes::default() },
+    )?;
     mount::attach(&pts, folder(&dev, "pts")?)?;
     mount::attach(plan.shared.shm()?, folder(&dev, "shm")?)?;
     mount::attach(mount::new("mqueue", &[], super::super::pod::proc_attributes())?, folder(&dev, "mqueue")?)?;

@@ -4,13 +4,14 @@ use crate::weak::{self, Weakness};
 use rustix::fs::{FileType, OFlags};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use sys::Root;
 use sys::mount::{self, Attributes};
 use sys::path::open_beneath_strict;
 use sys::proc::is_procfs;
-use sys::Root;
 
 /// Covered: folders by an empty one, files by `/dev/null`. The list of containerd and docker.
-const MASKED: [&str; 10] = ["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"];
+const MASKED: [&str; 10] =
+    ["acpi", "asound", "interrupts", "kcore", "keys", "latency_stats", "timer_list", "timer_stats", "sched_debug", "scsi"];
 /// Covered below `/sys`.
 const MASKED_SYS: [&str; 2] = ["firmware", "devices/virtual/powercap"];
 /// Made read-only.

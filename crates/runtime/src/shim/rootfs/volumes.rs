@@ -8,8 +8,8 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path};
-use sys::mount::{self, Attributes, Spread};
 use sys::Root;
+use sys::mount::{self, Attributes, Spread};
 
 /// A volume that is attached nowhere yet.
 pub struct Volume<'a> {
@@ -48,7 +48,8 @@ fn tree(mount: &Mount, privileged: bool) -> Result<OwnedFd, RuntimeError> {
 
 // The volume's content is the containers' own: one may swap a link in while another is being started.
 fn below(base: &Path, path: &str) -> Result<OwnedFd, RuntimeError> {
-    let fail = |error: io::Error| RuntimeError::Config(format!("the path `{path}` in the volume {} cannot be used: {error}", base.display()));
+    let fail =
+        |error: io::Error| RuntimeError::Config(format!("the path `{path}` in the volume {} cannot be used: {error}", base.display()));
     if weak::is(Weakness::PlainPaths) {
         return mount::copy(&base.join(path), true).map_err(fail);
     }
@@ -71,7 +72,9 @@ fn below(base: &Path, path: &str) -> Result<OwnedFd, RuntimeError> {
         other => other,
     };
     let handle = opened.map_err(|error| match error.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::XDEV.raw_os_error() => RuntimeError::Config(format!("the path `{path}` leads out of the volume {}", base.display())),
+        Some(code) if code == rustix::io::Errno::XDEV.raw_os_error() => {
+            RuntimeError::Config(format!("the path `{path}` leads out of the volume {}", base.display()))
+        }
         _ => fail(error),
     })?;
     mount::copy_fd(handle, true).map_err(fail)

@@ -44,7 +44,10 @@ impl Server {
     fn start(&mut self, token: u64, id: u64, spec: ContainerSpec, filter: Option<OwnedFd>) -> Result<(), RuntimeError> {
         let pod = self.pod.as_ref().ok_or_else(|| RuntimeError::NotRunning("the pod".to_owned()))?;
         let name = spec.name.clone();
-        let valid = !name.is_empty() && name.len() < 200 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) && !name.starts_with('.');
+        let valid = !name.is_empty()
+            && name.len() < 200
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+            && !name.starts_with('.');
         if !valid {
             return Err(RuntimeError::Config(format!("`{name}` is no name for a container")));
         }
@@ -77,7 +80,9 @@ impl Server {
             return Ok((Answer::Done, Vec::new()));
         }
         match sys::task::pidfd_signal(pidfd, signal) {
-            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => Err(RuntimeError::NotRunning(name.to_owned())),
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+                Err(RuntimeError::NotRunning(name.to_owned()))
+            }
             Err(error) => Err(crate::protocol::host(format!("send signal {signal} to `{name}`"))(error)),
             Ok(()) => Ok((Answer::Done, Vec::new())),
         }
@@ -92,7 +97,8 @@ impl Server {
     }
 
     pub(super) fn state(&self) -> PodState {
-        let known = self.containers.iter().filter_map(|(name, container)| Some((name.clone(), (container.spec.attempt, container.state.clone()?))));
+        let known =
+            self.containers.iter().filter_map(|(name, container)| Some((name.clone(), (container.spec.attempt, container.state.clone()?))));
         PodState { shim_pid: Some(std::process::id()), containers: known.collect() }
     }
 
@@ -125,9 +131,18 @@ impl Server {
     }
 }
 
-fn attach(container: &mut Container, running: bool, poller: &mut crate::shim::poll::Poller) -> std::io::Result<Option<(Answer, Vec<OwnedFd>)>> {
+fn attach(
+    container: &mut Container,
+    running: bool,
+    poller: &mut crate::shim::poll::Poller,
+) -> std::io::Result<Option<(Answer, Vec<OwnedFd>)>> {
     let streams = &mut container.streams;
-    let mut sent = StreamsSent { attempt: container.spec.attempt, stdin: container.spec.stdin, stderr: !container.spec.terminal, terminal: container.spec.terminal };
+    let mut sent = StreamsSent {
+        attempt: container.spec.attempt,
+        stdin: container.spec.stdin,
+        stderr: !container.spec.terminal,
+        terminal: container.spec.terminal,
+    };
     let mut fds = Vec::new();
     if let Some(outputs) = streams.take() {
         // Nobody else reads: the pipes themselves go, and what was written so far is in them.

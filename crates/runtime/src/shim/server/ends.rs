@@ -15,9 +15,13 @@ impl Server {
         let shared_ids = self.pod.as_ref().is_some_and(|pod| pod.shared.process_ids().is_some());
         let outcome = match (pending.failed, pending.pid) {
             (Some(error), _) => Err(error),
-            (None, None) if shared_ids => Err(RuntimeError::Host { doing: format!("start `{name}`"), reason: "it was killed while it was being prepared".to_owned() }),
+            (None, None) if shared_ids => {
+                Err(RuntimeError::Host { doing: format!("start `{name}`"), reason: "it was killed while it was being prepared".to_owned() })
+            }
             (None, None) => Ok((pending.begun.pid, pending.begun.pidfd)),
-            (None, Some(pid)) => sys::task::pidfd_open(pid).map(|pidfd| (pid, pidfd)).map_err(crate::protocol::host(format!("watch `{name}`"))),
+            (None, Some(pid)) => {
+                sys::task::pidfd_open(pid).map(|pidfd| (pid, pidfd)).map_err(crate::protocol::host(format!("watch `{name}`")))
+            }
         };
         match outcome {
             Ok((pid, pidfd)) => {
