@@ -93,6 +93,7 @@ fn in_thread<T: Send>(work: impl FnOnce() -> io::Result<T> + Send) -> io::Result
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "tests say what they skip")]
 mod tests {
     use super::*;
 

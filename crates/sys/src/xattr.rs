@@ -95,6 +95,7 @@ fn absent(result: rustix::io::Result<Vec<u8>>) -> io::Result<Option<Vec<u8>>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::print_stdout, reason = "tests say what they skip")]
 mod tests {
     use super::*;
 

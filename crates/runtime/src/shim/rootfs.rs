@@ -46,7 +46,8 @@ pub fn enter(plan: &Plan<'_>) -> Result<Option<Terminal>, RuntimeError> {
     let root = overlay(&plan.spec.root, privileged)?;
     let proc = proc(plan, &root)?;
     let terminal = devices::place(plan, &root, &devices)?;
-    system(plan, &root, groups).map_err(host("mount /sys"))?;
+    let target = own_folder(&root, "sys")?;
+    system(plan, &root, target, groups).map_err(host("mount /sys"))?;
     volumes::place(&root, volumes)?;
     let terminal = terminal.console(plan, &root)?;
     if !privileged && !plan.spec.privileges.unmasked_proc {
@@ -133,9 +134,8 @@ fn groups(plan: &Plan<'_>) -> io::Result<Vec<(String, OwnedFd)>> {
     plan.group.hierarchies().map(open).collect()
 }
 
-fn system(plan: &Plan<'_>, root: &Root, groups: Vec<(String, OwnedFd)>) -> io::Result<()> {
+fn system(plan: &Plan<'_>, root: &Root, target: OwnedFd, groups: Vec<(String, OwnedFd)>) -> io::Result<()> {
     let attributes = Attributes { read_only: !plan.spec.privileges.privileged, ..super::pod::proc_attributes() };
-    let target = own_folder(root, "sys").map_err(io::Error::other)?;
     mount::attach(mount::new("sysfs", &[], attributes)?, target)?;
     let Ok(target) = root.at("sys/fs/cgroup") else { return Ok(()) };
     if let [(name, group)] = groups.as_slice()

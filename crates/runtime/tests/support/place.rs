@@ -1,6 +1,7 @@
 //! What every test stands on: a runtime in a folder of its own, an image made of busybox, and its removal.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
 use runtime::*;
 use std::collections::BTreeMap;
@@ -26,8 +27,8 @@ pub async fn place(test: &str) -> Option<Place> {
 
 /// As [`place`], with protections off.
 pub async fn weak_place(test: &str, weak: u32) -> Option<Place> {
-    let busybox =
-        ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::fs::read(path).is_ok_and(|content| is_static(&content)));
+    let shim = PathBuf::from(env!("CARGO_BIN_EXE_runtime-test-shim"));
+    let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|path| std::fs::read(path).is_ok_and(|content| is_static(&content)));
     let Some(busybox) = busybox else {
         println!("skipped: no static busybox");
         return None;
@@ -51,8 +52,9 @@ pub async fn weak_place(test: &str, weak: u32) -> Option<Place> {
     }
     std::fs::write(image.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home/web:/bin/sh\n").expect("written");
     std::fs::write(image.join("etc/group"), "root:x:0:\nweb:x:1000:\nlogs:x:40:web\n").expect("written");
-    let config =
-        Config { home: folder.join("home"), cgroup_root: unique.clone(), shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into() };
+    // A copy: one of the attacks is upon this very file.
+    std::fs::copy(shim, folder.join("shim")).expect("copied");
+    let config = Config { home: folder.join("home"), cgroup_root: unique.clone(), shim_program: folder.join("shim") };
     let runtime = ShimRuntime::open_weakened(config, weak).await.expect("opens");
     Some(Place { folder, cgroup_root: unique, runtime, weak })
 }
@@ -69,11 +71,7 @@ impl Place {
     }
 
     pub fn config(&self) -> Config {
-        Config {
-            home: self.folder.join("home"),
-            cgroup_root: self.cgroup_root.clone(),
-            shim_program: env!("CARGO_BIN_EXE_runtime-test-shim").into(),
-        }
+        Config { home: self.folder.join("home"), cgroup_root: self.cgroup_root.clone(), shim_program: self.folder.join("shim") }
     }
 
     pub fn pod(&self, id: &str) -> PodSpec {
