@@ -52,8 +52,9 @@ pub async fn weak_place(test: &str, weak: u32) -> Option<Place> {
     }
     std::fs::write(image.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home/web:/bin/sh\n").expect("written");
     std::fs::write(image.join("etc/group"), "root:x:0:\nweb:x:1000:\nlogs:x:40:web\n").expect("written");
-    // A copy: one of the attacks is upon this very file.
-    std::fs::copy(shim, folder.join("shim")).expect("copied");
+    // A copy: one of the attacks is upon this very file. By another process: a file that this one has open for writing
+    // could be so in a child that another test is just starting, and then not be executed.
+    assert!(std::process::Command::new("cp").arg(&shim).arg(folder.join("shim")).status().expect("copied").success());
     let config = Config { home: folder.join("home"), cgroup_root: unique.clone(), shim_program: folder.join("shim") };
     let runtime = ShimRuntime::open_weakened(config, weak).await.expect("opens");
     Some(Place { folder, cgroup_root: unique, runtime, weak })
