@@ -22,7 +22,10 @@ fn limits() -> Resources {
 }
 
 fn capabilities() -> Vec<String> {
-    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE".split(' ').map(str::to_owned).collect()
+    "CHOWN DAC_OVERRIDE FSETID FOWNER MKNOD NET_RAW SETGID SETUID SETFCAP SETPCAP NET_BIND_SERVICE SYS_CHROOT KILL AUDIT_WRITE"
+        .split(' ')
+        .map(str::to_owned)
+        .collect()
 }
 
 /// One whole life: pod made, container started, its end heard, pod removed. Returns times up to the end, and in all;
@@ -52,7 +55,14 @@ async fn ours(runtime: &ShimRuntime, place: &Place, round: u32) -> (Duration, Du
             env: Vec::new(),
             working_dir: "/".to_owned(),
             user: User::default(),
-            privileges: Privileges { privileged: false, capabilities: capabilities(), allow_escalation: false, seccomp: true, must_not_be_root: false, unmasked_proc: false },
+            privileges: Privileges {
+                privileged: false,
+                capabilities: capabilities(),
+                allow_escalation: false,
+                seccomp: true,
+                must_not_be_root: false,
+                unmasked_proc: false,
+            },
             resources: limits(),
             mounts: Vec::new(),
             log: Some(LogFile { path: folder.join(format!("{name}.log")), max_bytes: 1 << 20, max_files: 2 }),
@@ -80,7 +90,14 @@ async fn ours(runtime: &ShimRuntime, place: &Place, round: u32) -> (Duration, Du
 
 fn crun(bundle: &Path, root: &Path, round: u32) -> Duration {
     let begun = Instant::now();
-    let status = Command::new("crun").arg("--root").arg(root).args(["run", "--bundle"]).arg(bundle).arg(format!("bench-{}-{round}", std::process::id())).status().expect("crun");
+    let status = Command::new("crun")
+        .arg("--root")
+        .arg(root)
+        .args(["run", "--bundle"])
+        .arg(bundle)
+        .arg(format!("bench-{}-{round}", std::process::id()))
+        .status()
+        .expect("crun");
     assert!(status.success());
     begun.elapsed()
 }
@@ -110,17 +127,25 @@ fn bundle(place: &Place) -> PathBuf {
     }
     let limits = limits();
     spec["linux"]["resources"] = serde_json::json!({"memory": {"limit": limits.memory_bytes}, "cpu": {"quota": 100_000, "period": 100_000}, "pids": {"limit": limits.pids}});
-    let allowed: Vec<&str> = include_str!("../src/seccomp/allowed.txt").split_ascii_whitespace().map(|word| word.trim_start_matches("x86:")).collect();
+    let allowed: Vec<&str> =
+        include_str!("../src/seccomp/allowed.txt").split_ascii_whitespace().map(|word| word.trim_start_matches("x86:")).collect();
     spec["linux"]["seccomp"] = serde_json::json!({"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{"names": allowed, "action": "SCMP_ACT_ALLOW"}]});
     std::fs::write(&path, serde_json::to_vec(&spec).expect("json")).expect("written");
-    let options = format!("lowerdir={},upperdir={},workdir={}", place.rootfs.display(), bundle.join("upper").display(), bundle.join("work").display());
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}",
+        place.rootfs.display(),
+        bundle.join("upper").display(),
+        bundle.join("work").display()
+    );
     sys::mount::classic("overlay", bundle.join("rootfs").to_str().expect("text"), Default::default(), &options).expect("mounted");
     bundle
 }
 
 fn show(name: &str, mut times: Vec<Duration>) {
     times.sort();
-    let at = |part: usize| times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default().as_secs_f64() * 1e3;
+    let at = |part: usize| {
+        times.get((times.len() * part / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default().as_secs_f64() * 1e3
+    };
     println!("{name:<44} p10 {:6.2}  p50 {:6.2}  p95 {:6.2}  p99 {:6.2} ms", at(10), at(50), at(95), at(99));
 }
 
@@ -133,7 +158,8 @@ async fn main() {
     std::fs::create_dir_all(&folder).expect("folder");
     let place = Place { rootfs: rootfs.into(), netns: folder.join("netns"), folder: folder.clone() };
     sys::netns::create(&place.netns).expect("network namespace");
-    let config = Config { home: folder.join("home"), cgroup_root: format!("wharf-starts-{}", std::process::id()), shim_program: shim.into() };
+    let config =
+        Config { home: folder.join("home"), cgroup_root: format!("wharf-starts-{}", std::process::id()), shim_program: shim.into() };
     let runtime = ShimRuntime::open(config).await.expect("runtime");
     let peer = Command::new("crun").arg("--version").output().is_ok().then(|| bundle(&place));
     let (mut ended, mut all, mut alone, mut theirs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

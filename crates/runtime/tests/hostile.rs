@@ -117,7 +117,10 @@ async fn cve_2021_30465_mount_targets_stay_inside() {
                 spec.attempt = attempt;
                 spec.args = ["sh", "-c", "grep -c /volume /proc/self/mountinfo"].map(str::to_owned).to_vec();
                 let (_, said) = place.run(&place.pod("one"), &spec).await.expect("ran");
-                assert!(said.lines().count() == usize::try_from(attempt).expect("small") + 1 && said.ends_with("\n1\n"), "attempt {attempt}: {said}");
+                assert!(
+                    said.lines().count() == usize::try_from(attempt).expect("small") + 1 && said.ends_with("\n1\n"),
+                    "attempt {attempt}: {said}"
+                );
             }
             stop.store(true, Ordering::Relaxed);
             thread.join().expect("joined");
@@ -179,10 +182,15 @@ async fn cve_2024_21626_no_descriptor_of_the_host_is_left() {
         std::fs::write(place.folder.join("secret"), "secret").expect("written");
         let mut reached = false;
         for number in 3..32 {
-            let mut spec = place.sh("one", "main", &format!("cat .{0}/secret ../..{0}/secret; ls -l /proc/self/fd/9", place.folder.display()));
+            let mut spec =
+                place.sh("one", "main", &format!("cat .{0}/secret ../..{0}/secret; ls -l /proc/self/fd/9", place.folder.display()));
             (spec.attempt, spec.working_dir) = (number, format!("/proc/self/fd/{number}"));
             match place.run(&place.pod("one"), &spec).await {
-                Ok((_, said)) => reached |= said.contains("secret\n") || said.contains("secretsecret") || said.lines().any(|line| line == "secret" || line.starts_with("secretl")),
+                Ok((_, said)) => {
+                    reached |= said.contains("secret\n")
+                        || said.contains("secretsecret")
+                        || said.lines().any(|line| line == "secret" || line.starts_with("secretl"))
+                }
                 Err(RuntimeError::Config(text)) => assert!(text.contains("working directory"), "{text}"),
                 Err(other) => panic!("{other:?}"),
             }
@@ -277,7 +285,11 @@ async fn the_shim_cannot_be_reached_from_inside() {
         let mut pod = place.pod(if share_processes { "shared" } else { "apart" });
         pod.share_processes = share_processes;
         // With the right to look into every process that it can see.
-        let mut spec = place.sh(&pod.id, "main", "kill -9 -1; ls -l /proc/[0-9]*/exe /proc/[0-9]*/root /proc/[0-9]*/cwd; ls /proc/1/root/; ls /proc/1/fd | wc -l");
+        let mut spec = place.sh(
+            &pod.id,
+            "main",
+            "kill -9 -1; ls -l /proc/[0-9]*/exe /proc/[0-9]*/root /proc/[0-9]*/cwd; ls /proc/1/root/; ls /proc/1/fd | wc -l",
+        );
         spec.privileges.capabilities.push("SYS_PTRACE".to_owned());
         let (exit, said) = place.run(&pod, &spec).await.expect("ran");
         assert_eq!(exit.code, 0, "{said}");
