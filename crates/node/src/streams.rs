@@ -109,7 +109,10 @@ impl NodeManager {
         };
         let loopback = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         match view.netns {
-            Some(netns) => connect_inside(netns, loopback, TIMEOUT).await.map_err(|_| failed(first)),
+            Some(netns) => connect_inside(netns, loopback, TIMEOUT).await.map_err(|error| match error.kind() {
+                io::ErrorKind::ConnectionRefused => failed(first),
+                _ => failed(error),
+            }),
             None => TcpStream::connect(loopback).await.map_err(|_| failed(first)),
         }
     }
