@@ -189,7 +189,7 @@ fn choice(cursor: &mut Cursor<'_>) -> Step<()> {
         cursor.expect(")")?;
         list(cursor)?;
         cursor.skip_lines();
-        if !(cursor.eat(";;&") || cursor.eat(";;") || cursor.eat(";&")) && !keyword_here(cursor, "esac") {
+        if !(cursor.eat(";;&") || cursor.eat(";;") || cursor.eat(";&") || keyword_here(cursor, "esac")) {
             return Err(NoScript);
         }
         cursor.skip_lines();
