@@ -9,5 +9,6 @@ mod kubeconfig;
 mod lint;
 mod output;
 mod session;
+pub mod settings;
 mod target;
 mod workloads;
