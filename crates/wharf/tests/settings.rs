@@ -2,7 +2,9 @@
 
 use base::Finding;
 use std::time::Duration;
-use wharf::settings::{CommandLine, HttpMethod, Origin, Setting, Settings, Source, Threshold, VulnerabilitySeverity, infer, load, read, schema};
+use wharf::settings::{
+    CommandLine, HttpMethod, Origin, Setting, Settings, Source, Threshold, VulnerabilitySeverity, infer, load, read, schema,
+};
 
 const EXAMPLE: &str = r#"
 project: jobs
@@ -59,10 +61,16 @@ fn the_design_s_example_is_read() {
     assert_eq!(settings.checks["app-a"].run.argv(), ["pylint", "app"]);
     assert_eq!(settings.gates.lint, Threshold::Error);
     let scan = settings.gates.scan.as_ref().expect("a scan gate");
-    assert_eq!((scan.fail_on, scan.only_fixable, scan.advisories_at_most), (VulnerabilitySeverity::High, true, Some(Duration::from_secs(604_800))));
+    assert_eq!(
+        (scan.fail_on, scan.only_fixable, scan.advisories_at_most),
+        (VulnerabilitySeverity::High, true, Some(Duration::from_secs(604_800)))
+    );
     assert_eq!(settings.smoke[0].request(), (HttpMethod::Get, "app-a/hello"));
     let load = &settings.load[0];
-    assert_eq!((load.request(), load.requests, load.concurrency, load.p99), ((HttpMethod::Post, "app-a/jobs"), Some(500), 4, Some(Duration::from_millis(250))));
+    assert_eq!(
+        (load.request(), load.requests, load.concurrency, load.p99),
+        ((HttpMethod::Post, "app-a/jobs"), Some(500), 4, Some(Duration::from_millis(250)))
+    );
     assert_eq!(load.header["Authorization"], "mytoken");
     assert_eq!((settings.uptime[0].fail_after, settings.uptime[0].notify.as_slice()), (3, ["ops".to_owned()].as_slice()));
     assert_eq!(settings.environments["prod"].settings["replicas"], "9");
@@ -88,7 +96,10 @@ fn what_stands_later_wins_and_says_where_it_comes_from() {
     let sets = ["images.app-a.args.X=1=2", "replicas=3", "load.0.requests=7", "gates.lint=none", "checks.app-a.run=[a, \"b c\"]"];
     let (settings, list) = good(EXAMPLE, local, &sets);
     let image = &settings.images["app-a"];
-    assert_eq!((image.target.as_deref(), image.dockerfile.as_deref(), image.args["X"].as_str()), (Some("dev"), Some("app-a/Dockerfile"), "1=2"));
+    assert_eq!(
+        (image.target.as_deref(), image.dockerfile.as_deref(), image.args["X"].as_str()),
+        (Some("dev"), Some("app-a/Dockerfile"), "1=2")
+    );
     assert_eq!((settings.load[0].requests, settings.gates.lint, settings.settings["replicas"].as_str()), (Some(7), Threshold::None, "3"));
     assert_eq!(settings.checks["app-a"].run.argv(), ["a", "b c"]);
     assert_eq!(origin(&list, "images.app-a.target").to_string(), "wharf.local.yaml:3:13");
@@ -125,7 +136,10 @@ fn all_errors_are_told_at_once_each_with_its_place() {
         ("--set nothing.such=1", "there is no field `nothing` here"),
     ];
     for (place, message) in expected {
-        assert!(found.iter().any(|found| found.starts_with(&format!("{place}: ")) && found.contains(message)), "{place}: {message}\nin {found:#?}");
+        assert!(
+            found.iter().any(|found| found.starts_with(&format!("{place}: ")) && found.contains(message)),
+            "{place}: {message}\nin {found:#?}"
+        );
     }
     assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
@@ -156,7 +170,10 @@ fn a_folder_without_a_file_works() {
     let name = format!("wharf-settings-{}", std::process::id());
     assert!(project.inferred);
     assert_eq!((project.settings.project.as_str(), project.settings.images[&name].context.as_str()), (name.as_str(), "."));
-    assert_eq!((project.settings.manifests.as_slice(), project.settings.tests["unit"].to_string().as_str()), (["k8s/".to_owned()].as_slice(), "go test ./..."));
+    assert_eq!(
+        (project.settings.manifests.as_slice(), project.settings.tests["unit"].to_string().as_str()),
+        (["k8s/".to_owned()].as_slice(), "go test ./...")
+    );
     std::fs::write(folder.join("wharf.yaml"), infer(&folder).yaml(true)).expect("written");
     std::fs::write(folder.join("wharf.local.yaml"), "settings: { a: b }\n").expect("written");
     let written = load(&folder, &["a=c".to_owned()]).expect("settings");

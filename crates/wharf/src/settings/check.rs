@@ -9,7 +9,12 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
     name(root.get("version"), "version", is_tag, "a tag: letters, digits, `_`, `.` and `-`, 128 at most", reader);
     below(root, "images", reader, |key, _, reader| {
         if !is_image_name(&key.text) {
-            reader.wrong(rule::VALUE, &key.origin, format!("`{}` cannot name an image", key.text), "small letters and digits, with `.`, `_` or `-` between");
+            reader.wrong(
+                rule::VALUE,
+                &key.origin,
+                format!("`{}` cannot name an image", key.text),
+                "small letters and digits, with `.`, `_` or `-` between",
+            );
         }
     });
     below(root, "checks", reader, |key, _, reader| {
@@ -45,7 +50,9 @@ fn below(root: &Node, field: &str, reader: &mut Reader, look: impl Fn(&super::no
 fn name(node: Option<&Node>, field: &str, valid: fn(&str) -> bool, expected: &str, reader: &mut Reader) {
     if let Some((node, text)) = node.and_then(|node| node.as_text().map(|text| (node, text))) {
         if !valid(text) {
-            reader.below(field, |reader| reader.wrong(rule::VALUE, &node.origin, format!("`{text}` cannot be the {field}"), format!("it is {expected}")));
+            reader.below(field, |reader| {
+                reader.wrong(rule::VALUE, &node.origin, format!("`{text}` cannot be the {field}"), format!("it is {expected}"))
+            });
         }
     }
 }
@@ -109,7 +116,11 @@ pub(crate) fn is_label(text: &str) -> bool {
 fn is_image_name(text: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let inner = |c: char| alphanumeric(c) || matches!(c, '.' | '_' | '-');
-    (1..=128).contains(&text.len()) && text.chars().all(inner) && text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && !text.contains("..")
+    (1..=128).contains(&text.len())
+        && text.chars().all(inner)
+        && text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
+        && !text.contains("..")
 }
 
 /// A tag (OCI distribution specification).

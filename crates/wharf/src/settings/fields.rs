@@ -313,7 +313,8 @@ impl Uptime {
 impl Image {
     /// The Dockerfile's path relative to the project.
     pub fn dockerfile_path(&self) -> String {
-        let default = || if self.context == "." { "Dockerfile".to_owned() } else { format!("{}/Dockerfile", self.context.trim_end_matches('/')) };
+        let default =
+            || if self.context == "." { "Dockerfile".to_owned() } else { format!("{}/Dockerfile", self.context.trim_end_matches('/')) };
         self.dockerfile.clone().unwrap_or_else(default)
     }
 }

@@ -55,7 +55,12 @@ pub fn load(folder: &Path, sets: &[String]) -> Result<Project, Vec<Finding>> {
 ///
 /// # Errors
 /// As [`load`].
-pub fn read(file: Option<&Source>, local: Option<&Source>, sets: &[String], inferred: &str) -> Result<(Settings, Vec<Setting>), Vec<Finding>> {
+pub fn read(
+    file: Option<&Source>,
+    local: Option<&Source>,
+    sets: &[String],
+    inferred: &str,
+) -> Result<(Settings, Vec<Setting>), Vec<Finding>> {
     let mut reader = Reader::default();
     let mut root = Node::map(file.map_or(Origin::Inferred, |file| yaml::in_file(&file.name)(1, 1)));
     for source in [file, local].into_iter().flatten() {
@@ -88,7 +93,9 @@ impl Project {
         let mut values = self.settings.settings.clone();
         let own = self.environment(environment).map(|environment| environment.settings.clone()).unwrap_or_default();
         values.extend(own);
-        let said = |name: &String| self.list.iter().any(|setting| setting.path == format!("settings.{name}") && matches!(setting.origin, Origin::CommandLine(_)));
+        let said = |name: &String| {
+            self.list.iter().any(|setting| setting.path == format!("settings.{name}") && matches!(setting.origin, Origin::CommandLine(_)))
+        };
         values.extend(self.settings.settings.iter().filter(|(name, _)| said(name)).map(|(name, value)| (name.clone(), value.clone())));
         values
     }

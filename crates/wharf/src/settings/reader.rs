@@ -120,14 +120,21 @@ impl Reader {
 
     /// One field of a section: as written, else its default.
     pub(crate) fn field<T: Shaped>(&mut self, section: &Node, field: &Field) -> T {
-        let written = section.get(field.name).filter(|node| node.value != Value::Null || matches!((field.shape)(), Shape::Section(_) | Shape::Map(_)));
+        let written = section
+            .get(field.name)
+            .filter(|node| node.value != Value::Null || matches!((field.shape)(), Shape::Section(_) | Shape::Map(_)));
         self.below(field.name, |reader| match (written, field.default) {
             (Some(node), _) => T::read(node, reader),
             (None, Some(default)) => T::read(&Node::text(default, Origin::Default), reader),
             (None, None) if T::FROM_NOTHING => T::read(&Node::map(Origin::Default), reader),
             (None, None) => {
                 if field.required && matches!(section.value, Value::Map(_) | Value::Null) {
-                    reader.wrong(rule::MISSING, &section.origin, format!("`{}` is missing", field.name), format!("write {}", (field.shape)().name()));
+                    reader.wrong(
+                        rule::MISSING,
+                        &section.origin,
+                        format!("`{}` is missing", field.name),
+                        format!("write {}", (field.shape)().name()),
+                    );
                 }
                 T::default()
             }

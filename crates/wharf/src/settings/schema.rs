@@ -14,7 +14,8 @@ pub fn schema() -> Value {
 
 fn section(fields: &[Field], with_required: bool) -> Value {
     let properties: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), described(field))).collect();
-    let required: Vec<&str> = fields.iter().filter(|field| with_required && field.required && field.default.is_none()).map(|field| field.name).collect();
+    let required: Vec<&str> =
+        fields.iter().filter(|field| with_required && field.required && field.default.is_none()).map(|field| field.name).collect();
     let mut schema = json!({ "type": ["object", "null"], "additionalProperties": false, "properties": properties });
     if !required.is_empty() {
         schema["required"] = required.into();

@@ -48,7 +48,9 @@ impl Shape {
             Self::Command => "a command, or a list of program and arguments".to_owned(),
             Self::List(of) => format!("a list, each of it {}", of.name()),
             Self::Map(_) => "a map of names".to_owned(),
-            Self::Section(fields) => format!("a map with {}", fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", ")),
+            Self::Section(fields) => {
+                format!("a map with {}", fields.iter().map(|field| format!("`{}`", field.name)).collect::<Vec<_>>().join(", "))
+            }
         }
     }
 }

@@ -115,7 +115,8 @@ impl Loader<'_> {
             Value::Map(entries) => match open.key.take() {
                 Some(key) => {
                     if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == key.text) {
-                        let (message, help) = (format!("`{}` stands here a second time", key.text), format!("the first is at {}", first.origin));
+                        let (message, help) =
+                            (format!("`{}` stands here a second time", key.text), format!("the first is at {}", first.origin));
                         return self.wrong(&key.origin, &message, &help);
                     }
                     entries.push((key, node));
