@@ -95,10 +95,7 @@ fn outside(world: &World) -> Option<PodLink> {
     sys::netns::create(&netns).expect("made");
     let path = netns.display().to_string();
     command("ip", &["link", "add", "lan0", "type", "veth", "peer", "name", "lan1"])?;
-    command("nsenter", &["--version"])?;
-    let mut holder = std::process::Command::new("nsenter").args([&format!("--net={path}"), "sleep", "30"]).spawn().expect("holder");
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    command("ip", &["link", "set", "lan1", "netns", &holder.id().to_string()])?;
+    command("ip", &["link", "set", "lan1", "netns", &path])?;
     command("ip", &["address", "add", "192.0.2.1/24", "dev", "lan0"])?;
     command("ip", &["link", "set", "lan0", "up"])?;
     let link = PodLink { address: Ipv4Addr::new(192, 0, 2, 2), netns };
@@ -112,8 +109,6 @@ fn outside(world: &World) -> Option<PodLink> {
         Ok(())
     })
     .expect("set up");
-    holder.kill().expect("ended");
-    holder.wait().expect("ended");
     Some(link)
 }
 
