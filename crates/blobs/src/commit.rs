@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 use std::path::Path;
 
-/// What becomes of times: whatever was written after `newer_than` is said to be of `becomes`, so that equal steps give equal
+/// What becomes of times: whatever was written at `since` or later is said to be of `becomes`, so that equal steps give equal
 /// layers; older times came out of archives and stay, cut to whole seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Stamp {
     /// When the step began, by the clock of the file system.
-    pub newer_than: Mtime,
+    pub since: Mtime,
     /// Seconds since the Unix epoch.
     pub becomes: i64,
 }
@@ -59,6 +59,11 @@ pub(crate) fn commit(folder: &Path, stamp: Stamp) -> Result<LayerMeta, BlobError
     walk.meta.diff_id = DiffId(walk.hasher.finish());
     walk.recipe.finish()?;
     Ok(walk.meta)
+}
+
+impl Stamp {
+    /// All times stay, cut to whole seconds.
+    pub const KEEP: Self = Self { since: Mtime { seconds: i64::MAX, nanos: 0 }, becomes: 0 };
 }
 
 impl Walk<'_> {
@@ -125,7 +130,7 @@ impl Walk<'_> {
                 )));
             }
         }
-        for name in xattrs.keys().filter(|name| !is_kept(name) && !(opaque && *name == "trusted.overlay.opaque")) {
+        for name in xattrs.keys().filter(|name| !(is_kept(name) || opaque && *name == "trusted.overlay.opaque")) {
             // Labels of the host's security module cannot be taken off, and mean nothing elsewhere.
             if !name.starts_with("security.") {
                 self.tree.remove_xattr(path, name)?;
@@ -160,7 +165,7 @@ impl Walk<'_> {
 
     fn time(&mut self, path: &EntryPath, stat: &Stat) -> Result<Mtime, BlobError> {
         let was = Mtime { seconds: stat.st_mtime, nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) };
-        let seconds = if was > self.stamp.newer_than { self.stamp.becomes } else { was.seconds };
+        let seconds = if was >= self.stamp.since { self.stamp.becomes } else { was.seconds };
         let now = Mtime { seconds, nanos: 0 };
         if now != was {
             self.tree.set_mtime(path, seconds)?;

@@ -19,6 +19,7 @@ mod recipe;
 mod save;
 mod store;
 mod tree;
+mod view;
 
 pub use archive::{ImportedImage, import_path};
 pub use cache::{Cache, Record};
@@ -32,3 +33,4 @@ pub use prune::{Fault, PruneOptions, Pruned};
 pub use save::SaveFormat;
 pub use store::{Store, TempFolder};
 pub use tree::{Folder, TreeWriter};
+pub use view::{Node, View, resolve_with};

@@ -99,6 +99,18 @@ impl Folder {
         read_xattrs(&through(&fd)).map_err(at("read", &shown))
     }
 
+    /// Whether a folder hides those below it.
+    pub(crate) fn is_opaque(&self, path: &EntryPath) -> Result<bool, FileError> {
+        let shown = self.shown(path);
+        let fd = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(at("read", &shown))?;
+        let mut value = [0u8; 2];
+        match fs::getxattr(through(&fd), OPAQUE, &mut value[..]) {
+            Ok(length) => Ok(length == 1 && value.first() == Some(&b'y')),
+            Err(Errno::NODATA | Errno::NOTSUP | Errno::RANGE) => Ok(false),
+            Err(error) => Err(FileError::new("read", shown, error.into())),
+        }
+    }
+
     pub(crate) fn remove_xattr(&self, path: &EntryPath, name: &str) -> Result<(), FileError> {
         let shown = self.shown(path);
         let fd = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(at("change", &shown))?;
@@ -213,9 +225,9 @@ impl TreeWriter {
             return self.hardlink(target, &entry.path);
         }
         let (parent, name) = self.parent(&entry.path)?;
-        let node = |kind, device| fs::mknodat(&parent, name, kind, Mode::from_raw_mode(0o600), device);
+        let node = |kind, device| fs::mknodat(parent, name, kind, Mode::from_raw_mode(0o600), device);
         match &entry.kind {
-            Kind::Symlink { target } => fs::symlinkat(OsStr::from_bytes(target), &parent, name),
+            Kind::Symlink { target } => fs::symlinkat(OsStr::from_bytes(target), parent, name),
             Kind::Char { major, minor } => node(FileType::CharacterDevice, fs::makedev(*major, *minor)),
             Kind::Block { major, minor } => node(FileType::BlockDevice, fs::makedev(*major, *minor)),
             _ => node(FileType::Fifo, 0),
@@ -238,6 +250,15 @@ impl TreeWriter {
         let (parent, name) = self.parent(&entry.path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         fs::openat(parent, name, flags, Mode::from_raw_mode(0o600)).map(File::from).map_err(at("create", &shown))
+    }
+
+    /// Takes away a member that is no folder, so that another can take its path.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn remove(&mut self, path: &EntryPath) -> Result<(), FileError> {
+        self.hidden.remove(path);
+        self.root.remove_file(path)
     }
 
     /// Gives a written file its owner, attributes, mode and time.

@@ -1,1 +1,33 @@
 //! Dockerfile to graph to layers to image.
+//!
+//! [`check`] reads a Dockerfile whole and says what it needs and what of it is not supported; [`build`] makes the image. Steps are
+//! remembered by what goes into them - never by when - so that equal inputs give equal images.
+
+mod build;
+mod check;
+mod configure;
+mod context;
+mod copy;
+mod error;
+mod event;
+mod ignore;
+mod isolate;
+mod key;
+mod origin;
+mod owner;
+mod pattern;
+mod request;
+mod run;
+mod scope;
+mod stage;
+mod unpack;
+mod writer;
+
+pub use build::build;
+pub use check::{Checked, check};
+pub use error::{BuildError, StepError};
+pub use event::{BuildEvent, StepId};
+pub use ignore::Ignore;
+pub use isolate::{Exit, Isolate, IsolateError, Network, RunMount, RunStep};
+pub use pattern::{Pattern, Syntax};
+pub use request::{Built, LAYER_TIME, NamedContext, Request, StepReport};

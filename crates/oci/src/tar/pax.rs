@@ -33,7 +33,10 @@ pub(super) fn parse(mut body: &[u8]) -> Result<Records, Fault> {
     Ok(records)
 }
 
-fn record(body: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Fault> {
+/// Key, value, and what follows the record.
+type Record<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+fn record(body: &[u8]) -> Result<Record<'_>, Fault> {
     let space = body.iter().take(12).position(|&b| b == b' ').ok_or(Fault::Pax("a record has no length"))?;
     let (digits, _) = body.split_at(space);
     let length: usize = decimal(digits).and_then(|n| usize::try_from(n).ok()).ok_or(Fault::Pax("a length is no number"))?;

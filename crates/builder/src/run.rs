@@ -1,0 +1,165 @@
+//! RUN.
+
+use crate::error::Trouble;
+use crate::event::BuildEvent;
+use crate::isolate::{Exit, Network, RunMount, RunStep};
+use crate::key::Key;
+use crate::scope::{DEFAULT_PATH, PROXIES};
+use crate::stage::{Begun, Stage};
+use base::files::FileError;
+use blobs::{Stamp, TempFolder, View};
+use dockerfile::{Instruction, Run, Script};
+use oci::DiffId;
+use oci::tar::{EntryPath, Mtime};
+use std::collections::VecDeque;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Mutex;
+
+/// Lines of a failed command that its error keeps.
+const KEPT_LINES: usize = 20;
+
+/// What runtimes make in a root to mount on; it is no part of the layer.
+const MOUNT_POINTS: [&str; 8] = ["dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc", "run/secrets"];
+
+impl Stage<'_> {
+    pub(crate) fn run(&mut self, instruction: &Instruction, run: &Run) -> Result<(), Trouble> {
+        let begun = self.begin(instruction);
+        let shell = self.config.config.shell.clone().unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
+        let script = run.script();
+        let args = match &script {
+            Script::Exec(args) => args.clone(),
+            Script::Shell(text) => shell.iter().cloned().chain([text.clone()]).collect(),
+            // BuildKit mounts the text there too; a script sees the name as its `$0`.
+            Script::File(_) => vec![format!("/dev/pipes/{}", run.heredocs.first().map_or("EOF", |heredoc| heredoc.name.as_str()))],
+        };
+        let network = if run.network.as_deref() == Some("none") { Network::None } else { Network::Outward };
+        let mut key = Key::new("RUN", &self.chain());
+        key.part("command", args.join("\0").as_bytes());
+        if let Script::File(text) = &script {
+            key.part("script", text.as_bytes());
+        }
+        for (name, value) in self.env.iter().filter(|(name, _)| !PROXIES.contains(&name.as_str())) {
+            key.part(format!("variable {name}"), value.as_bytes());
+        }
+        let base = &self.config.config;
+        key.part("user, folder and network", format!("{}\0{}\0{network:?}\0{}", base.user, base.working_dir, self.shared.layer_time).as_bytes());
+        let (layer, reasons) = match self.recall(&key) {
+            Some(layer) => (layer, None),
+            None => {
+                let reasons = self.compare(&key, &begun);
+                let layer = self.execute(args, &script, network, &begun)?;
+                self.store_outcome(&key, &begun, layer);
+                (layer, Some(reasons))
+            }
+        };
+        self.finish(begun, layer, reasons)
+    }
+
+    fn execute(&self, args: Vec<String>, script: &Script, network: Network, begun: &Begun) -> Result<Option<DiffId>, Trouble> {
+        let temp = self.shared.store.temp()?;
+        let view = View::open(&self.trees())?;
+        let since = prepare(&temp, &view)?;
+        let mut layers = self.trees();
+        if layers.is_empty() {
+            layers.push(temp.path().join("empty"));
+        }
+        let mounts = match script {
+            Script::File(text) => vec![script_file(temp.path(), text, args.first().map_or("", String::as_str))?],
+            _ => Vec::new(),
+        };
+        let step = RunStep {
+            name: format!("build-{}", base::ids::suffix(10)),
+            layers,
+            upper: temp.path().join("tree"),
+            work: temp.path().join("work"),
+            args,
+            env: self.run_env(),
+            workdir: if self.config.config.working_dir.is_empty() { "/".into() } else { self.config.config.working_dir.clone() },
+            user: self.config.config.user.clone(),
+            network,
+            mounts,
+        };
+        let last = Mutex::new(VecDeque::with_capacity(KEPT_LINES));
+        let output = |line: &str| {
+            if let Ok(mut last) = last.lock() {
+                if last.len() == KEPT_LINES {
+                    last.pop_front();
+                }
+                last.push_back(line.to_owned());
+            }
+            self.shared.tell(BuildEvent::Output { step: begun.id.clone(), line: line.to_owned() });
+        };
+        let exit = self.shared.isolate.run(&step, &output).map_err(|error| Trouble::new(format!("cannot run it: {}", error.message)).hint(error.hint))?;
+        let last: Vec<String> = last.into_inner().unwrap_or_default().into();
+        outcome(exit, last)?;
+        strip_mount_points(&step.upper, &view)?;
+        let layer = self.shared.store.layers().commit(&temp, Stamp { since, becomes: self.shared.layer_time })?;
+        Ok(self.unless_empty(layer)?)
+    }
+
+    fn run_env(&self) -> Vec<(String, String)> {
+        let mut env = self.env.clone();
+        if env.get("PATH").is_none() {
+            env.set("PATH", DEFAULT_PATH);
+        }
+        // Tools that write times into what they make (Python's compiler, archivers, compilers) write this one.
+        if env.get("SOURCE_DATE_EPOCH").is_none() {
+            env.set("SOURCE_DATE_EPOCH", &self.shared.layer_time.to_string());
+        }
+        for name in PROXIES {
+            if let (None, Some(value)) = (env.get(name), self.shared.request.args.get(name)) {
+                env.set(name, value);
+            }
+        }
+        env.iter().cloned().collect()
+    }
+}
+
+/// Makes the folders that overlay wants; the upper one is as the root below. Gives the moment from which on files are new.
+fn prepare(temp: &TempFolder, view: &View) -> Result<Mtime, Trouble> {
+    for name in ["tree", "work", "empty"] {
+        base::files::make_folder(&temp.path().join(name), 0o755)?;
+    }
+    let upper = temp.path().join("tree");
+    let fail = |error| FileError::new("prepare", &upper, error);
+    let (mode, uid, gid) = view.node(&EntryPath::default())?.map_or((0o755, 0, 0), |root| (root.stat.st_mode & 0o7777, root.stat.st_uid, root.stat.st_gid));
+    std::os::unix::fs::chown(&upper, Some(uid), Some(gid)).map_err(fail)?;
+    fs::set_permissions(&upper, fs::Permissions::from_mode(mode)).map_err(fail)?;
+    let stat = fs::metadata(&upper).map_err(fail)?;
+    Ok(Mtime { seconds: stat.mtime(), nanos: u32::try_from(stat.mtime_nsec()).unwrap_or(0) })
+}
+
+fn script_file(folder: &Path, text: &str, target: &str) -> Result<RunMount, Trouble> {
+    let path = folder.join("script");
+    base::files::write_atomically(&path, text.as_bytes(), 0o755)?;
+    Ok(RunMount { source: path, target: target.to_owned(), read_only: true })
+}
+
+fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
+    let (message, code, hint) = match exit {
+        Exit::Code(0) => return Ok(()),
+        Exit::Code(code @ (126 | 127)) => (format!("the command ended with exit code {code}"), Some(code), "127 is a command that is not there, 126 one that cannot be run"),
+        Exit::Code(code) => (format!("the command ended with exit code {code}"), Some(code), ""),
+        Exit::Signal(signal) => (format!("the command was ended by signal {signal}"), Some(128 + signal), ""),
+        Exit::OutOfMemory => ("the command was ended because it used more memory than it may".to_owned(), Some(137), ""),
+    };
+    Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false })
+}
+
+/// Takes empty files and folders away that were not there before and only held mounts.
+fn strip_mount_points(upper: &Path, view: &View) -> Result<(), Trouble> {
+    for name in MOUNT_POINTS {
+        let path = upper.join(name);
+        let before = EntryPath::parse(name.as_bytes()).ok().map(|path| view.node(&path)).transpose()?.flatten();
+        let Ok(stat) = fs::symlink_metadata(&path) else { continue };
+        if before.is_none() && stat.is_dir() {
+            // Fails where something is in it, and then it is no mere mount point.
+            let _ = fs::remove_dir(&path);
+        } else if before.is_none() && stat.is_file() && stat.len() == 0 {
+            fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
+        }
+    }
+    Ok(())
+}
