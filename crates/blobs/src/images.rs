@@ -29,11 +29,18 @@ pub struct Image {
     pub config: ImageConfig,
     /// Layers, the lowest first.
     pub layers: Vec<DiffId>,
-    /// Layer trees, the topmost first, as overlay wants them.
+    /// Layer trees, the topmost first, none twice, as overlay wants them.
     pub trees: Vec<PathBuf>,
     /// Bytes of its uncompressed layers.
     pub size: u64,
     leases: Arc<Vec<TreeLease>>,
+}
+
+/// Trees, the topmost first, each only where it comes first: overlay refuses one twice, and what a layer does at the top it need not
+/// do again further down.
+pub fn without_repeats(trees: impl Iterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut seen = std::collections::BTreeSet::new();
+    trees.filter(|tree| seen.insert(tree.clone())).collect()
 }
 
 impl Image {
@@ -276,7 +283,7 @@ impl<'a> Images<'a> {
     fn assemble(&self, id: ImageId, config: ImageConfig, config_bytes: u64) -> Result<Image, BlobError> {
         let layers = config.rootfs.diff_ids.clone();
         let leases = layers.iter().map(|layer| self.store.layers().tree(layer)).collect::<Result<Vec<_>, _>>()?;
-        let trees = leases.iter().rev().map(|lease| lease.path().to_owned()).collect();
+        let trees = without_repeats(leases.iter().rev().map(|lease| lease.path().to_owned()));
         let (digest, bytes, size) = self.manifest(&id, &config, config_bytes)?;
         let path = self.manifest_path(&digest);
         if !path.exists() {

@@ -108,6 +108,9 @@ impl Store {
 
     fn prune_cache(&self, all: bool, needed: &mut BTreeSet<DiffId>) -> Result<(), BlobError> {
         for path in self.files("cache")? {
+            if !all && path.extension().is_some_and(|extension| extension == "index") {
+                continue;
+            }
             let key = path.file_stem().and_then(|name| name.to_str()).and_then(|hex| Digest::from_hex(hex).ok());
             match key.and_then(|key| self.cache().get(&key)).filter(|_| !all) {
                 Some(record) => needed.extend(record.layer),

@@ -135,6 +135,14 @@ impl Folder {
     }
 }
 
+/// Whether a folder on the disk is marked as hiding what lies below it in an overlay.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn is_opaque(path: &Path) -> Result<bool, FileError> {
+    Folder::open(path)?.is_opaque(&EntryPath::default())
+}
+
 fn open_inside(root: BorrowedFd<'_>, path: &EntryPath, flags: OFlags) -> Result<OwnedFd, Errno> {
     let name: &[u8] = if path.is_root() { b"." } else { path.as_bytes() };
     loop {

@@ -1,5 +1,7 @@
 //! The store on a real disk: layers in and out byte by byte, images, names, archives, crashes and damage.
 
+#![allow(clippy::print_stdout)]
+
 use blobs::{BlobError, Compression, Image, PruneOptions, Record, SaveFormat, Stamp, Store, import_path};
 use oci::tar::{END, Entry, EntryPath, Kind, Mtime, encode_header, padding};
 use oci::{DiffId, Digest, Hasher, ImageConfig, Reference};

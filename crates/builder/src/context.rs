@@ -53,13 +53,6 @@ pub struct Member {
     pub content: Option<Digest>,
 }
 
-impl Member {
-    /// Its type.
-    pub fn file_type(&self) -> FileType {
-        FileType::from_raw_mode(self.stat.st_mode)
-    }
-}
-
 impl Context {
     /// Opens a context; `index` is the file that remembers contents between builds.
     ///

@@ -36,7 +36,7 @@ pub(crate) enum Source {
 
 /// A source with what it gives.
 pub(crate) enum Given {
-    Found(Picked),
+    Found(Box<Picked>),
     Text(String, String),
 }
 
@@ -55,7 +55,7 @@ impl Job {
                             continue;
                         }
                         picked.below.retain(|path, _| !excluded(path));
-                        given.push(Given::Found(picked));
+                        given.push(Given::Found(Box::new(picked)));
                     }
                 }
             }

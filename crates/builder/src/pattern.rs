@@ -92,10 +92,8 @@ impl Pattern {
         match token {
             Token::Char(own) if *own == c => self.enter(at + 1, next),
             Token::One if c != '/' => self.enter(at + 1, next),
-            Token::Class { negated, ranges } if c != '/' => {
-                if ranges.iter().any(|&(low, high)| low <= c && c <= high) != *negated {
-                    self.enter(at + 1, next);
-                }
+            Token::Class { negated, ranges } if c != '/' && ranges.iter().any(|&(low, high)| low <= c && c <= high) != *negated => {
+                self.enter(at + 1, next);
             }
             Token::Star if c != '/' => self.enter(at, next),
             Token::Rest => self.enter(at, next),

@@ -21,7 +21,7 @@ use std::sync::Mutex;
 const KEPT_LINES: usize = 20;
 
 /// What runtimes make in a root to mount on; it is no part of the layer.
-const MOUNT_POINTS: [&str; 8] = ["dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc", "run/secrets"];
+const MOUNT_POINTS: [&str; 7] = ["dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc"];
 
 impl Stage<'_> {
     pub(crate) fn run(&mut self, instruction: &Instruction, run: &Run) -> Result<(), Trouble> {
@@ -148,17 +148,24 @@ fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
     Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false })
 }
 
-/// Takes empty files and folders away that were not there before and only held mounts.
+/// Takes empty files and folders away that were not there before and only held mounts, and the folders that were copied up for them.
 fn strip_mount_points(upper: &Path, view: &View) -> Result<(), Trouble> {
     for name in MOUNT_POINTS {
         let path = upper.join(name);
-        let before = EntryPath::parse(name.as_bytes()).ok().map(|path| view.node(&path)).transpose()?.flatten();
+        let Ok(place) = EntryPath::parse(name.as_bytes()) else { continue };
+        let before = view.node(&place)?;
         let Ok(stat) = fs::symlink_metadata(&path) else { continue };
-        if before.is_none() && stat.is_dir() {
+        match before {
             // Fails where something is in it, and then it is no mere mount point.
-            let _ = fs::remove_dir(&path);
-        } else if before.is_none() && stat.is_file() && stat.len() == 0 {
-            fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?;
+            None if stat.is_dir() => drop(fs::remove_dir(&path)),
+            None if stat.is_file() && stat.len() == 0 => fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?,
+            Some(before) if before.is_folder() && stat.is_dir() => {
+                let same = (before.stat.st_mode, before.stat.st_uid, before.stat.st_gid) == (stat.mode(), stat.uid(), stat.gid());
+                if same && !blobs::is_opaque(&path)? {
+                    let _ = fs::remove_dir(&path);
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

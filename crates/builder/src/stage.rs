@@ -154,12 +154,13 @@ impl<'a> Stage<'a> {
             of: written.instructions.iter().filter(|instruction| makes_layer(instruction)).count(),
         };
         stage.start(written).map_err(|trouble| stage.located(trouble, written.head, written.head.line))?;
-        let triggers: Vec<_> = std::mem::take(&mut stage.config.config.on_build).iter().map(|text| dockerfile::parse(text)).collect();
+        // Behind a FROM, for the parser reads whole files.
+        let triggers: Vec<_> = std::mem::take(&mut stage.config.config.on_build).iter().map(|text| dockerfile::parse(&format!("FROM scratch\n{text}"))).collect();
         for parsed in &triggers {
             stage.of += parsed.instructions().filter(|instruction| makes_layer(instruction)).count();
         }
         for parsed in &triggers {
-            for instruction in parsed.instructions() {
+            for instruction in parsed.instructions().skip(1) {
                 stage.trigger(parsed, instruction).map_err(|trouble| stage.located(trouble, instruction, written.head.line))?;
             }
         }
@@ -488,7 +489,7 @@ impl<'a> Stage<'a> {
 }
 
 fn trees(layers: &[Layer]) -> Vec<PathBuf> {
-    layers.iter().rev().map(|layer| layer.lease.path().to_owned()).collect()
+    blobs::without_repeats(layers.iter().rev().map(|layer| layer.lease.path().to_owned()))
 }
 
 fn chain(layers: &[Layer]) -> Digest {

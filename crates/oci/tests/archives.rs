@@ -1,5 +1,7 @@
 //! The strict tar reader against hostile archives, and against what GNU tar and our own writer make.
 
+#![allow(clippy::print_stdout)]
+
 use oci::layer::{LayerItem, classify};
 use oci::tar::{END, Entry, EntryPath, Fault, Guard, Kind, Limits, Mtime, Reader, TarError, encode_header, padding};
 use std::collections::BTreeMap;
