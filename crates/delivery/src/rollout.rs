@@ -180,11 +180,11 @@ impl Rollout {
     ) -> Option<Cause> {
         let since = *self.signs.entry(trouble.sign.clone()).or_insert(now);
         seen.push(trouble.sign.clone());
-        if let Some(log) = &trouble.log {
-            if !self.asked.contains_key(log) {
-                self.asked.insert(log.clone(), now);
-                actions.push(Action::Fetch(log.clone()));
-            }
+        if let Some(log) = &trouble.log
+            && !self.asked.contains_key(log)
+        {
+            self.asked.insert(log.clone(), now);
+            actions.push(Action::Fetch(log.clone()));
         }
         let patience = match trouble.weight {
             trouble::Weight::Certain => Duration::ZERO,

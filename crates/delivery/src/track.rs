@@ -132,10 +132,10 @@ fn resource_of(workload: &Value) -> Option<Resource> {
 
 async fn follow(cluster: Cluster, resource: Resource, selection: Selection, sender: mpsc::Sender<News>) {
     loop {
-        if let Err(error) = follow_once(&cluster, &resource, &selection, &sender).await {
-            if sender.send(News::Broken(error)).await.is_err() {
-                return;
-            }
+        if let Err(error) = follow_once(&cluster, &resource, &selection, &sender).await
+            && sender.send(News::Broken(error)).await.is_err()
+        {
+            return;
         }
         if sender.is_closed() {
             return;

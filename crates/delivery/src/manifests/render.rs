@@ -150,14 +150,11 @@ fn put_namespace(object: &mut Value, inputs: &Inputs) {
     }
     // Bindings name their service accounts with a namespace; one that is left out means the object's own.
     let namespace = if object.namespace().is_empty() { inputs.namespace().to_owned() } else { object.namespace().to_owned() };
-    if matches!(object.text("kind"), "RoleBinding" | "ClusterRoleBinding") {
-        if let Some(Value::Array(subjects)) = object.get_mut("subjects") {
-            for subject in
-                subjects.iter_mut().filter(|subject| subject.text("kind") == "ServiceAccount" && subject.text("namespace").is_empty())
-            {
-                subject.set("namespace", namespace.as_str());
-            }
-        }
+    if matches!(object.text("kind"), "RoleBinding" | "ClusterRoleBinding")
+        && let Some(Value::Array(subjects)) = object.get_mut("subjects")
+    {
+        let own = |subject: &&mut Value| subject.text("kind") == "ServiceAccount" && subject.text("namespace").is_empty();
+        subjects.iter_mut().filter(own).for_each(|subject| subject.set("namespace", namespace.as_str()));
     }
 }
 

@@ -162,6 +162,19 @@ fn old_pods_do_not_count() {
 }
 
 #[test]
+fn a_change_that_is_not_seen_yet_is_not_judged_by_the_pods_before_it() {
+    let crash = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"terminated": {"exitCode": 1}}));
+    let mut unseen = deployment(0, "ReplicaSetUpdated");
+    unseen["metadata"]["generation"] = json!(2);
+    let mut ahead = deployment(0, "ReplicaSetUpdated");
+    ahead["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "3"});
+    for deployment in [unseen, ahead] {
+        let mut play = Play::new(&[deployment, set("2", "new"), pod("new", crash.clone())]);
+        assert_eq!(play.run(20), None);
+    }
+}
+
+#[test]
 fn the_whole_has_an_end() {
     let mut play = Play::new(&[]);
     play.rollout.patience.whole = Duration::from_secs(5);

@@ -50,9 +50,15 @@ fn shortened(line: &str) -> String {
     if clean.chars().count() > LONGEST { format!("{}...", clean.chars().take(LONGEST).collect::<String>()) } else { clean }
 }
 
+const REVISION: &str = "deployment.kubernetes.io/revision";
+
 /// All signs about a workload and the pods of its newest template, worst first.
 pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     let mut troubles = Vec::new();
+    let behind = workload.int("status.observedGeneration").zip(workload.int("metadata.generation")).is_some_and(|(seen, is)| seen < is);
+    if behind {
+        return troubles;
+    }
     let pods: Vec<&Value> = match workload.text("kind") {
         "Deployment" => match newest_replica_set(workload, world) {
             Some(set) => {
@@ -85,11 +91,13 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     troubles
 }
 
-// The controller gives the newest template's set the highest revision, also after a way back.
+// The controller gives the newest template's set the highest revision, also after a way back, and the Deployment the same
+// one. While the two differ, one of them has not been seen yet, and the pods at hand are of the release before.
 fn newest_replica_set<'a>(deployment: &'a Value, world: &'a World) -> Option<&'a Value> {
-    let revision =
-        |set: &&Value| set.annotation("deployment.kubernetes.io/revision").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    world.owned_by("ReplicaSet", deployment).max_by_key(revision)
+    let told = |object: &Value| object.annotation(REVISION).map(str::to_owned);
+    let revision = |set: &&Value| set.annotation(REVISION).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+    let newest = world.owned_by("ReplicaSet", deployment).max_by_key(revision)?;
+    (told(deployment).is_none() || told(deployment) == told(newest)).then_some(newest)
 }
 
 // Pods that the API server refused: a quota, a limit range, an admission.
@@ -125,11 +133,11 @@ fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
         let weight = if pod.text("status.reason").is_empty() { Weight::Passing } else { Weight::Stuck };
         troubles.push(Trouble::new(weight, format!("{}/failed", pod.uid()), format!("pod `{name}` failed: {}", shortened(why))));
     }
-    if let Some(condition) = pod.condition("PodScheduled").filter(|condition| condition.text("status") == "False") {
-        if condition.text("reason") == "Unschedulable" {
-            let message = format!("no node takes pod `{name}`: {}", shortened(condition.text("message")));
-            troubles.push(Trouble::new(Weight::Passing, format!("{}/unschedulable", pod.uid()), message));
-        }
+    if let Some(condition) = pod.condition("PodScheduled").filter(|condition| condition.text("status") == "False")
+        && condition.text("reason") == "Unschedulable"
+    {
+        let message = format!("no node takes pod `{name}`: {}", shortened(condition.text("message")));
+        troubles.push(Trouble::new(Weight::Passing, format!("{}/unschedulable", pod.uid()), message));
     }
     let warnings = world.warnings(pod);
     for (list, init) in [("status.initContainerStatuses", true), ("status.containerStatuses", false)] {
