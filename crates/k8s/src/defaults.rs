@@ -25,6 +25,13 @@ fn fill(value: &mut Value, path: &str, default: impl Into<Value>) {
     }
 }
 
+/// Sets what is missing or null: for pointers, of which an empty text is a value.
+fn fill_pointer(value: &mut Value, path: &str, default: impl Into<Value>) {
+    if value.at(path).is_none() {
+        value.set(path, default);
+    }
+}
+
 /// Sets what is missing, null or zero.
 fn fill_number(value: &mut Value, path: &str, default: i64) {
     if value.int(path).unwrap_or(0) == 0 {

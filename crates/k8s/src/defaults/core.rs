@@ -1,6 +1,6 @@
 //! Small kinds of the core group, and PriorityClass.
 
-use super::{each, fill, inside, round_amounts};
+use super::{each, fill, fill_pointer, inside, round_amounts};
 use crate::Value;
 use crate::object::Fields;
 use serde_json::{Map, json};
@@ -87,5 +87,5 @@ fn set_or_drop(item: &mut Value, name: &str, members: Map<String, Value>) {
 
 /// Pods of it drive out others.
 pub fn priority_class(object: &mut Value) {
-    fill(object, "preemptionPolicy", "PreemptLowerPriority");
+    fill_pointer(object, "preemptionPolicy", "PreemptLowerPriority");
 }

@@ -1,6 +1,6 @@
 //! Endpoints, EndpointSlices, NetworkPolicies.
 
-use super::{each, fill};
+use super::{each, fill, fill_pointer};
 use crate::Value;
 use crate::object::Fields;
 use serde_json::json;
@@ -18,7 +18,7 @@ pub fn endpoint_slice(object: &mut Value) {
         if port.at("name").is_none() {
             port.set("name", "");
         }
-        fill(port, "protocol", "TCP");
+        fill_pointer(port, "protocol", "TCP");
     }
 }
 
@@ -26,7 +26,7 @@ pub fn endpoint_slice(object: &mut Value) {
 pub fn network_policy(object: &mut Value) {
     for (rules, _) in [("spec.ingress", "from"), ("spec.egress", "to")] {
         for rule in each(object, rules) {
-            each(rule, "ports").for_each(|port| fill(port, "protocol", "TCP"));
+            each(rule, "ports").for_each(|port| fill_pointer(port, "protocol", "TCP"));
         }
     }
     if object.items("spec.policyTypes").is_empty() {

@@ -16,7 +16,11 @@ pub fn pod(object: &mut Value) {
     }
     fill(spec, "enableServiceLinks", true);
     template_spec(spec);
-    fill(object, "status.phase", "Pending");
+    if spec.flag("hostNetwork") {
+        for list in ["containers", "initContainers"] {
+            each(spec, list).for_each(ports_of_host);
+        }
+    }
 }
 
 /// The `spec` of a pod or of a template.
@@ -25,19 +29,17 @@ pub fn template_spec(spec: &mut Value) {
     fill(spec, "restartPolicy", "Always");
     fill(spec, "securityContext", json!({}));
     fill(spec, "terminationGracePeriodSeconds", 30);
+    // A negative time was once accepted and means at once.
+    if spec.int("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+        spec.set("terminationGracePeriodSeconds", 1);
+    }
     fill(spec, "schedulerName", "default-scheduler");
     one_service_account(spec);
-    let host_network = spec.flag("hostNetwork");
     for list in LISTS {
-        for container in each(spec, list) {
-            self::container(container, host_network);
-        }
+        each(spec, list).for_each(container);
     }
     each(spec, "volumes").for_each(volume::volume);
     round_amounts(spec, "overhead");
-    each(spec, "topologySpreadConstraints").for_each(|constraint| {
-        fill(constraint, "whenUnsatisfiable", "DoNotSchedule");
-    });
 }
 
 /// The old name of the field is kept equal to the new one.
@@ -52,17 +54,21 @@ fn one_service_account(spec: &mut Value) {
     }
 }
 
-fn container(container: &mut Value, host_network: bool) {
+/// With the network of the host, a port inside is the same outside.
+fn ports_of_host(container: &mut Value) {
+    for port in each(container, "ports") {
+        let number = port.int("containerPort").unwrap_or(0);
+        fill_number(port, "hostPort", number);
+    }
+}
+
+fn container(container: &mut Value) {
     let policy = pull_policy(container.text("image"));
     fill(container, "imagePullPolicy", policy);
     fill(container, "terminationMessagePath", "/dev/termination-log");
     fill(container, "terminationMessagePolicy", "File");
     for port in each(container, "ports") {
         fill(port, "protocol", "TCP");
-        if host_network {
-            let number = port.int("containerPort").unwrap_or(0);
-            fill_number(port, "hostPort", number);
-        }
     }
     for variable in each(container, "env") {
         if let Some(field) = inside(variable, "valueFrom.fieldRef") {
@@ -123,5 +129,21 @@ pub(super) fn pull_policy(image: &str) -> &'static str {
         Some(tag) => tag == "latest",
         None => !digest && !image.is_empty(),
     };
-    if latest { "Always" } else { "IfNotPresent" }
+    if latest && is_repository(name) { "Always" } else { "IfNotPresent" }
+}
+
+/// Whether a name without its digest can be one of an image: what cannot is no `latest` either.
+fn is_repository(name: &str) -> bool {
+    let (path, last) = name.rsplit_once('/').map_or(("", name), |(path, last)| (path, last));
+    let last = last.split(':').next().unwrap_or(last);
+    let good = |part: &str| {
+        let bytes = part.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let ends = bytes.first().is_some_and(plain) && bytes.last().is_some_and(plain);
+        ends && bytes.iter().all(|byte| plain(byte) || b"._-".contains(byte))
+    };
+    let (first, middle) = path.split_once('/').unwrap_or((path, ""));
+    let host = first.is_empty() && path.is_empty()
+        || !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:_[]".contains(&byte));
+    host && (middle.is_empty() || middle.split('/').all(good)) && good(last)
 }

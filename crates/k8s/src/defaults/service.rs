@@ -1,6 +1,6 @@
 //! Services.
 
-use super::{each, fill, fill_number, inside};
+use super::{each, fill, fill_pointer, inside};
 use crate::Value;
 use crate::object::Fields;
 
@@ -11,7 +11,7 @@ pub fn service(object: &mut Value) {
     if spec.text("sessionAffinity") == "None" {
         spec.unset("sessionAffinityConfig");
     } else if spec.text("sessionAffinity") == "ClientIP" {
-        fill_number(spec, "sessionAffinityConfig.clientIP.timeoutSeconds", 10_800);
+        fill_pointer(spec, "sessionAffinityConfig.clientIP.timeoutSeconds", 10_800);
     }
     fill(spec, "type", "ClusterIP");
     for port in each(spec, "ports") {
@@ -27,7 +27,7 @@ pub fn service(object: &mut Value) {
         fill(spec, "externalTrafficPolicy", "Cluster");
     }
     if matches!(kind.as_str(), "NodePort" | "LoadBalancer" | "ClusterIP") {
-        fill(spec, "internalTrafficPolicy", "Cluster");
+        fill_pointer(spec, "internalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {
         fill(spec, "allocateLoadBalancerNodePorts", true);

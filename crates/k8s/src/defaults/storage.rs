@@ -1,13 +1,13 @@
 //! Volumes, claims, classes.
 
-use super::{fill, round_amounts};
+use super::{fill, fill_pointer, round_amounts};
 use crate::Value;
 
 /// A PersistentVolume.
 pub fn persistent_volume(object: &mut Value) {
     fill(object, "status.phase", "Pending");
     fill(object, "spec.persistentVolumeReclaimPolicy", "Retain");
-    fill(object, "spec.volumeMode", "Filesystem");
+    fill_pointer(object, "spec.volumeMode", "Filesystem");
     if super::inside(object, "spec.hostPath").is_some() {
         super::inside(object, "spec.hostPath").into_iter().for_each(|source| {
             if source.get("type").is_none_or(Value::is_null) {
@@ -21,7 +21,7 @@ pub fn persistent_volume(object: &mut Value) {
 /// A PersistentVolumeClaim.
 pub fn persistent_volume_claim(object: &mut Value) {
     fill(object, "status.phase", "Pending");
-    fill(object, "spec.volumeMode", "Filesystem");
+    fill_pointer(object, "spec.volumeMode", "Filesystem");
     for path in ["spec.resources.requests", "spec.resources.limits", "status.capacity"] {
         round_amounts(object, path);
     }
@@ -29,6 +29,6 @@ pub fn persistent_volume_claim(object: &mut Value) {
 
 /// A StorageClass.
 pub fn storage_class(object: &mut Value) {
-    fill(object, "reclaimPolicy", "Delete");
-    fill(object, "volumeBindingMode", "Immediate");
+    fill_pointer(object, "reclaimPolicy", "Delete");
+    fill_pointer(object, "volumeBindingMode", "Immediate");
 }

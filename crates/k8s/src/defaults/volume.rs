@@ -1,6 +1,6 @@
 //! Volumes of pods.
 
-use super::{each, fill, inside};
+use super::{each, fill, fill_pointer, inside};
 use crate::Value;
 use crate::object::Fields;
 use serde_json::json;
@@ -35,7 +35,7 @@ pub fn volume(volume: &mut Value) {
         fill(image, "pullPolicy", policy);
     }
     if let Some(spec) = inside(volume, "ephemeral.volumeClaimTemplate.spec") {
-        fill(spec, "volumeMode", "Filesystem");
+        fill_pointer(spec, "volumeMode", "Filesystem");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Deployments and ReplicaSets.
 
-use super::{fill, inside, pod};
+use super::{fill, fill_pointer, inside, pod};
 use crate::Value;
 use crate::object::Fields;
 
@@ -10,8 +10,8 @@ pub fn deployment(object: &mut Value) {
     fill(spec, "replicas", 1);
     fill(spec, "strategy.type", "RollingUpdate");
     if spec.text("strategy.type") == "RollingUpdate" {
-        fill(spec, "strategy.rollingUpdate.maxUnavailable", "25%");
-        fill(spec, "strategy.rollingUpdate.maxSurge", "25%");
+        fill_pointer(spec, "strategy.rollingUpdate.maxUnavailable", "25%");
+        fill_pointer(spec, "strategy.rollingUpdate.maxSurge", "25%");
     }
     fill(spec, "revisionHistoryLimit", 10);
     fill(spec, "progressDeadlineSeconds", 600);

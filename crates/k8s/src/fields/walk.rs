@@ -14,9 +14,36 @@ const MOST_PROBLEMS: usize = 100;
 
 enum Step {
     Name(String),
+    /// An embedded struct, which only Go's type errors tell.
+    Embedded(&'static str),
     /// A key of a map, which Go's type errors leave out.
     Key(String),
     Index(usize),
+}
+
+impl Step {
+    /// As Go's type errors tell it.
+    fn told(&self) -> Option<&str> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Embedded(name) => Some(name),
+            Self::Key(_) | Self::Index(_) => None,
+        }
+    }
+}
+
+/// The message that has a field itself, with the name under which it is embedded.
+fn holder_of(message: &'static Message, name: &str) -> (&'static Message, Option<&'static str>) {
+    for field in message.fields {
+        if let Type::Message(inner) = field.ty
+            && field.inline
+            && field.tag != 0
+            && inner.field(name).is_some()
+        {
+            return (inner, Some(field.json));
+        }
+    }
+    (message, None)
 }
 
 #[derive(Default)]
@@ -39,6 +66,7 @@ impl State {
                     }
                     out.push_str(name);
                 }
+                Step::Embedded(_) => {}
                 Step::Index(at) => out.push_str(&format!("[{at}]")),
             }
         }
@@ -65,8 +93,7 @@ impl State {
             Wrong::Form(text) => text,
             Wrong::Type(found, wanted) if self.path.is_empty() => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
             Wrong::Type(found, wanted) => {
-                let names: Vec<&str> =
-                    self.path.iter().filter_map(|step| if let Step::Name(name) = step { Some(name.as_str()) } else { None }).collect();
+                let names: Vec<&str> = self.path.iter().filter_map(Step::told).collect();
                 format!("json: cannot unmarshal {found} into Go struct field {holder}.{} of type {wanted}", names.join("."))
             }
         });
@@ -189,7 +216,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
         while let Some(name) = members.next_key::<String>()? {
             let (ty, holder, step) = match self.ty {
                 Type::Message(message) => match message.field(&name) {
-                    Some(field) => (field.ty, message.go_name(), Step::Name(name.clone())),
+                    Some(field) => {
+                        let (holder, embedded) = holder_of(message, &name);
+                        if let Some(embedded) = embedded {
+                            self.state.path.push(Step::Embedded(embedded));
+                        }
+                        (field.ty, holder.go_name(), Step::Name(name.clone()))
+                    }
                     None => {
                         let path = self.state.path(Some(&name));
                         self.state.note(FieldProblem::Unknown(path));
@@ -207,6 +240,9 @@ impl<'de> Visitor<'de> for Walk<'_> {
             self.state.path.push(step);
             let value = members.next_value_seed(Walk { ty, holder, state: self.state })?;
             self.state.path.pop();
+            if matches!(self.state.path.last(), Some(Step::Embedded(_))) {
+                self.state.path.pop();
+            }
             map.insert(name, value);
         }
         Ok(Value::Object(map))

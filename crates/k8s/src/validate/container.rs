@@ -31,6 +31,8 @@ pub struct Common<'a> {
     pub volumes: Vec<&'a str>,
     /// Whether the pod has the host's network.
     pub host_network: bool,
+    /// Whether it is a pod and no template, whose ports are filled in later.
+    pub is_pod: bool,
 }
 
 /// Checks one container.
@@ -46,12 +48,12 @@ pub fn check(container: &Value, role: Role, path: &str, common: &Common<'_>, err
         &["FallbackToLogsOnError", "File"],
     );
     errors.one_of(format!("{path}.imagePullPolicy"), container.text("imagePullPolicy"), &["Always", "IfNotPresent", "Never"]);
-    ports(container, path, common.host_network, errors);
+    ports(container, role, path, common, errors);
     for (at, variable) in container.items("env").iter().enumerate() {
         self::variable(variable, &format!("{path}.env[{at}]"), errors);
     }
     for (at, source) in container.items("envFrom").iter().enumerate() {
-        variables_from(source, &format!("{path}.envFrom[{at}]"), errors);
+        variables_from(source, &format!("{path}.envFrom"), at, errors);
     }
     volumes::mounts(container, path, &common.volumes, errors);
     if let Some(wanted) = container.at("resources") {
@@ -102,7 +104,8 @@ fn life(container: &Value, role: Role, path: &str, errors: &mut Errors) {
     }
 }
 
-fn ports(container: &Value, path: &str, host_network: bool, errors: &mut Errors) {
+fn ports(container: &Value, role: Role, path: &str, common: &Common<'_>, errors: &mut Errors) {
+    let same = common.host_network && role == Role::Main;
     let mut seen = Vec::new();
     for (at, port) in container.items("ports").iter().enumerate() {
         let path = format!("{path}.ports[{at}]");
@@ -124,7 +127,7 @@ fn ports(container: &Value, path: &str, host_network: bool, errors: &mut Errors)
         if outside != 0 {
             errors.in_range(format!("{path}.hostPort"), outside, 1, 65_535);
         }
-        if host_network && outside != inside {
+        if same && (common.is_pod || outside != 0) && outside != inside {
             errors.invalid(format!("{path}.hostPort"), outside, "must match `containerPort` when `hostNetwork` is true");
         }
         errors.one_of(format!("{path}.protocol"), port.text("protocol"), &["SCTP", "TCP", "UDP"]);
@@ -182,16 +185,17 @@ fn resource_field(resource: &Value, path: &str, errors: &mut Errors) {
     }
 }
 
-fn variables_from(source: &Value, path: &str, errors: &mut Errors) {
+fn variables_from(source: &Value, list: &str, at: usize, errors: &mut Errors) {
+    let path = format!("{list}[{at}]");
     let prefix = source.text("prefix");
     if !prefix.is_empty() {
         errors.invalid_each(&format!("{path}.prefix"), prefix, names::variable(prefix));
     }
     let kinds: Vec<&str> = ["configMapRef", "secretRef"].into_iter().filter(|kind| source.at(kind).is_some()).collect();
     match kinds.as_slice() {
-        [] => errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
+        [] => errors.invalid(list, "", "must specify one of: `configMapRef` or `secretRef`"),
         [_] => {}
-        _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
+        _ => errors.invalid(list, "", "may not have more than one field specified at a time"),
     }
     for kind in kinds {
         match source.at(kind).map(|source| source.text("name")) {

@@ -95,7 +95,7 @@ pub fn priority_class(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     if !system && object.int("value").is_some_and(|value| value > MOST_PRIORITY) {
         errors.forbidden("value", &format!("maximum allowed value of a user defined priority is {MOST_PRIORITY}"));
     }
-    errors.one_of("preemptionPolicy", object.text("preemptionPolicy"), &["Never", "PreemptLowerPriority"]);
+    errors.one_of("preemptionPolicy", object.text("preemptionPolicy"), &["PreemptLowerPriority", "Never"]);
     if let Some(old) = old {
         if object.at("value") != old.at("value") {
             errors.forbidden("value", "may not be changed in an update.");

@@ -15,6 +15,11 @@ impl Errors {
         self.0
     }
 
+    /// How many causes were found so far.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Something must be given.
     pub fn required(&mut self, field: impl Into<String>, detail: &str) {
         self.add("FieldValueRequired", field, "Required value", detail);

@@ -4,6 +4,8 @@ use super::{Errors, names};
 use crate::Value;
 use crate::object::Fields;
 
+/// Finalizers without a prefix.
+const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 /// All annotations together, in bytes.
 const MOST_ANNOTATIONS: usize = 256 << 10;
 
@@ -17,6 +19,9 @@ pub fn check(object: &Value, old: Option<&Value>, rule: names::Rule, errors: &mu
     match object.name() {
         "" => errors.required("metadata.name", "name or generateName is required"),
         name => errors.invalid_each("metadata.name", name, rule(name)),
+    }
+    if !object.namespace().is_empty() {
+        errors.invalid_each("metadata.namespace", object.namespace(), names::label(object.namespace()));
     }
     labels(object.at("metadata.labels"), "metadata.labels", errors);
     annotations(object.at("metadata.annotations"), "metadata.annotations", errors);
@@ -55,8 +60,9 @@ fn owners(object: &Value, errors: &mut Errors) {
             ("name", "must not be empty"),
             ("uid", "must not be empty"),
         ] {
-            if owner.text(name).is_empty() {
-                errors.invalid(format!("{path}.{name}"), "", what);
+            let found = owner.text(name);
+            if found.is_empty() || name == "apiVersion" && found.matches('/').count() > 1 {
+                errors.invalid(format!("{path}.{name}"), found, what);
             }
         }
         if owner.flag("controller") {
@@ -79,6 +85,11 @@ fn finalizers(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     let found = named(object);
     for name in &found {
         errors.invalid_each(path, name, names::label_key(name));
+    }
+    for (at, name) in found.iter().enumerate() {
+        if !name.contains('/') && !STANDARD.contains(&name.as_str()) {
+            errors.invalid(format!("{path}[{at}]"), name.as_str(), "name is neither a standard finalizer name nor is it fully qualified");
+        }
     }
     if let Some(old) = old.filter(|old| old.is_terminating()) {
         let before = named(old);

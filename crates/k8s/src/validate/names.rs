@@ -5,11 +5,11 @@ pub type Rule = fn(&str) -> Vec<String>;
 
 fn regex(message: &str, pattern: &str, examples: &[&str]) -> String {
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
-    format!("{message} (e.g. {}regex used for validation is '{pattern}')", examples.join("or "))
+    format!("{message} (e.g. {}regex used for validation is '{pattern}')", examples.join(" or "))
 }
 
 fn longer(text: &str, most: usize) -> Option<String> {
-    (text.len() > most).then(|| format!("must be no more than {most} bytes"))
+    (text.len() > most).then(|| format!("must be no more than {most} characters"))
 }
 
 fn lower(byte: u8) -> bool {
@@ -25,7 +25,9 @@ fn is_label(text: &str) -> bool {
 /// A DNS label of RFC 1123.
 pub fn label(text: &str) -> Vec<String> {
     let mut wrong: Vec<String> = longer(text, 63).into_iter().collect();
-    if !is_label(text) {
+    if !is_label(text) && text.split('.').all(is_label) {
+        wrong.push("must not contain dots".to_owned());
+    } else if !is_label(text) {
         let message = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an \
                        alphanumeric character";
         wrong.push(regex(message, "[a-z0-9]([-a-z0-9]*[a-z0-9])?", &["my-name", "123-abc"]));

@@ -20,7 +20,7 @@ pub fn pod(object: &Value, old: Option<&Value>) -> Vec<Cause> {
 
 /// The `spec` of a pod or of a template.
 pub fn template_spec(spec: &Value, path: &str, errors: &mut Errors) {
-    let common = Common { volumes: volumes::check(spec, path, errors), host_network: spec.flag("hostNetwork") };
+    let common = Common { volumes: volumes::check(spec, path, errors), host_network: spec.flag("hostNetwork"), is_pod: path == "spec" };
     if spec.items("containers").is_empty() {
         errors.required(format!("{path}.containers"), "");
     }
@@ -43,7 +43,6 @@ pub fn template_spec(spec: &Value, path: &str, errors: &mut Errors) {
         errors.required(format!("{path}.dnsConfig.nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
     }
     security::of_pod(spec, path, errors);
-    errors.not_negative(format!("{path}.terminationGracePeriodSeconds"), spec.int("terminationGracePeriodSeconds"));
     if let Some(seconds) = spec.int("activeDeadlineSeconds") {
         errors.in_range(format!("{path}.activeDeadlineSeconds"), seconds, 1, i64::from(i32::MAX));
     }

@@ -12,7 +12,7 @@ pub fn check<'a>(spec: &'a Value, path: &str, errors: &mut Errors) -> Vec<&'a st
     let mut seen = Vec::new();
     for (at, volume) in spec.items("volumes").iter().enumerate() {
         let path = format!("{path}.volumes[{at}]");
-        let name = volume.text("name");
+        let (name, before) = (volume.text("name"), errors.count());
         if name.is_empty() {
             errors.required(format!("{path}.name"), "");
         } else {
@@ -21,8 +21,11 @@ pub fn check<'a>(spec: &'a Value, path: &str, errors: &mut Errors) -> Vec<&'a st
         if seen.contains(&name) {
             errors.duplicate(format!("{path}.name"), name);
         }
-        seen.push(name);
         source(volume, &path, errors);
+        // A volume that is wrong cannot be mounted.
+        if errors.count() == before {
+            seen.push(name);
+        }
     }
     seen
 }

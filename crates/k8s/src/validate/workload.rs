@@ -35,10 +35,11 @@ fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     match object.at("spec.selector") {
         None => errors.required("spec.selector", ""),
         Some(found) => {
+            let before = errors.count();
             selector::check(found, "spec.selector", errors);
             if selector::is_empty(found) {
                 errors.invalid("spec.selector", found.clone(), "empty selector is invalid for deployment");
-            } else {
+            } else if errors.count() == before {
                 matches_template(object, found, errors);
             }
         }
@@ -57,7 +58,7 @@ fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
 }
 
 fn matches_template(object: &Value, selector: &Value, errors: &mut Errors) {
-    let labels = object.at("spec.template.metadata.labels").cloned().unwrap_or_else(|| serde_json::json!({}));
+    let labels = object.at("spec.template.metadata.labels").cloned().unwrap_or_default();
     let matched = Selector::from_object(Some(selector))
         .is_some_and(|selector| object.at("spec.template").is_some_and(|template| selector.matches(template)));
     if !matched {
