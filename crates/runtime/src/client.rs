@@ -264,6 +264,7 @@ impl Runtime for ShimRuntime {
             return Ok(());
         }
         // On disk before it is made: a crash in between leaves something that can be found.
+        record::forget_states(&spec.folder);
         self.inner.records.put(&Record { id: spec.id.clone(), folder: spec.folder.clone(), cgroup: spec.cgroup.clone() })?;
         let made = async {
             let (socket, child) = self.spawn(spec).map_err(host(format!("start the shim of {}", spec.name)))?;
@@ -365,9 +366,8 @@ impl Runtime for ShimRuntime {
         if !clean {
             self.clean_up(&known).await;
         }
-        for name in [SOCKET, crate::protocol::STATE] {
-            let _ = std::fs::remove_file(known.folder.join(name));
-        }
+        let _ = std::fs::remove_file(known.folder.join(SOCKET));
+        record::forget_states(&known.folder);
         self.inner.records.remove(pod)?;
         lock(&self.inner.pods).remove(pod);
         Ok(())

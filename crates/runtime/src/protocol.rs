@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Name of the socket in the pod's folder.
 pub const SOCKET: &str = "shim.sock";
-/// Name of the file with the pod's last known [`PodState`].
+/// Name of the files with the pod's last known [`PodState`]; the one with the highest number after a dot counts.
 pub const STATE: &str = "state.json";
 /// The most that one frame may hold; a container's environment is the largest part.
 const MAX_FRAME: usize = 16 << 20;

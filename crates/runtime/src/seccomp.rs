@@ -1,5 +1,7 @@
 //! The default system call filter: docker's rules as facts, compiled once for each set of capabilities.
 
+mod program;
+
 use seccompiler::TargetArch;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,14 +11,6 @@ use sys::seccomp::Instruction;
 const ALLOWED: &str = include_str!("seccomp/allowed.txt");
 /// `CAPABILITY: calls`: allowed to who has it.
 const BY_CAPABILITY: &str = include_str!("seccomp/capabilities.txt");
-/// Namespace flags that `clone` must not carry without `SYS_ADMIN`.
-const CLONE_NAMESPACES: u64 = 0x7E02_0000;
-/// Socket families that are no business of a container: AF_VSOCK.
-const VSOCK: u64 = 40;
-/// Numbers that are the same on all machines: clone3, and the newest call that the lists were made from (mseal).
-const CLONE3: u32 = 435;
-const NEWEST: u32 = 462;
-
 /// The set of capabilities that makes a difference: the key of a cache.
 pub fn relevant(capabilities: u64) -> u64 {
     by_capability().map(|(bit, _)| bit).fold(0, |all, bit| all | bit) & capabilities
@@ -27,14 +21,22 @@ pub fn relevant(capabilities: u64) -> u64 {
 /// # Errors
 /// When this architecture is not supported.
 pub fn compile(capabilities: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // Of two filters that answer with an error the one installed later is heard.
-    let mut filters = vec![main(capabilities)?];
-    filters.push(not_implemented(capabilities & sys_admin() == 0));
-    for filter in filters {
-        bytes.extend_from_slice(&u32::try_from(filter.len()).unwrap_or(u32::MAX).to_le_bytes());
-        filter.iter().for_each(|instruction| bytes.extend_from_slice(&instruction.to_bytes()));
+    let mut names: Vec<&str> = words(ALLOWED).collect();
+    for (_, calls) in by_capability().filter(|(bit, _)| capabilities & bit != 0) {
+        names.extend(words(calls));
     }
+    let admin = capabilities & sys_admin() != 0;
+    let program = program::build(&program::Rules {
+        architecture: architecture()?,
+        allowed: numbers(&names)?,
+        personality: number("personality")?,
+        socket: number("socket")?,
+        clone: if admin { None } else { Some(number("clone")?) },
+        clone3: if admin { None } else { Some(number("clone3")?) },
+    })?;
+    let length = u32::try_from(program.len()).map_err(io::Error::other)?;
+    let mut bytes = length.to_le_bytes().to_vec();
+    program.iter().for_each(|instruction| bytes.extend_from_slice(&instruction.to_bytes()));
     Ok(bytes)
 }
 
@@ -61,47 +63,34 @@ pub fn decode(mut bytes: &[u8]) -> io::Result<Vec<Vec<Instruction>>> {
     Ok(filters)
 }
 
-fn main(capabilities: u64) -> io::Result<Vec<Instruction>> {
-    let json = format!(r#"{{"f": {{"mismatch_action": {{"errno": 1}}, "match_action": "allow", "filter": [{}]}}}}"#, rules(capabilities));
-    let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let mut compiled = seccompiler::compile_from_json(json.as_bytes(), arch).map_err(io::Error::other)?;
-    let program = compiled.remove("f").ok_or_else(|| io::Error::other("the compiler returned no filter"))?;
-    Ok(program.into_iter().map(|seccompiler::sock_filter { code, jt, jf, k }| Instruction { code, jt, jf, k }).collect())
+// `AUDIT_ARCH_*` (linux/audit.h): the machine's number, 64 bit, little end first.
+fn architecture() -> io::Result<u32> {
+    match std::env::consts::ARCH {
+        "x86_64" => Ok(0xc000_003e),
+        "aarch64" => Ok(0xc000_00b7),
+        other => Err(io::Error::other(format!("there is no system call filter for {other}"))),
+    }
 }
 
-// ENOSYS where a program is expected to fall back: clone3, whose flags a filter cannot see, and calls newer than the lists.
-fn not_implemented(clone3: bool) -> Vec<Instruction> {
-    let insn = |code: u16, jt: u8, jf: u8, k: u32| Instruction { code, jt, jf, k };
-    const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS; the number is the first word
-    const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const ABOVE: u16 = 0x25; // BPF_JMP | BPF_JGT | BPF_K
-    const RETURN: u16 = 0x06;
-    let hidden = if clone3 { CLONE3 } else { u32::MAX };
-    vec![
-        insn(LOAD, 0, 0, 0),
-        insn(EQUAL, 2, 0, hidden),
-        insn(ABOVE, 1, 0, NEWEST),
-        insn(RETURN, 0, 0, 0x7fff_0000),
-        insn(RETURN, 0, 0, 0x0005_0000 | 38),
-    ]
+fn number(name: &str) -> io::Result<u32> {
+    numbers(&[name])?.first().copied().ok_or_else(|| io::Error::other(format!("no number for `{name}`")))
 }
 
-fn rules(capabilities: u64) -> String {
-    let mut rules: Vec<String> = words(ALLOWED).map(plain).collect();
-    for (_, calls) in by_capability().filter(|(bit, _)| capabilities & bit != 0) {
-        rules.extend(words(calls).map(plain));
-    }
-    // personality(2): Linux, Linux 32 bit, their variants without address randomisation, and asking.
-    for value in [0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff_u64] {
-        rules.push(format!(r#"{{"syscall": "personality", "args": [{{"index": 0, "type": "dword", "op": "eq", "val": {value}}}]}}"#));
-    }
-    rules.push(format!(r#"{{"syscall": "socket", "args": [{{"index": 0, "type": "dword", "op": "ne", "val": {VSOCK}}}]}}"#));
-    if capabilities & sys_admin() == 0 {
-        rules.push(format!(
-            r#"{{"syscall": "clone", "args": [{{"index": 0, "type": "qword", "op": {{"masked_eq": {CLONE_NAMESPACES}}}, "val": 0}}]}}"#
-        ));
-    }
-    rules.join(",")
+// The table of names is seccompiler's own: it compiles a filter that compares with each number, from which they are read.
+// Its programs are long chains of comparisons; ours search in halves, which every system call of a container gains by.
+fn numbers(names: &[&str]) -> io::Result<Vec<u32>> {
+    let rules: Vec<String> = names.iter().map(|name| plain(name)).collect();
+    let json = format!(r#"{{"f": {{"mismatch_action": {{"errno": 1}}, "match_action": "allow", "filter": [{}]}}}}"#, rules.join(","));
+    let target = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
+    let mut compiled = seccompiler::compile_from_json(json.as_bytes(), target).map_err(io::Error::other)?;
+    let chain = compiled.remove("f").unwrap_or_default();
+    let architecture = architecture()?;
+    let mut numbers: Vec<u32> =
+        chain.iter().filter(|step| step.code == program::EQUAL && step.k != architecture).map(|step| step.k).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    let distinct = names.iter().collect::<std::collections::BTreeSet<_>>().len();
+    if numbers.len() == distinct { Ok(numbers) } else { Err(io::Error::other("the table of system calls cannot be read")) }
 }
 
 fn plain(name: &str) -> String {
@@ -136,10 +125,46 @@ mod tests {
     fn compiles_for_every_set_and_reads_back() {
         for capabilities in [0, sys_admin(), u64::MAX] {
             let filters = decode(&compile(capabilities).expect("compiled")).expect("read");
-            assert_eq!(filters.len(), 2);
-            assert!(filters.iter().all(|filter| !filter.is_empty() && filter.len() < 4096));
+            assert_eq!(filters.len(), 1);
+            assert!(filters.iter().all(|filter| !filter.is_empty() && filter.len() < 1024), "{}", filters[0].len());
         }
         assert!(decode(&[9, 0, 0, 0, 1]).is_err());
         assert_eq!(by_capability().count(), BY_CAPABILITY.lines().count(), "every line names a capability");
+    }
+
+    #[test]
+    fn answers_as_docker_does() {
+        const ALLOW: u32 = 0x7fff_0000;
+        let errno = |number: i32| 0x0005_0000 | number.unsigned_abs();
+        let run = |capabilities: u64, name: &str, args: [u64; 2]| {
+            let filter = decode(&compile(capabilities).expect("compiled")).expect("read").remove(0);
+            program::interpret(&filter, architecture().expect("known"), number(name).expect("named"), args)
+        };
+        for name in ["read", "execve", "openat2", "ptrace", "seccomp", "futex"] {
+            assert_eq!(run(0, name, [0, 0]), ALLOW, "{name}");
+        }
+        for name in ["mount", "setns", "bpf", "keyctl", "io_uring_setup", "unshare", "reboot", "userfaultfd", "open_by_handle_at"] {
+            assert_eq!(run(0, name, [0, 0]), errno(1), "{name}");
+        }
+        assert_eq!(run(0, "clone3", [0, 0]), errno(38));
+        assert_eq!(run(0, "clone", [0x0100_0011, 0]), ALLOW);
+        assert_eq!(run(0, "clone", [0x1000_0011, 0]), errno(1), "a user namespace");
+        assert_eq!(run(sys_admin(), "clone", [0x1000_0011, 0]), ALLOW);
+        assert_eq!(run(sys_admin(), "clone3", [0, 0]), ALLOW);
+        assert_eq!(run(sys_admin(), "mount", [0, 0]), ALLOW);
+        assert_eq!((run(0, "socket", [2, 0]), run(0, "socket", [40, 0])), (ALLOW, errno(1)));
+        assert_eq!((run(0, "personality", [8, 0]), run(0, "personality", [0x0004_0000, 0])), (ALLOW, errno(1)));
+        let filter = decode(&compile(0).expect("compiled")).expect("read").remove(0);
+        let here = architecture().expect("known");
+        assert_eq!(program::interpret(&filter, here, 5_000, [0, 0]), errno(38), "newer than the lists");
+        assert_eq!(program::interpret(&filter, here, 0x4000_0001, [0, 0]), errno(38), "x32");
+        assert_eq!(program::interpret(&filter, 0x4000_0003, 1, [0, 0]), 0x8000_0000, "another machine's calls end the process");
+        // Every number there is, against the lists.
+        let allowed = numbers(&words(ALLOWED).collect::<Vec<_>>()).expect("numbers");
+        let special = ["socket", "personality", "clone"].map(|name| super::number(name).expect("known"));
+        for number in (0..=program::NEWEST).filter(|number| *number != 435) {
+            let answer = program::interpret(&filter, here, number, [0, 0]);
+            assert_eq!(answer == ALLOW, special.contains(&number) || allowed.contains(&number), "{number}");
+        }
     }
 }

@@ -70,7 +70,8 @@ pub fn check(id: &str) -> Result<(), RuntimeError> {
 
 /// What a shim that is gone wrote last. What ran then was killed with it.
 pub fn last_state(folder: &Path, now: Timestamp) -> PodState {
-    let read = std::fs::read(folder.join(STATE)).ok().and_then(|text| serde_json::from_slice::<PodState>(&text).ok());
+    let newest = states(folder).max_by_key(|(number, _)| *number);
+    let read = newest.and_then(|(_, path)| serde_json::from_slice::<PodState>(&std::fs::read(path).ok()?).ok());
     let mut state = read.unwrap_or(PodState { shim_pid: None, containers: Default::default() });
     state.shim_pid = None;
     for (_, container) in state.containers.values_mut() {
@@ -79,4 +80,19 @@ pub fn last_state(folder: &Path, now: Timestamp) -> PodState {
         }
     }
     state
+}
+
+/// Removes what shims wrote in a pod's folder.
+pub fn forget_states(folder: &Path) {
+    for (_, path) in states(folder) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn states(folder: &Path) -> impl Iterator<Item = (u64, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.strip_prefix(STATE)?.strip_prefix('.')?.parse().ok()?;
+        Some((number, entry.path()))
+    })
 }

@@ -30,6 +30,8 @@ pub struct Server {
     // Ends of processes whose ids have not been told yet.
     early: Vec<Ended>,
     buffers: Buffers,
+    // How often the state has been written.
+    states: u64,
     over: bool,
 }
 
@@ -63,6 +65,7 @@ impl Server {
             execs: BTreeMap::new(),
             early: Vec::new(),
             buffers: Buffers::default(),
+            states: 0,
             over: false,
         })
     }

@@ -102,12 +102,16 @@ impl Server {
         PodState { shim_pid: Some(std::process::id()), containers: known.collect() }
     }
 
-    /// Beside and renamed, so that it is whole; not synced: it is of no use after the machine has gone down.
-    pub(super) fn write_state(&self) {
+    /// Beside and renamed, so that it is whole; not synced: it is of no use after the machine has gone down. Each has a
+    /// name of its own, as to replace a file makes ext4 write it out first.
+    pub(super) fn write_state(&mut self) {
         let Some(pod) = &self.pod else { return };
-        let (path, beside) = (pod.spec.folder.join(STATE), pod.spec.folder.join(".state.new"));
+        let name = |number: u64| pod.spec.folder.join(format!("{STATE}.{number}"));
+        let beside = pod.spec.folder.join(".state.new");
         if let Ok(text) = serde_json::to_vec(&self.state()) {
-            let _ = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, &path));
+            let _ = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, name(self.states + 1)));
+            let _ = std::fs::remove_file(name(self.states));
+            self.states += 1;
         }
     }
 
