@@ -4,6 +4,7 @@
 mod facts;
 mod fuzz;
 mod suite;
+mod tidy;
 
 /// One command: its name, what it does, and the function that does it.
 struct Command {
@@ -12,7 +13,7 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[suite::COMMAND, fuzz::COMMAND, facts::COMMAND];
+const COMMANDS: &[Command] = &[suite::COMMAND, tidy::COMMAND, fuzz::COMMAND, facts::COMMAND];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
