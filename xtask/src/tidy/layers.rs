@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 6] = [
     &["wharf"],
 ];
 /// The edges that are allowed inside a layer.
-const BESIDE: [(&str, &str); 3] = [("net", "base"), ("net", "sys"), ("sys", "base")];
+const BESIDE: [(&str, &str); 2] = [("net", "base"), ("net", "sys")];
 /// What delivery is handed as stages and must not know.
 const NEVER: [(&str, &str); 3] = [("delivery", "linter"), ("delivery", "builder"), ("delivery", "scanner")];
 
