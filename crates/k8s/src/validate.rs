@@ -10,6 +10,7 @@ mod handler;
 mod meta;
 pub mod names;
 pub mod network;
+mod placement;
 pub mod pod;
 pub mod quota;
 pub mod rbac;

@@ -16,6 +16,10 @@ pub fn pod(object: &mut Value) {
     }
     fill(spec, "enableServiceLinks", true);
     template_spec(spec);
+    // A negative time was once accepted and means at once.
+    if spec.int("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+        spec.set("terminationGracePeriodSeconds", 1);
+    }
     if spec.flag("hostNetwork") {
         for list in ["containers", "initContainers"] {
             each(spec, list).for_each(ports_of_host);
@@ -29,10 +33,6 @@ pub fn template_spec(spec: &mut Value) {
     fill(spec, "restartPolicy", "Always");
     fill(spec, "securityContext", json!({}));
     fill(spec, "terminationGracePeriodSeconds", 30);
-    // A negative time was once accepted and means at once.
-    if spec.int("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
-        spec.set("terminationGracePeriodSeconds", 1);
-    }
     fill(spec, "schedulerName", "default-scheduler");
     one_service_account(spec);
     for list in LISTS {

@@ -152,6 +152,7 @@ fn variable(variable: &Value, path: &str, errors: &mut Errors) {
     }
     for kind in ["configMapKeyRef", "secretKeyRef"] {
         if let Some(source) = from.at(kind) {
+            errors.invalid_each(&format!("{path}.{kind}.name"), source.text("name"), names::subdomain(source.text("name")));
             match source.text("key") {
                 "" => errors.required(format!("{path}.{kind}.key"), ""),
                 key => errors.invalid_each(&format!("{path}.{kind}.key"), key, names::data_key(key)),
@@ -171,8 +172,20 @@ fn field_path(found: &str, path: &str, errors: &mut Errors) {
     if found.is_empty() {
         errors.required(path, "");
     } else if !subscript("metadata.labels") && !subscript("metadata.annotations") {
-        errors.one_of(path, found, &FIELD_PATHS);
+        unknown_path(found, path, errors);
     }
+}
+
+/// Paths that a pod has but that no variable may show are told with those that may.
+fn unknown_path(found: &str, path: &str, errors: &mut Errors) {
+    const KNOWN: [&str; 4] = ["metadata.annotations", "metadata.labels", "spec.restartPolicy", "status.phase"];
+    if FIELD_PATHS.contains(&found) {
+        return;
+    }
+    if KNOWN.contains(&found) {
+        return errors.unsupported(path, found, &FIELD_PATHS);
+    }
+    errors.invalid(path, found, &format!("error converting fieldPath: field label not supported: {found}"));
 }
 
 fn resource_field(resource: &Value, path: &str, errors: &mut Errors) {

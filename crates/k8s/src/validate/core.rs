@@ -11,11 +11,11 @@ const MOST_PRIORITY: i64 = 1_000_000_000;
 pub fn namespace(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut errors = Errors::default();
     meta::check(object, old, names::label, &mut errors);
-    for (at, finalizer) in object.items("spec.finalizers").iter().enumerate() {
+    for finalizer in object.items("spec.finalizers") {
         let name = finalizer.as_str().unwrap_or_default();
-        errors.invalid_each(&format!("spec.finalizers[{at}]"), name, names::label_key(name));
+        errors.invalid_each("spec.finalizers", name, names::label_key(name));
         if !name.contains('/') && name != "kubernetes" {
-            errors.invalid(format!("spec.finalizers[{at}]"), name, "name is neither a standard finalizer name nor is it fully qualified");
+            errors.invalid("spec.finalizers", name, "name is neither a standard finalizer name nor is it fully qualified");
         }
     }
     errors.finish()

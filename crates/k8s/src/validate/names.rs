@@ -94,8 +94,8 @@ pub fn label_key(text: &str) -> Vec<String> {
     };
     if name.is_empty() {
         wrong.push("name part must be non-empty".to_owned());
-    } else if let Some(message) = longer(name, 63) {
-        wrong.push(format!("name part {message}"));
+    } else if name.len() > 63 {
+        wrong.push("name part must be no more than 63 bytes".to_owned());
     }
     if !is_key(name) {
         wrong.push(format!("name part {}", form()));
@@ -105,7 +105,7 @@ pub fn label_key(text: &str) -> Vec<String> {
 
 /// The value of a label.
 pub fn label_value(text: &str) -> Vec<String> {
-    let mut wrong: Vec<String> = longer(text, 63).into_iter().collect();
+    let mut wrong: Vec<String> = (text.len() > 63).then(|| "must be no more than 63 bytes".to_owned()).into_iter().collect();
     if !text.is_empty() && !is_key(text) {
         let message = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end \
                        with an alphanumeric character";

@@ -1,7 +1,7 @@
 //! Pods and templates of pods.
 
 use super::container::{self, Common, Role};
-use super::{Errors, meta, names, security, volumes};
+use super::{Errors, meta, names, placement, security, volumes};
 use crate::object::Fields;
 use crate::{Cause, Value};
 
@@ -43,6 +43,8 @@ pub fn template_spec(spec: &Value, path: &str, errors: &mut Errors) {
         errors.required(format!("{path}.dnsConfig.nameservers"), "must provide at least one DNS nameserver when `dnsPolicy` is None");
     }
     security::of_pod(spec, path, errors);
+    placement::check(spec, path, errors);
+    names_served(spec, path, errors);
     if let Some(seconds) = spec.int("activeDeadlineSeconds") {
         errors.in_range(format!("{path}.activeDeadlineSeconds"), seconds, 1, i64::from(i32::MAX));
     }
@@ -80,6 +82,30 @@ fn host_ports(spec: &Value, path: &str, errors: &mut Errors) {
             }
             seen.push(key);
         }
+    }
+}
+
+/// `dnsConfig` and `readinessGates`.
+fn names_served(spec: &Value, path: &str, errors: &mut Errors) {
+    for (at, server) in spec.items("dnsConfig.nameservers").iter().enumerate() {
+        super::network::address(server.as_str().unwrap_or_default(), &format!("{path}.dnsConfig.nameservers[{at}]"), errors);
+    }
+    for (at, search) in spec.items("dnsConfig.searches").iter().enumerate() {
+        let search = search.as_str().unwrap_or_default();
+        if search != "." {
+            // Underscores stand in names that are searched.
+            let bare = search.strip_suffix('.').unwrap_or(search).replace('_', "a");
+            errors.invalid_each(&format!("{path}.dnsConfig.searches[{at}]"), search, names::subdomain(&bare));
+        }
+    }
+    for (at, option) in spec.items("dnsConfig.options").iter().enumerate() {
+        if option.text("name").is_empty() {
+            errors.required(format!("{path}.dnsConfig.options[{at}]"), "must not be empty");
+        }
+    }
+    for (at, gate) in spec.items("readinessGates").iter().enumerate() {
+        let kind = gate.text("conditionType");
+        errors.invalid_each(&format!("{path}.readinessGates[{at}].conditionType"), kind, names::label_key(kind));
     }
 }
 

@@ -66,7 +66,8 @@ pub fn limit_range(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     for (at, item) in object.items("spec.limits").iter().enumerate() {
         let path = format!("spec.limits[{at}]");
         let kind = item.text("type");
-        if !kind.contains('/') && !["Pod", "Container", "PersistentVolumeClaim"].contains(&kind) {
+        errors.invalid_each(&format!("{path}.type"), kind, names::label_key(kind));
+        if names::label_key(kind).is_empty() && !kind.contains('/') && !["Pod", "Container", "PersistentVolumeClaim"].contains(&kind) {
             errors.invalid(format!("{path}.type"), kind, "must be a standard limit type or fully qualified");
         }
         if seen.contains(&kind) {

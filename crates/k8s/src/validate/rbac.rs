@@ -74,7 +74,7 @@ fn binding(object: &Value, old: Option<&Value>, kinds: &[&str]) -> Vec<Cause> {
         name => errors.invalid_each("roleRef.name", name, names::path_segment(name)),
     }
     for (at, subject) in object.items("subjects").iter().enumerate() {
-        self::subject(subject, &format!("subjects[{at}]"), &mut errors);
+        self::subject(subject, kinds.len() > 1, &format!("subjects[{at}]"), &mut errors);
     }
     if let Some(old) = old
         && object.at("roleRef") != old.at("roleRef")
@@ -84,7 +84,7 @@ fn binding(object: &Value, old: Option<&Value>, kinds: &[&str]) -> Vec<Cause> {
     errors.finish()
 }
 
-fn subject(subject: &Value, path: &str, errors: &mut Errors) {
+fn subject(subject: &Value, namespaced: bool, path: &str, errors: &mut Errors) {
     let name = subject.text("name");
     if name.is_empty() {
         errors.required(format!("{path}.name"), "");
@@ -93,7 +93,7 @@ fn subject(subject: &Value, path: &str, errors: &mut Errors) {
         "ServiceAccount" => {
             errors.invalid_each(&format!("{path}.name"), name, if name.is_empty() { Vec::new() } else { names::subdomain(name) });
             errors.one_of(format!("{path}.apiGroup"), subject.text("apiGroup"), &[""]);
-            if subject.text("namespace").is_empty() {
+            if !namespaced && subject.text("namespace").is_empty() {
                 errors.required(format!("{path}.namespace"), "");
             }
         }

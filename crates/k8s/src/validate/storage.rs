@@ -97,6 +97,9 @@ pub fn volume(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     if object.at("spec.local").is_some() && object.at("spec.nodeAffinity").is_none() {
         errors.required("spec.nodeAffinity", "Local volume requires node affinity");
     }
+    if let Some(wanted) = object.at("spec.nodeAffinity.required") {
+        super::placement::node_selector(wanted, "spec.nodeAffinity.required", &mut errors);
+    }
     for source in ["spec.hostPath", "spec.local"] {
         if object.at(source).is_some_and(|source| source.text("path").is_empty()) {
             errors.required(format!("{source}.path"), "");

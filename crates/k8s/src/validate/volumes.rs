@@ -1,6 +1,6 @@
 //! Volumes of pods and their mounts.
 
-use super::{Errors, names, resources};
+use super::{Errors, names};
 use crate::Value;
 use crate::object::Fields;
 
@@ -40,13 +40,8 @@ fn source(volume: &Value, path: &str, errors: &mut Errors) {
     let path = format!("{path}.{kind}");
     match kind.as_str() {
         "hostPath" => host_path(source, &path, errors),
-        "emptyDir" => {
-            resources::not_negative(&format!("{path}.sizeLimit"), source.text("sizeLimit"), errors);
-            // A medium of huge pages is checked by the node, which has none.
-            let medium = source.text("medium");
-            if !medium.is_empty() && medium != "Memory" && !medium.starts_with("HugePages") {
-                errors.unsupported(format!("{path}.medium"), medium, &["", "Memory", "HugePages"]);
-            }
+        "emptyDir" if source.text("sizeLimit").starts_with('-') => {
+            errors.forbidden(format!("{path}.sizeLimit"), "SizeLimit field must be a valid resource quantity");
         }
         "secret" => keyed(source, "secretName", &path, errors),
         "configMap" => keyed(source, "name", &path, errors),
@@ -97,21 +92,25 @@ fn mode(source: &Value, name: &str, path: &str, errors: &mut Errors) {
     }
 }
 
+/// The API server does not name the item.
 fn downward(source: &Value, path: &str, errors: &mut Errors) {
-    for (at, item) in source.items("items").iter().enumerate() {
-        let path = format!("{path}.items[{at}]");
-        required(item, "path", &path, errors);
+    for item in source.items("items") {
+        required(item, "path", path, errors);
         relative(item.text("path"), &format!("{path}.path"), errors);
         match (item.at("fieldRef").is_some(), item.at("resourceFieldRef").is_some()) {
-            (true, true) => errors.invalid(&path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"),
-            (false, false) => errors.required(&path, "one of fieldRef and resourceFieldRef is required"),
+            (true, true) => errors.invalid(path, "resource", "fieldRef and resourceFieldRef can not be specified simultaneously"),
+            (false, false) => errors.required(path, "one of fieldRef and resourceFieldRef is required"),
             _ => {}
         }
-        mode(item, "mode", &path, errors);
+        if item.at("fieldRef").is_some_and(|field| field.text("fieldPath").is_empty()) {
+            errors.required(format!("{path}.fieldRef.fieldPath"), "");
+        }
+        mode(item, "mode", path, errors);
     }
 }
 
 fn projected(source: &Value, path: &str, errors: &mut Errors) {
+    let holder = path;
     for (at, source) in source.items("sources").iter().enumerate() {
         let path = format!("{path}.sources[{at}]");
         let kinds: Vec<&str> =
@@ -128,14 +127,14 @@ fn projected(source: &Value, path: &str, errors: &mut Errors) {
                     items(inner, &path, errors);
                 }
                 "downwardAPI" => downward(inner, &path, errors),
-                "serviceAccountToken" => token(inner, &path, errors),
+                "serviceAccountToken" => token(inner, &path, holder, errors),
                 _ => {}
             }
         }
     }
 }
 
-fn token(inner: &Value, path: &str, errors: &mut Errors) {
+fn token(inner: &Value, path: &str, holder: &str, errors: &mut Errors) {
     let seconds = inner.int("expirationSeconds").unwrap_or(3_600);
     if seconds < 600 {
         errors.invalid(format!("{path}.expirationSeconds"), seconds, "may not specify a duration less than 10 minutes");
@@ -143,14 +142,14 @@ fn token(inner: &Value, path: &str, errors: &mut Errors) {
     if seconds > 1 << 32 {
         errors.invalid(format!("{path}.expirationSeconds"), seconds, "may not specify a duration larger than 2^32 seconds");
     }
-    required(inner, "path", path, errors);
+    required(inner, "path", holder, errors);
 }
 
 /// Checks the mounts of one container.
 pub fn mounts(container: &Value, path: &str, volumes: &[&str], errors: &mut Errors) {
     let mut seen = Vec::new();
     for (at, mount) in container.items("volumeMounts").iter().enumerate() {
-        let path = format!("{path}.volumeMounts[{at}]");
+        let (list, path) = (format!("{path}.volumeMounts"), format!("{path}.volumeMounts[{at}]"));
         let name = mount.text("name");
         if name.is_empty() {
             errors.required(format!("{path}.name"), "");
@@ -167,10 +166,11 @@ pub fn mounts(container: &Value, path: &str, volumes: &[&str], errors: &mut Erro
         if !mount.text("subPath").is_empty() && !mount.text("subPathExpr").is_empty() {
             errors.invalid(format!("{path}.subPathExpr"), mount.text("subPathExpr"), "subPathExpr and subPath are mutually exclusive");
         }
+        // The API server does not name the mount here.
         for name in ["subPath", "subPathExpr"] {
-            relative(mount.text(name), &format!("{path}.{name}"), errors);
+            relative(mount.text(name), &format!("{list}.{name}"), errors);
         }
-        propagation(container, mount, &path, errors);
+        propagation(container, mount, &list, errors);
     }
 }
 

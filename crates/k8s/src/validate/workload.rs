@@ -47,8 +47,8 @@ fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     if let Some(old) = old {
         errors.immutable("spec.selector", object.at("spec.selector"), old.at("spec.selector"));
     }
-    meta::labels(object.at("spec.template.metadata.labels"), "spec.template.metadata.labels", errors);
-    meta::annotations(object.at("spec.template.metadata.annotations"), "spec.template.metadata.annotations", errors);
+    meta::labels(object.at("spec.template.metadata.labels"), "spec.template.labels", errors);
+    meta::annotations(object.at("spec.template.metadata.annotations"), "spec.template.annotations", errors);
     let Some(spec) = object.at("spec.template.spec") else { return errors.required("spec.template", "") };
     pod::template_spec(spec, "spec.template.spec", errors);
     errors.one_of("spec.template.spec.restartPolicy", spec.text("restartPolicy"), &["Always"]);
@@ -104,11 +104,11 @@ fn amount(found: Option<&Value>, path: &str, errors: &mut Errors) -> i64 {
         Some(Value::String(text)) => {
             let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
             if digits.is_none() {
-                let told = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', regex used for \
+                let told = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for \
                             validation is '[0-9]+%')";
                 errors.invalid(path, text.as_str(), told);
             }
-            digits.and_then(|digits| digits.parse().ok()).unwrap_or(i64::MAX)
+            digits.map_or(1, |digits| digits.parse().unwrap_or(i64::MAX))
         }
         found => {
             let number = found.and_then(Value::as_i64);
