@@ -35,7 +35,7 @@ pub enum Sharing {
 pub struct Mount {
     /// `type`.
     pub kind: MountKind,
-    /// `target`, `dst`, `destination`.
+    /// `target`, `dst`, `destination`; relative to the working folder, and that folder itself where it is not written.
     pub target: Option<String>,
     /// `source`, `src`.
     pub source: Option<String>,
@@ -156,10 +156,6 @@ fn set(mount: &mut Mount, key: &str, value: Option<&str>) -> Result<(), (String,
 }
 
 fn check(mount: &Mount, problem: &mut impl FnMut(String, String)) {
-    let needs_target = matches!(mount.kind, MountKind::Bind | MountKind::Cache | MountKind::Tmpfs);
-    if needs_target && mount.target.is_none() {
-        problem(format!("a {} mount needs a `target`", name(&KINDS, mount.kind)), "write `target=/PATH`".to_owned());
-    }
     if mount.kind == MountKind::Secret {
         if mount.source.is_none() && mount.target.is_none() && mount.id.is_none() {
             problem("a secret mount needs an `id`".to_owned(), "write `id=NAME`, the name given to `--secret`".to_owned());

@@ -52,7 +52,7 @@ fn flags_are_typed() {
         "COPY --from=build --chown=1:2 --chmod=u+x --link --parents --exclude=a --exclude=b x y /z/\n",
         "ADD --keep-git-dir=true --checksum=sha256:00 --unpack=false --link=false https://e/x /y\n",
         "RUN --mount=type=cache,target=/c,sharing=locked,uid=1000 --mount=type=secret,id=s,env=S,required --network=none --security=insecure --device=gpu x\n",
-        "RUN --mount=type=bind,from=build,source=/a,target=/b,rw --mount=type=tmpfs,target=/t,size=64m --mount=type=ssh y\n",
+        "RUN --mount=type=bind,from=build,source=/a,target=/b,rw --mount=from=build --mount=type=tmpfs,target=/t,size=64m --mount=type=ssh y\n",
         "HEALTHCHECK --interval=5s --timeout=1m --start-period=1s --start-interval=1s --retries=3 CMD [\"x\"]\n",
     ));
     let stages = parsed.stages();
@@ -137,7 +137,7 @@ fn forms_and_pairs() {
 fn all_errors_at_once_each_with_its_place() {
     let found = messages(concat!(
         "RUN early\nFORM a\nFROM a b\nCOPY --frm=x a /b\nCOPY one\nADD --link=maybe a /b\n",
-        "RUN --mount=type=cach,target=/x y\nENV a=b c\nCMD [1]\nSHELL sh\nONBUILD FROM x\nHEALTHCHECK maybe\nRUN --network=lan x\n  RUN --mount=type=bind y\nRUN <<EOF\nx\n",
+        "RUN --mount=type=cach,target=/x y\nENV a=b c\nCMD [1]\nSHELL sh\nONBUILD FROM x\nHEALTHCHECK maybe\nRUN --network=lan x\n  RUN --mount=type=secret y\nRUN <<EOF\nx\n",
     ));
     let expected = [
         "1:1: RUN stands before the first FROM",
@@ -153,7 +153,7 @@ fn all_errors_at_once_each_with_its_place() {
         "11:9: ONBUILD FROM is not allowed",
         "12:13: HEALTHCHECK has no form `maybe`",
         "13:5: the flag `--network` takes default, none, host",
-        "14:7: a bind mount needs a `target`",
+        "14:7: a secret mount needs an `id`",
         "15:1: the here-document `EOF` is not closed",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");

@@ -50,7 +50,7 @@ pub struct RunUnit<'a> {
     pub instruction: &'a Instruction,
     /// The RUN itself.
     pub run: &'a Run,
-    /// The stage's index.
+    /// The stage's index; 0 also for what stands before the first FROM by mistake.
     pub stage: usize,
     /// Whether it stands inside an ONBUILD.
     pub on_build: bool,
@@ -62,14 +62,21 @@ impl<'a> Unit<'a> {
     /// Prepares a file for the rules.
     pub fn new(file: &'a str, parsed: &'a Parsed) -> Self {
         let stages = parsed.stages();
-        let runs = stages.stages.iter().flat_map(|stage| stage.instructions.iter().filter_map(|i| run_unit(i, stage.index))).collect();
+        let mut runs = Vec::new();
+        let mut stage = 0;
+        for instruction in parsed.instructions() {
+            if matches!(instruction.kind, Kind::From(_)) {
+                stage += usize::from(stages.stages.first().is_some_and(|first| first.head.line < instruction.line));
+            }
+            runs.extend(run_unit(instruction, stage));
+        }
         let bases = stages.stages.iter().map(|stage| stage.from.image.text.to_lowercase()).collect();
         Self { file, parsed, stages, bases, runs }
     }
 
-    /// Every instruction of every stage.
-    pub fn instructions(&self) -> impl Iterator<Item = &'a Instruction> + use<'_, 'a> {
-        self.stages.stages.iter().flat_map(|stage| stage.instructions.iter().copied())
+    /// Every instruction, those that stand before the first FROM by mistake too.
+    pub fn instructions(&self) -> impl Iterator<Item = &'a Instruction> + use<'a> {
+        self.parsed.instructions()
     }
 }
 

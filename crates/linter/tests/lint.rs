@@ -16,6 +16,8 @@ fn a_parse_error_hides_nothing() {
     let source = "FROM debian\nRUM x\nWORKDIR app\nCOPY --frm=a b /c\nCMD app\n";
     let expected = rows(&[("DL3006", 1), ("DL1000", 2), ("DL3000", 3), ("DL1000", 4), ("DL3025", 5)]);
     assert_eq!(found(source, &Options::default()), expected);
+    let headless = rows(&[("DL1000", 1), ("DL3003", 1), ("DL3008", 1), ("DL3015", 1), ("DL1000", 2), ("DL3025", 2), ("DL3006", 3)]);
+    assert_eq!(found("RUN cd x && apt-get install y\nCMD z\nFROM debian\n", &Options::default()), headless);
 }
 
 #[test]
