@@ -81,11 +81,11 @@ fn conditions(config: &NodeConfig, old: Option<&Value>, now: Timestamp) -> Value
 }
 
 /// Makes the Node object what it should be, and keeps it so for as long as the node lives.
-pub(crate) async fn start(shared: &Arc<Shared>) -> tokio::task::AbortHandle {
+pub(crate) async fn start(shared: &Arc<Shared>) {
     let mut beat = Beat { machine: Machine::read(), reported: None };
     beat.once(shared).await;
     let weak = Arc::downgrade(shared);
-    tokio::spawn(beat.run(weak)).abort_handle()
+    tokio::spawn(beat.run(weak));
 }
 
 struct Beat {

@@ -20,6 +20,9 @@ use crate::state::{EndStage, PodRuntimeState, Stage};
 use crate::step::{News, Observed, PodAction, step};
 use crate::volumes::{Prepared, TokenCache};
 use base::{Clock, Timestamp};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use k8s::{Fields, Value};
 use network::PodNetwork;
 use runtime::{Runtime, RuntimeEvent};
@@ -50,7 +53,6 @@ pub struct Parts {
 pub struct NodeManager {
     pub(crate) shared: Arc<Shared>,
     inbox: mpsc::UnboundedSender<Message>,
-    heartbeat: tokio::task::AbortHandle,
 }
 
 pub(crate) struct Shared {
@@ -121,28 +123,31 @@ struct Manager {
     timers: BTreeSet<(Timestamp, String)>,
     pending: BTreeMap<String, Vec<News>>,
     events: events::Recorder,
+    /// Probes run on the node's own task: no other thread is woken for them.
+    probes: FuturesUnordered<BoxFuture<'static, (String, Option<Report>)>>,
 }
 
 impl NodeManager {
-    /// Starts the node: adopts what runs, removes what should not, and follows the API from then on. Changes may be told at once.
+    /// Starts the node: adopts what runs, removes what should not, and follows the API from then on. Whoever calls watches the API from
+    /// before, and tells all that came since by [`NodeManager::notify`] once this has returned.
+    ///
+    /// The node has a thread of its own with a small runtime: its timers and probes wake no other thread. Where none can be had, it lives
+    /// on the caller's runtime.
     pub async fn start(config: NodeConfig, parts: Parts) -> Self {
         let (inbox, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared { config, parts, views: RwLock::default(), changes: tokio::sync::watch::Sender::new(0) });
-        // Before anything is looked at, so that no exit falls between.
-        let exits = shared.parts.runtime.events();
-        let mut manager = Manager {
-            events: events::Recorder::start(shared.clone()),
-            shared: shared.clone(),
-            inbox: inbox.downgrade(),
-            slots: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            pending: BTreeMap::new(),
-        };
-        let heartbeat = crate::heartbeat::start(&shared).await;
-        manager.adopt().await;
-        manager.advance_all();
-        tokio::spawn(manager.run(receiver, exits));
-        Self { shared, inbox, heartbeat }
+        let (ready, started) = oneshot::channel();
+        let life = Manager::live(shared.clone(), inbox.downgrade(), receiver, ready);
+        match tokio::runtime::Builder::new_current_thread().enable_all().thread_name("node-files").build() {
+            Ok(runtime) => own_thread(runtime, life),
+            Err(_) => drop(tokio::spawn(async move {
+                if let Some(stopped) = life.await {
+                    let _ = stopped.send(());
+                }
+            })),
+        }
+        let _ = started.await;
+        Self { shared, inbox }
     }
 
     /// Tells the node of a change in the API.
@@ -150,9 +155,8 @@ impl NodeManager {
         let _ = self.inbox.send(Message::Change(change));
     }
 
-    /// Stops the node's task; pods go on.
+    /// Stops the node, and returns when nothing of it runs any more; pods go on.
     pub async fn stop(&self) {
-        self.heartbeat.abort();
         let (sender, receiver) = oneshot::channel();
         if self.inbox.send(Message::Stop(sender)).is_ok() {
             let _ = receiver.await;
@@ -160,33 +164,78 @@ impl NodeManager {
     }
 }
 
+fn own_thread(runtime: tokio::runtime::Runtime, life: impl Future<Output = Option<oneshot::Sender<()>>> + Send + 'static) {
+    // Blocking work is what these threads are for, and this one never returns to the caller's runtime.
+    std::thread::spawn(move || {
+        let _ = rustix::thread::set_name(c"node");
+        let stopped = runtime.block_on(life);
+        // What was under way ends here; the next process finds how far it came.
+        runtime.shutdown_timeout(Duration::from_secs(5));
+        if let Some(stopped) = stopped {
+            let _ = stopped.send(());
+        }
+    });
+}
+
 impl Manager {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>, mut exits: broadcast::Receiver<RuntimeEvent>) {
+    /// The node's whole life on its own thread; whom to tell that it has stopped, where somebody asked for it.
+    async fn live(
+        shared: Arc<Shared>,
+        inbox: mpsc::WeakUnboundedSender<Message>,
+        receiver: mpsc::UnboundedReceiver<Message>,
+        ready: oneshot::Sender<()>,
+    ) -> Option<oneshot::Sender<()>> {
+        // Before anything is looked at, so that no exit falls between.
+        let exits = shared.parts.runtime.events();
+        for folder in [shared.config.pods(), shared.config.home.join("logs")] {
+            // Secrets and what programs wrote are nobody else's business. What fails here fails again, and is told, at the first pod.
+            let _ = base::files::make_folder(&folder, 0o700);
+        }
+        let mut manager = Self {
+            events: events::Recorder::start(shared.clone()),
+            shared: shared.clone(),
+            inbox,
+            slots: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            probes: FuturesUnordered::new(),
+        };
+        crate::heartbeat::start(&shared).await;
+        manager.adopt().await;
+        manager.advance_all();
+        let _ = ready.send(());
+        manager.run(receiver, exits).await
+    }
+
+    async fn run(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<Message>,
+        mut exits: broadcast::Receiver<RuntimeEvent>,
+    ) -> Option<oneshot::Sender<()>> {
         loop {
             let sleep = self.sleep();
             tokio::select! {
                 message = inbox.recv() => match message {
-                    Some(Message::Stop(done)) => {
-                        let _ = done.send(());
-                        return;
-                    }
+                    Some(Message::Stop(done)) => return Some(done),
                     Some(message) => self.take(message),
-                    None => return,
+                    None => return None,
                 },
                 event = exits.recv() => match event {
                     Ok(event) => self.of_runtime(event),
                     Err(broadcast::error::RecvError::Lagged(_)) => self.look_again(),
                     Err(broadcast::error::RecvError::Closed) => exits = self.shared.parts.runtime.events(),
                 },
+                Some((uid, report)) = self.probes.next(), if !self.probes.is_empty() => {
+                    if let Some(report) = report {
+                        self.of_work(&uid, report);
+                    }
+                }
                 () = sleep => {}
             }
             // What came together is taken together: one step and one write for each pod.
             for _ in 0..1_024 {
                 match inbox.try_recv() {
-                    Ok(Message::Stop(done)) => {
-                        let _ = done.send(());
-                        return;
-                    }
+                    Ok(Message::Stop(done)) => return Some(done),
                     Ok(message) => self.take(message),
                     Err(_) => break,
                 }
@@ -403,7 +452,8 @@ impl Manager {
 
     /// Lets streams find the pod.
     fn show(&self, uid: &str) {
-        let Some(slot) = self.slots.get(uid) else { return };
+        // One that is gone must not hide its successor of the same name.
+        let Some(slot) = self.slots.get(uid).filter(|slot| !slot.gone) else { return };
         let container = |run: &crate::state::ContainerRun| ContainerView {
             attempt: run.attempt(),
             running: run.is_running(),
@@ -457,8 +507,18 @@ impl Manager {
             status: slot.status.clone(),
         };
         let (Some(inbox), uid) = (self.inbox.upgrade(), uid.to_owned()) else { return };
+        let is_probe = matches!(action, PodAction::Probe { .. });
+        let work = async move {
+            // A defect in one piece of work must not leave its pod waiting for ever.
+            let outcome = std::panic::AssertUnwindSafe(job.run(action.clone())).catch_unwind().await;
+            (uid, outcome.unwrap_or_else(|_| actions::failed(action).map(Report::News)))
+        };
+        if is_probe {
+            self.probes.push(Box::pin(work));
+            return;
+        }
         tokio::spawn(async move {
-            if let Some(report) = job.run(action).await {
+            if let (uid, Some(report)) = work.await {
                 let _ = inbox.send(Message::Report(uid, report));
             }
         });

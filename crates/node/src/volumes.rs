@@ -195,12 +195,12 @@ fn make_folder(folder: &Path) -> Result<(), String> {
     base::files::make_folder(folder, 0o755).map_err(|error| error.to_string())
 }
 
-/// Makes the folders of a path below a volume where they are missing, without ever leaving it: a link that a container planted and that
-/// points outside is an error.
+/// Finds a path below a volume, and makes its folders where they are missing and `make` says so; without ever leaving it: a link that a
+/// container planted and that points outside is an error.
 ///
 /// # Errors
 /// A sentence.
-pub fn make_below(volume: &Path, path: &str) -> Result<(), String> {
+pub fn make_below(volume: &Path, path: &str, make: bool) -> Result<(), String> {
     use rustix::fs::{Mode, OFlags, ResolveFlags};
     let text = |error: rustix::io::Errno| format!("`{path}`: {error}");
     let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -217,7 +217,7 @@ pub fn make_below(volume: &Path, path: &str) -> Result<(), String> {
         let root = rustix::fs::open(volume, flags, Mode::empty()).map_err(text)?;
         here = match rustix::fs::openat2(&root, &walked, flags, Mode::empty(), within) {
             Ok(found) => found,
-            Err(rustix::io::Errno::NOENT) => {
+            Err(rustix::io::Errno::NOENT) if make => {
                 rustix::fs::mkdirat(&here, part, Mode::from_raw_mode(0o750)).map_err(text)?;
                 let made = rustix::fs::openat2(&here, part, flags | OFlags::DIRECTORY, Mode::empty(), within).map_err(text)?;
                 inherit(&root, &made).map_err(text)?;

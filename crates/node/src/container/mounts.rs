@@ -53,7 +53,7 @@ fn of_volume(inputs: &Inputs<'_>, mount: &Value, env: &Variables) -> Result<Moun
         MountSource::Bind(volume.path.clone())
     } else {
         check_below(&path)?;
-        crate::volumes::make_below(&volume.path, &path)
+        crate::volumes::make_below(&volume.path, &path, !volume.read_only)
             .map_err(|why| format!("failed to prepare subPath for volumeMount \"{name}\": {why}"))?;
         MountSource::BindBelow { base: volume.path.clone(), path }
     };

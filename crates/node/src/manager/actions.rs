@@ -235,6 +235,23 @@ impl Job {
     }
 }
 
+/// What is reported of a piece of work that ended by a defect of ours; the step then tries again, later and later.
+pub(super) fn failed(action: PodAction) -> Option<News> {
+    let why = || "a defect of this node (see its log)".to_owned();
+    Some(match action {
+        PodAction::PrepareVolumes => News::VolumesFailed(why()),
+        PodAction::AttachNetwork => News::NetworkFailed(why()),
+        PodAction::CreateSandbox { .. } => News::SandboxFailed(why()),
+        PodAction::Start { container, attempt } => News::NotStarted { container, attempt, fault: StartFault::Host(why()) },
+        PodAction::RunHook { container, attempt, hook, .. } => News::HookDone { container, attempt, hook, result: Err(why()) },
+        PodAction::Probe { container, attempt, kind } => News::Probed { container, attempt, kind, result: Err(why()) },
+        PodAction::Withdraw(_) => News::Withdrawn(Err(why())),
+        PodAction::Remove => News::Removed(Err(why())),
+        PodAction::Delete => News::Deleted(Err(why())),
+        PodAction::Terminate { .. } | PodAction::Kill { .. } | PodAction::Forget | PodAction::Event { .. } => return None,
+    })
+}
+
 /// Removes what an earlier node left below a home: mounts, folders and logs of all pods. For `reset`, when nothing runs any more.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ impl Manager {
         let pods: Vec<Pod> = mine.map(Pod::of).collect();
         let links = parts.network.attached().await.unwrap_or_default();
         let running = parts.runtime.pods().await.unwrap_or_default();
-        self.remove_strangers(&pods, &links, &running).await;
+        Self::remove_strangers(&shared, &pods, &links, &running).await;
         for pod in pods {
             let link = links.get(&pod.uid);
             self.adopt_pod(pod, link.map(|link| (link.address, link.netns.clone())), &running).await;
@@ -52,18 +52,18 @@ impl Manager {
     }
 
     /// Ends what the API does not know (any more): pods of the runtime, links, folders.
-    async fn remove_strangers(&self, pods: &[Pod], links: &BTreeMap<String, network::PodLink>, running: &[String]) {
+    async fn remove_strangers(shared: &super::Shared, pods: &[Pod], links: &BTreeMap<String, network::PodLink>, running: &[String]) {
         let wanted: BTreeSet<&str> = pods.iter().map(|pod| pod.uid.as_str()).collect();
-        let folders = std::fs::read_dir(self.shared.config.pods()).into_iter().flatten().flatten();
+        let folders = std::fs::read_dir(shared.config.pods()).into_iter().flatten().flatten();
         let folders: Vec<String> = folders.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         let found = running.iter().chain(links.keys()).chain(&folders).map(String::as_str);
         let strangers: BTreeSet<&str> = found.filter(|id| !wanted.contains(id) && is_uid(id)).collect();
         for uid in strangers {
-            let _ = self.shared.parts.runtime.remove_pod(uid).await;
-            let _ = self.shared.parts.network.detach(uid).await;
-            let name = record::load(&self.shared.config, uid).map(|record| (record.namespace, record.name));
+            let _ = shared.parts.runtime.remove_pod(uid).await;
+            let _ = shared.parts.network.detach(uid).await;
+            let name = record::load(&shared.config, uid).map(|record| (record.namespace, record.name));
             let name = name.as_ref().map(|(namespace, name)| (namespace.as_str(), name.as_str()));
-            record::remove(&self.shared.config, uid, name);
+            record::remove(&shared.config, uid, name);
         }
     }
 }

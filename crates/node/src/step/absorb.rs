@@ -210,7 +210,6 @@ fn ended_task(state: &mut PodRuntimeState, turn: &mut Turn<'_>, stage: EndStage,
             ending.task.fail(why.clone(), turn.now, HALF_SECOND);
             turn.event(true, reason, why.as_str(), None);
         }
-        (Ok(()), EndStage::Deleting) => ending::finish(state, turn),
         (Ok(()), EndStage::Removing) => {
             (state.volumes, state.network, state.sandbox) = (Task::Idle, Task::Idle, Task::Idle);
             ending::advance(state, EndStage::Removed);
@@ -279,7 +278,9 @@ fn adopted(state: &mut PodRuntimeState, turn: &mut Turn<'_>, seen: Option<&runti
             ending.stage = EndStage::Withdrawing;
         }
     }
-    let alive = seen.is_some_and(|seen| seen.shim_pid.is_some());
+    // A shim whose link is gone is in a namespace that nobody reaches any more.
+    let linked = ip.is_some() || turn.pod.host_network || state.ending.is_some();
+    let alive = seen.is_some_and(|seen| seen.shim_pid.is_some()) && linked;
     let had = state.sandbox.is_done() || state.containers.values().any(ContainerRun::is_running);
     if seen.is_some() && state.sandboxes == 0 {
         state.sandboxes = 1;

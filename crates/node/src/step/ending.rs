@@ -99,7 +99,7 @@ pub(super) fn advance(state: &mut PodRuntimeState, stage: EndStage) {
     }
 }
 
-pub(super) fn finish(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
+fn finish(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
     advance(state, EndStage::Gone);
     turn.act(PodAction::Forget);
 }

@@ -1,7 +1,7 @@
 //! When to probe, and what the answers mean.
 
 use super::{PodAction, ProbeKind, Turn, begin_stop};
-use crate::pod::{Container, Probe};
+use crate::pod::{Container, Handler, Probe};
 use crate::state::{ContainerRun, PodRuntimeState, ProbeRun, Stage};
 use base::Timestamp;
 use std::time::Duration;
@@ -74,10 +74,13 @@ pub(super) fn probed(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, ki
     let Some(state) = run.probes.get_mut(slot) else { return };
     state.busy = false;
     let verdict = count(state, probe, turn.now, result.is_ok());
+    let waited = turn.now.since(since.plus(probe.initial_delay));
     let eager = !passed && state.successes == 0 && kind != ProbeKind::Liveness;
-    let pace = if eager { eager_pace(turn.now.since(since.plus(probe.initial_delay)), probe.period) } else { probe.period };
+    let pace = if eager { eager_pace(waited, probe) } else { probe.period };
     state.next = Some(turn.now.plus(pace));
-    if let (Err(why), true) = (result, state.counted == Some(turn.now)) {
+    // That a program does not answer in its first second is no news.
+    let early = eager && verdict.is_none() && waited < Duration::from_secs(1);
+    if let (Err(why), true) = (result, state.counted == Some(turn.now) && !early) {
         turn.event(true, "Unhealthy", format!("{} probe failed: {why}", kind.title()), Some(name));
     }
     match (kind, verdict) {
@@ -112,12 +115,14 @@ fn count(state: &mut ProbeRun, probe: &Probe, now: Timestamp, success: bool) -> 
     (state.failures >= probe.failure_threshold).then_some(false)
 }
 
-/// Before the first success: every 25 ms, slowing to 100 ms; after ten seconds a tenth of the time waited, at most the period.
-fn eager_pace(waited: Duration, period: Duration) -> Duration {
+/// Before the first success: at once again, slowing to every 100 ms; after ten seconds a tenth of the time waited, at most the period. A
+/// program costs more than a connection, and is asked every 25 ms at most.
+fn eager_pace(waited: Duration, probe: &Probe) -> Duration {
+    let least = if matches!(probe.handler, Handler::Exec(_)) { 25 } else { 5 };
     let pace = if waited < Duration::from_secs(10) {
-        (waited / 8).clamp(Duration::from_millis(25), Duration::from_millis(100))
+        (waited / 6).clamp(Duration::from_millis(least), Duration::from_millis(100))
     } else {
         waited / 10
     };
-    pace.min(period)
+    pace.min(probe.period)
 }

@@ -183,6 +183,9 @@ fn a_job_ends_and_takes_its_sidecar_along() {
     sim.delete(30);
     assert_eq!(sim.take(), [PodAction::Delete]);
     sim.tell(&[News::Deleted(Ok(()))]);
+    assert_eq!(sim.take(), [], "a finalizer may still hold the object");
+    sim.gone = true;
+    sim.tell(&[]);
     assert_eq!(sim.take(), [PodAction::Forget]);
 }
 
@@ -304,6 +307,9 @@ fn a_deletion_goes_out_of_the_rules_first_then_hook_signal_kill_remove_delete() 
     sim.tell(&[News::Removed(Ok(()))]);
     assert_eq!(sim.take(), [PodAction::Delete]);
     sim.tell(&[News::Deleted(Ok(()))]);
+    assert_eq!(sim.take(), [], "a finalizer may still hold the object");
+    sim.gone = true;
+    sim.tell(&[]);
     assert_eq!(sim.take(), [PodAction::Forget]);
     assert_eq!(sim.state.ending.as_ref().map(|ending| ending.stage), Some(EndStage::Gone));
 }
@@ -355,7 +361,7 @@ fn readiness_is_asked_at_once_then_often_then_by_its_period() {
     let probe = PodAction::Probe { container: "c".into(), attempt: 0, kind: ProbeKind::Readiness };
     assert!(sim.take().contains(&probe), "in the very step of the start");
     let mut asked = vec![];
-    for _ in 0..40 {
+    for _ in 0..60 {
         let before = sim.now;
         sim.probed("c", ProbeKind::Readiness, Err("refused".into()));
         while sim.take().is_empty() {
@@ -363,8 +369,15 @@ fn readiness_is_asked_at_once_then_often_then_by_its_period() {
         }
         asked.push(u64::try_from(sim.now.since(before).as_millis()).expect("small"));
     }
-    assert_eq!((asked[0], asked.iter().max()), (25, Some(&100)), "{asked:?}");
-    assert_eq!(sim.events.iter().filter(|reason| *reason == "Unhealthy").count(), 1, "told once a period");
+    assert_eq!((asked[0], asked.iter().max()), (5, Some(&100)), "{asked:?}");
+    let told = |sim: &Sim| sim.events.iter().filter(|reason| *reason == "Unhealthy").count();
+    assert_eq!(told(&sim), 0, "that it is not there at once is no news");
+    sim.pass(5_000);
+    sim.probed("c", ProbeKind::Readiness, Err("refused".into()));
+    sim.pass(100);
+    sim.probed("c", ProbeKind::Readiness, Err("refused".into()));
+    assert_eq!(told(&sim), 1, "told once a period");
+    sim.take();
     sim.probed("c", ProbeKind::Readiness, Ok(()));
     assert!(sim.state.containers["c"].ready_passed);
     sim.pass(4_999);
@@ -487,6 +500,20 @@ fn what_runs_is_adopted_as_it_is_and_what_ended_meanwhile_is_seen() {
     assert!(matches!(sim.state.containers["a"].stage, Stage::Running { pid: 7, .. }));
     sim.tell(&[News::VolumesReady { refresh_at: None }]);
     assert_eq!(sim.take(), [start("b", 1)]);
+}
+
+#[test]
+fn a_pod_whose_link_is_gone_is_made_anew() {
+    let mut sim = Sim::new(one(json!({})));
+    sim.ready_sandbox();
+    sim.started("c");
+    sim.take();
+    let containers = [("c".to_owned(), (0, runtime::ContainerState::Running { pid: 7, started: sim.now }))];
+    let seen = runtime::PodState { shim_pid: Some(1), containers: containers.into() };
+    sim.tell(&[News::Adopted { runtime: Some(seen), messages: Default::default(), ip: None }]);
+    assert_eq!(sim.take(), [PodAction::PrepareVolumes, PodAction::AttachNetwork]);
+    sim.ready_sandbox();
+    assert_eq!(sim.take(), [PodAction::CreateSandbox { replace: true }, start("c", 1)]);
 }
 
 #[test]

@@ -205,20 +205,21 @@ fn sub_paths_are_made_and_never_leave_their_volume() {
     let base = world.config.home.join("volume");
     fs::create_dir_all(&base).expect("made");
     fs::set_permissions(&base, PermissionsExt::from_mode(0o777)).expect("set");
-    make_below(&base, "a/b/c").expect("made");
+    make_below(&base, "a/b/c", true).expect("made");
     assert_eq!(mode(&base.join("a/b")), 0o777, "as the volume itself");
-    make_below(&base, "a/b/c").expect("again");
+    make_below(&base, "a/b/c", true).expect("again");
     fs::write(base.join("file"), "x").expect("written");
-    make_below(&base, "file").expect("a file is fine");
+    make_below(&base, "file", true).expect("a file is fine");
     symlink("a/b", base.join("inner")).expect("linked");
-    make_below(&base, "inner/c").expect("a link that stays inside");
+    make_below(&base, "inner/c", true).expect("a link that stays inside");
+    assert!(make_below(&base, "none", false).is_err());
     // CVE-2017-1002101, CVE-2021-25741: links that a container planted.
     for target in ["/etc", "../..", "/proc/self/root"] {
         let link = base.join("evil");
         let _ = fs::remove_file(&link);
         symlink(target, &link).expect("linked");
-        assert!(make_below(&base, "evil").is_err(), "{target}");
-        assert!(make_below(&base, "evil/wharf-escaped").is_err(), "{target}");
+        assert!(make_below(&base, "evil", true).is_err(), "{target}");
+        assert!(make_below(&base, "evil/wharf-escaped", true).is_err(), "{target}");
         assert!(!Path::new("/etc/wharf-escaped").exists());
     }
 }

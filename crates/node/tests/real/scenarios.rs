@@ -26,7 +26,42 @@ async fn each(world: &mut World) {
         )*};
     }
     run!(serves_and_is_ready_soon, sees_its_volumes, restarts_with_its_reason, is_killed_for_its_memory, is_forwarded_to_and_logged);
-    run!(is_adopted, survives_its_shim, is_held_to_its_user, stops_in_order);
+    run!(is_adopted, survives_its_shim, is_held_to_its_user, stops_in_order, idles_cheaply, come_together);
+}
+
+/// Sleeps of the node's thread so far.
+fn sleeps() -> u64 {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("listed").flatten();
+    let status = tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok())
+        .filter(|status| status.starts_with("Name:\tnode\n"));
+    let count = |status: String| status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")?.trim().parse::<u64>().ok());
+    status.filter_map(count).sum()
+}
+
+async fn idles_cheaply(world: &mut World) {
+    let http = json!({"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}});
+    world.put("idle", spec("exec httpd -f -p 8080 -h /www", http));
+    world.until("ready", |world| world.is_ready("idle")).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let before = sleeps();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    println!("the node's thread woke {:.1} times a probe (one HTTP probe a second)", (sleeps() - before) as f64 / 5.0);
+    remove(world, "idle").await;
+}
+
+async fn come_together(world: &mut World) {
+    let tcp = json!({"readinessProbe": {"tcpSocket": {"port": 8080}}});
+    let begun = Instant::now();
+    for index in 0..10 {
+        world.put(&format!("many-{index}"), spec("exec httpd -f -p 8080 -h /www", tcp.clone()));
+    }
+    world.until("all ready", |world| (0..10).all(|index| world.is_ready(&format!("many-{index}")))).await;
+    println!("10 pods created at once, all ready: {:?}", begun.elapsed());
+    for index in 0..10 {
+        world.cluster.delete_pod(&format!("many-{index}"), 1);
+    }
+    world.until("all gone", |world| (0..10).all(|index| world.pod(&format!("many-{index}")).is_null())).await;
 }
 
 fn spec(script: &str, extra: Value) -> Value {
@@ -40,7 +75,7 @@ async fn remove(world: &World, name: &str) -> Duration {
     world.until("gone", |world| world.pod(name).is_null()).await
 }
 
-async fn serves_and_is_ready_soon(world: &World) {
+async fn serves_and_is_ready_soon(world: &mut World) {
     let http = json!({"readinessProbe": {"httpGet": {"path": "/", "port": "web"}}, "ports": [{"name": "web", "containerPort": 8080}]});
     let mut took = Vec::new();
     for round in 0..9 {
@@ -54,7 +89,7 @@ async fn serves_and_is_ready_soon(world: &World) {
     println!("created to ready with an HTTP probe, 9 pods: median {:?}, worst {:?} (unoptimised build)", took[4], took[8]);
 }
 
-async fn sees_its_volumes(world: &World) {
+async fn sees_its_volumes(world: &mut World) {
     let map = |value: &str| drop(world.cluster.put(CONFIG_MAP, json!({"metadata": {"namespace": "n", "name": "m"}, "data": {"k": value}})));
     map("one");
     world.cluster.put(SECRET, json!({"metadata": {"namespace": "n", "name": "s"}, "data": {"k": "c2VjcmV0"}}));
@@ -85,7 +120,7 @@ async fn sees_its_volumes(world: &World) {
     remove(world, "volumes").await;
 }
 
-async fn restarts_with_its_reason(world: &World) {
+async fn restarts_with_its_reason(world: &mut World) {
     world.put("crash", spec("echo last words >/dev/termination-log; exit 3", json!({})));
     world.until("back-off", |world| world.container("crash").text("state.waiting.reason") == "CrashLoopBackOff").await;
     let last = world.container("crash")["lastState"]["terminated"].clone();
@@ -104,7 +139,7 @@ async fn restarts_with_its_reason(world: &World) {
     remove(world, "absent").await;
 }
 
-async fn is_killed_for_its_memory(world: &World) {
+async fn is_killed_for_its_memory(world: &mut World) {
     let mut pod = spec("exec tail -c 200000000 /dev/zero", json!({"resources": {"limits": {"memory": "16Mi"}}}));
     pod["restartPolicy"] = json!("Never");
     world.put("oom", pod);
@@ -113,7 +148,7 @@ async fn is_killed_for_its_memory(world: &World) {
     remove(world, "oom").await;
 }
 
-async fn is_forwarded_to_and_logged(world: &World) {
+async fn is_forwarded_to_and_logged(world: &mut World) {
     world.put("forward", spec("echo one; echo two >&2; exec httpd -f -p 127.0.0.1:9000 -h /www", json!({})));
     world.until("ready", |world| world.is_ready("forward")).await;
     let begun = Instant::now();
@@ -152,7 +187,7 @@ async fn is_adopted(world: &mut World) {
     remove(world, "ends").await;
 }
 
-async fn survives_its_shim(world: &World) {
+async fn survives_its_shim(world: &mut World) {
     use runtime::Runtime;
     let uid = world.put("shim", spec("sleep 1000", json!({})));
     world.until("ready", |world| world.is_ready("shim")).await;
@@ -166,7 +201,7 @@ async fn survives_its_shim(world: &World) {
     remove(world, "shim").await;
 }
 
-async fn is_held_to_its_user(world: &World) {
+async fn is_held_to_its_user(world: &mut World) {
     world.put("root", spec("sleep 1000", json!({"securityContext": {"runAsNonRoot": true}})));
     world.until("refused", |world| world.container("root").text("state.waiting.reason") == "CreateContainerConfigError").await;
     assert!(world.container("root").text("state.waiting.message").starts_with("container has runAsNonRoot and image will run as root"));
@@ -184,7 +219,7 @@ async fn is_held_to_its_user(world: &World) {
     remove(world, "strict").await;
 }
 
-async fn stops_in_order(world: &World) {
+async fn stops_in_order(world: &mut World) {
     let hook = json!({"lifecycle": {"preStop": {"exec": {"command": ["/bin/sh", "-c", "echo hook >>/e/log"]}}},
         "volumeMounts": [{"name": "e", "mountPath": "/e"}]});
     let mut pod = spec("trap 'echo term >>/e/log; exit 0' TERM; while true; do sleep 0.05; done", hook);
