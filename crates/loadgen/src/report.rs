@@ -119,6 +119,8 @@ pub struct Report {
     pub cpu_seconds: f64,
     /// Set when nothing was measured.
     pub saturated: Option<Saturation>,
+    /// What a reader of the figures must know, in words.
+    pub notes: Vec<String>,
     /// Limits that were not kept, in words.
     pub broken: Vec<String>,
 }
@@ -144,20 +146,39 @@ impl Report {
         self.saturated = self.saturation();
     }
 
-    /// An open loop that is late by itself measures itself.
+    /// An open loop that is late by itself as a rule measures itself.
     fn saturation(&self) -> Option<Saturation> {
-        const PATIENCE_US: f64 = 5_000.0;
         let lateness = self.lateness?;
-        let late = lateness.p99_us > PATIENCE_US.max(self.service.p50_us);
-        late.then(|| Saturation {
+        let wanted = self.wanted_rate.unwrap_or_default();
+        (lateness.p50_us > LATE_US.max(self.service.p50_us)).then(|| Saturation {
             reason: format!(
-                "1 % of the requests were sent more than {:.1} ms late with a connection free: this machine is too busy for {:.0} requests a second; lower `--rate`, or run it elsewhere",
-                lateness.p99_us / 1000.0,
-                self.wanted_rate.unwrap_or_default()
+                "half of the requests were sent more than {:.1} ms late with a connection free: this machine is too busy for {wanted:.0} requests a second; lower `--rate`, or run it elsewhere",
+                lateness.p50_us / 1000.0
             ),
         })
     }
+
+    /// What a reader of the figures must know. `threads` is how many the generator had.
+    pub(crate) fn remark(&mut self, threads: usize) {
+        if let Some(lateness) = self.lateness.filter(|lateness| lateness.p99_us > LATE_US) {
+            self.notes.push(format!(
+                "1 % of the requests were sent more than {:.1} ms late by the generator itself; their latency includes that",
+                lateness.p99_us / 1000.0
+            ));
+        }
+        if self.waited > self.requests / 100 {
+            self.notes.push(format!("{} of {} requests were due while all connections were in use: a higher `-c` shows whether the service or the connections are the limit", self.waited, self.requests));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "there are few threads")]
+        let busy = self.cpu_seconds / (self.seconds * threads as f64).max(1e-9);
+        if busy > 0.9 {
+            self.notes.push("the generator used all of its processor time: the service may be faster than this".to_owned());
+        }
+    }
 }
+
+/// Lateness below this is no matter.
+const LATE_US: f64 = 5_000.0;
 
 #[cfg(test)]
 mod tests {
@@ -184,12 +205,13 @@ mod tests {
 
     #[test]
     fn own_lateness_is_told() {
-        let late = |p99_us| {
+        let late = |p50_us, p99_us| {
             let mut report = report();
-            report.lateness = Some(Percentiles { p99_us, ..Percentiles::default() });
+            report.lateness = Some(Percentiles { p50_us, p99_us, ..Percentiles::default() });
             report.judge(&Limits::default());
-            report.saturated.is_some()
+            report.remark(2);
+            (report.saturated.is_some(), report.notes.len())
         };
-        assert!(late(6_000.0) && !late(4_000.0));
+        assert_eq!([late(6_000.0, 9_000.0), late(4_000.0, 6_000.0), late(10.0, 100.0)], [(true, 1), (false, 1), (false, 0)]);
     }
 }

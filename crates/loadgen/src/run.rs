@@ -65,6 +65,7 @@ pub async fn run(config: Config, mut progress: impl FnMut(Progress) + Send) -> R
     report.concurrency = config.concurrency;
     report.wanted_rate = wanted;
     report.judge(&config.limits);
+    report.remark(crew.seen.len());
     Ok(report)
 }
 

@@ -5,6 +5,7 @@ pub mod dns;
 mod host;
 mod netlink;
 mod nft;
+mod ports;
 mod ranges;
 mod rules;
 mod ruleset;
@@ -13,6 +14,7 @@ mod translate;
 
 pub use config::{Block, Config};
 pub use host::HostNetwork;
+pub use ports::{PortHolder, port_holder};
 pub use rules::{Chain, Direction, Endpoint, Key, NetOp, Pass, plan};
 pub use topology::*;
 pub use translate::{DOMAIN, Objects, topology_of};

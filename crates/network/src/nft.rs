@@ -24,6 +24,7 @@ const NEW_RULE: u16 = 6;
 const GET_RULE: u16 = 7;
 const DELETE_RULE: u16 = 8;
 const NEW_SET: u16 = 9;
+const GET_SET: u16 = 10;
 const DELETE_SET: u16 = 11;
 const NEW_ELEMENTS: u16 = 12;
 const GET_ELEMENTS: u16 = 13;
@@ -366,6 +367,21 @@ pub(crate) fn keys(socket: &mut Socket, table: &str, set: &str) -> io::Result<Op
     let lists = answers.iter().filter_map(|answer| netlink::attribute(answer.get(4..)?, 3));
     let elements = lists.flat_map(netlink::attributes).map(|(_, element)| element);
     Ok(Some(elements.filter_map(|element| netlink::attribute(netlink::attribute(element, 1)?, 1)).map(<[u8]>::to_vec).collect()))
+}
+
+/// Names of the tables that have a set of this name.
+///
+/// # Errors
+/// What the kernel said.
+pub(crate) fn tables_with(socket: &mut Socket, set: &str) -> io::Result<Vec<String>> {
+    let text = |value: &[u8]| Some(String::from_utf8_lossy(value.strip_suffix(&[0])?).into_owned());
+    let found = socket.list(query(GET_SET, DUMP))?;
+    let table = |answer: &Vec<u8>| -> Option<String> {
+        let attributes = answer.get(4..)?;
+        let name = netlink::attribute(attributes, 2).and_then(text)?;
+        (name == set).then(|| netlink::attribute(attributes, 1).and_then(text))?
+    };
+    Ok(found.iter().filter_map(table).collect())
 }
 
 /// Whether a chain is there.

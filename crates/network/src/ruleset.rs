@@ -1,6 +1,7 @@
 //! The fixed frame of our rules, and how a plan becomes messages in it.
 
 use crate::config::Config;
+use crate::netlink::Socket;
 use crate::nft::expression::{Compare, Expressions, SetRef, Side};
 use crate::nft::{self, Batch, Data, GOTO, Hook, JUMP, Set, flags};
 use crate::rules::{Chain, Direction, Endpoint, Key, NetOp, Pass};
@@ -11,6 +12,9 @@ use std::net::Ipv4Addr;
 pub(crate) const VERSION: u32 = 1;
 /// The set that holds a mark of what is in effect, changed in the same step as the rules.
 pub(crate) const MARK: &str = "mark";
+
+/// A set that is there where forwarding was off before the first of us came: the last to leave puts it back.
+const FORWARDING_WAS_OFF: &str = "forwarding-was-off";
 
 const SERVICES: &str = "services";
 const NODE_PORTS: &str = "node-ports";
@@ -51,6 +55,19 @@ pub(crate) fn replace_all(batch: &mut Batch<'_>, config: &Config) {
     for (chain, rule) in frame(config) {
         batch.add_rule(chain, rule);
     }
+}
+
+/// Leaves word that forwarding was off; said twice is said once.
+pub(crate) fn note_forwarding(batch: &mut Batch<'_>) {
+    batch.add_set(&Set { name: FORWARDING_WAS_OFF, flags: 0, key: nft::ADDRESS, value: None, timeout_ms: 0 });
+}
+
+/// Whether another network of ours on this machine relies on forwarding, and knows that it was off.
+///
+/// # Errors
+/// What the kernel said.
+pub(crate) fn others_forward(socket: &mut Socket, config: &Config) -> std::io::Result<bool> {
+    Ok(nft::tables_with(socket, FORWARDING_WAS_OFF)?.iter().any(|table| *table != config.table))
 }
 
 fn frame_sets(batch: &mut Batch<'_>) {

@@ -53,6 +53,7 @@ impl State {
         state.adopt_links(config)?;
         state.prepare_host(config)?;
         state.adopt_rules(config)?;
+        state.forward(config)?;
         state.open_docker(config)?;
         Ok(state)
     }
@@ -70,16 +71,26 @@ impl State {
     }
 
     fn prepare_host(&mut self, config: &Config) -> Result<(), NetworkError> {
-        let doing = "prepare the machine's network";
-        let forwarding = settings::get(FORWARDING).map_err(|error| failed(doing, &error))?;
-        if forwarding == "0" {
-            // Where it was changed behind our back, the value of the first time is the one to put back.
-            self.host.settings.entry(FORWARDING.to_owned()).or_insert(forwarding);
-        }
         self.host.node_link = true;
         self.host.table = true;
         journal::write(&journal::host_file(config), &self.host)?;
-        settings::set(FORWARDING, "1").and_then(|()| links::make_node(config)).map_err(|error| failed(doing, &error))
+        links::make_node(config).map_err(|error| failed("prepare the machine's network", &error))
+    }
+
+    /// Others on this machine switch forwarding too, on and off: asked at every link.
+    fn forward(&mut self, config: &Config) -> Result<(), NetworkError> {
+        let error = |error| failed("let the machine forward packets", &error);
+        let off = settings::get(FORWARDING).map_err(error)? == "0";
+        let recorded = self.host.settings.contains_key(FORWARDING);
+        // Where it is on for another network of ours, it was off before: the last to leave puts it back.
+        if !recorded && (off || ruleset::others_forward(&mut self.socket, config).map_err(error)?) {
+            self.host.settings.insert(FORWARDING.to_owned(), "0".to_owned());
+            journal::write(&journal::host_file(config), &self.host)?;
+            let mut batch = Batch::new(&config.table);
+            ruleset::note_forwarding(&mut batch);
+            batch.commit(&mut self.socket).map_err(|refused| error(refused.error))?;
+        }
+        if off { settings::set(FORWARDING, "1").map_err(error) } else { Ok(()) }
     }
 
     fn adopt_rules(&mut self, config: &Config) -> Result<(), NetworkError> {
@@ -105,6 +116,7 @@ impl State {
 
     /// Gives a pod its address, and writes down that its link is about to be made.
     pub fn reserve(&mut self, config: &Config, pod: &str) -> Result<Reserved, NetworkError> {
+        self.forward(config)?;
         self.open_docker(config)?;
         if let Some(record) = self.links.get(pod) {
             let link = (record.whole && links::exists(config, record)).then(|| link_of(config, record));
@@ -202,7 +214,8 @@ impl State {
         batch.delete_table();
         batch.commit(&mut self.socket).map_err(|refused| failed(doing, &refused.error))?;
         links::remove_node(config).map_err(|error| failed(doing, &error))?;
-        for (name, value) in &self.host.settings {
+        let others = ruleset::others_forward(&mut self.socket, config).map_err(|error| failed(doing, &error))?;
+        for (name, value) in self.host.settings.iter().filter(|(name, _)| *name != FORWARDING || !others) {
             settings::set(name, value).map_err(|error| failed(doing, &error))?;
         }
         for file in [journal::host_file(config), journal::rules_file(config), journal::names_file(config)] {
@@ -260,6 +273,9 @@ impl State {
         let mut batch = Batch::new(&config.table);
         if all {
             ruleset::replace_all(&mut batch, config);
+            if self.host.settings.contains_key(FORWARDING) {
+                ruleset::note_forwarding(&mut batch);
+            }
         } else {
             batch.flush_elements(MARK);
         }

@@ -88,6 +88,36 @@ fn a_pod_cannot_send_from_another_address_nor_reach_the_machines_loopback() {
 }
 
 #[test]
+fn two_networks_share_a_machine_and_the_last_puts_forwarding_back() {
+    in_world(|world| async move {
+        let second = network::Config {
+            table: "wharf-second".to_owned(),
+            link_prefix: "whs".to_owned(),
+            node_link: "wharfs0".to_owned(),
+            pods: ([10, 41, 0, 0].into(), 16),
+            services: ([10, 40, 0, 0].into(), 16),
+            node: [10, 41, 0, 1].into(),
+            dns: [10, 40, 0, 10].into(),
+            ..network::Config::new(world.config.home.join("second"))
+        };
+        let forwarding = || std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").expect("read");
+        let (a, b) = (world.network.attach("a").await.expect("a"), world.network.attach("b").await.expect("b"));
+        serve(&b, 8080, "b");
+        let other = HostNetwork::open(second).expect("opened beside");
+        let c = other.attach("c").await.expect("c");
+        serve(&c, 8080, "c");
+        assert_eq!(ask_from(&c, (b.address, 8080)), Err(std::io::ErrorKind::TimedOut), "networks are apart");
+        other.teardown().await.expect("undone");
+        assert_eq!(forwarding(), "1\n");
+        assert_eq!(ask_from(&a, (b.address, 8080)).expect("still forwarded").0, "b");
+        // Switched off behind our back, it is on again with the next link.
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").expect("written");
+        world.network.attach("d").await.expect("d");
+        assert_eq!(forwarding(), "1\n");
+    });
+}
+
+#[test]
 fn attaching_is_quick() {
     in_world(|world| async move {
         let mut times = Vec::new();

@@ -89,6 +89,13 @@ fn what_is_open_outlives_a_new_policy() {
     });
 }
 
+/// A link sends only a moment after both ends are up.
+fn await_up(link: &str) {
+    while !command("ip", &["link", "show", link]).is_some_and(|text| text.contains("state UP")) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 /// Joins a namespace to the machine that plays the network beyond it.
 fn outside(world: &World) -> Option<PodLink> {
     let netns = world.config.home.join("outside");
@@ -103,12 +110,11 @@ fn outside(world: &World) -> Option<PodLink> {
         command("ip", &["address", "add", "192.0.2.2/24", "dev", "lan1"]);
         command("ip", &["link", "set", "lan1", "up"]);
         command("ip", &["route", "add", "10.0.0.0/8", "via", "192.0.2.1"]);
-        while !command("ip", &["link", "show", "lan1"]).is_some_and(|link| link.contains("state UP")) {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        await_up("lan1");
         Ok(())
     })
     .expect("set up");
+    await_up("lan0");
     Some(link)
 }
 

@@ -42,6 +42,8 @@ pub fn in_machine<T: Send + 'static>(work: impl FnOnce(PathBuf) -> T + Send + 's
             return None;
         }
         command("ip", &["link", "set", "lo", "up"])?;
+        // A new namespace begins with what the real machine has, and others change that meanwhile.
+        std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").expect("written");
         Some(work(home))
     });
     match thread.join() {
