@@ -33,10 +33,10 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
     }
     below(root, "environments", reader, |_, environment, reader| {
         let registry = environment.get("registry");
-        if let Some((node, text)) = registry.and_then(|node| node.as_text().map(|text| (node, text))) {
-            if text.contains("://") || text.ends_with('/') || text.is_empty() {
-                reader.wrong(rule::VALUE, &node.origin, format!("`{text}` is no registry"), "write it like `registry.example.com/team`");
-            }
+        if let Some((node, text)) = registry.and_then(|node| node.as_text().map(|text| (node, text)))
+            && (text.contains("://") || text.ends_with('/') || text.is_empty())
+        {
+            reader.wrong(rule::VALUE, &node.origin, format!("`{text}` is no registry"), "write it like `registry.example.com/team`");
         }
     });
 }
@@ -48,12 +48,12 @@ fn below(root: &Node, field: &str, reader: &mut Reader, look: impl Fn(&super::no
 }
 
 fn name(node: Option<&Node>, field: &str, valid: fn(&str) -> bool, expected: &str, reader: &mut Reader) {
-    if let Some((node, text)) = node.and_then(|node| node.as_text().map(|text| (node, text))) {
-        if !valid(text) {
-            reader.below(field, |reader| {
-                reader.wrong(rule::VALUE, &node.origin, format!("`{text}` cannot be the {field}"), format!("it is {expected}"))
-            });
-        }
+    if let Some((node, text)) = node.and_then(|node| node.as_text().map(|text| (node, text)))
+        && !valid(text)
+    {
+        reader.below(field, |reader| {
+            reader.wrong(rule::VALUE, &node.origin, format!("`{text}` cannot be the {field}"), format!("it is {expected}"))
+        });
     }
 }
 
@@ -74,10 +74,10 @@ fn request(root: &Node, item: &Node, reader: &mut Reader) {
         [] => reader.wrong(rule::MISSING, &item.origin, "nothing is requested here", "name the target: `get: WORKLOAD/PATH`"),
         [_, second, ..] => reader.wrong(rule::VALUE, &second.origin, "a second request stands here", "make an entry of its own for it"),
     }
-    if let Some((node, status)) = item.get("status").and_then(|node| Some((node, node.as_text()?.parse::<u16>().ok()?))) {
-        if !(100..=599).contains(&status) {
-            reader.wrong(rule::VALUE, &node.origin, format!("`{status}` is no status of HTTP"), "it lies between 100 and 599");
-        }
+    if let Some((node, status)) = item.get("status").and_then(|node| Some((node, node.as_text()?.parse::<u16>().ok()?)))
+        && !(100..=599).contains(&status)
+    {
+        reader.wrong(rule::VALUE, &node.origin, format!("`{status}` is no status of HTTP"), "it lies between 100 and 599");
     }
     if let Some(node) = item.get("concurrency").filter(|node| node.as_text() == Some("0")) {
         reader.wrong(rule::VALUE, &node.origin, "no connection at all makes no load", "");
