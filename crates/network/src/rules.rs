@@ -93,7 +93,7 @@ pub fn plan(want: &Topology, seen: &Topology) -> Vec<NetOp> {
     difference(&Rules::of(want), &Rules::of(seen))
 }
 
-fn difference(want: &Rules, seen: &Rules) -> Vec<NetOp> {
+pub(crate) fn difference(want: &Rules, seen: &Rules) -> Vec<NetOp> {
     let mut ops = Vec::new();
     let new = |name: &&String, old: &BTreeMap<String, Chain>| !old.contains_key(*name);
     let clients = |name: &&String, old: &BTreeMap<String, u32>| !old.contains_key(*name);
@@ -116,7 +116,7 @@ fn difference(want: &Rules, seen: &Rules) -> Vec<NetOp> {
 }
 
 impl Rules {
-    fn of(topology: &Topology) -> Self {
+    pub(crate) fn of(topology: &Topology) -> Self {
         let mut rules = Self::default();
         for service in topology.services.values() {
             service.ports.iter().for_each(|port| rules.port(service, port));

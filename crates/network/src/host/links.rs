@@ -5,8 +5,9 @@
 
 use super::journal::LinkRecord;
 use super::{failed, settings};
-use crate::config::Config;
-use crate::netlink::{ACK, CREATE, EXCLUSIVE, Message, Refused, Socket};
+use crate::config::{Block, Config};
+use crate::netlink::{self, ACK, CREATE, EXCLUSIVE, Message, Refused, Socket, attribute};
+use crate::ranges::of_block;
 use crate::topology::NetworkError;
 use rtnetlink::packet_core::NetlinkSerializable;
 use rtnetlink::packet_route::AddressFamily;
@@ -136,6 +137,36 @@ fn settled() -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::TimedOut, "the pod's link does not come up"))
 }
 
+/// Refuses blocks of addresses that the machine already has a way into, as another cluster on it would have: ours would cut it.
+///
+/// # Errors
+/// Which way; what the kernel said.
+pub(crate) fn check_free(config: &Config) -> io::Result<()> {
+    const GET_ROUTE: u16 = 26;
+    const LOCAL_TABLE: u8 = 255;
+    let mut header = [0; 12];
+    header[0] = 2;
+    for route in Socket::route()?.list(Message::new(GET_ROUTE, netlink::DUMP, &header))? {
+        let (Some(&length), Some(&table), Some(attributes)) = (route.get(1), route.get(4), route.get(12..)) else { continue };
+        let Some(to) = attribute(attributes, 1).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()) else { continue };
+        let inside = |block: &Block| length >= block.1 && of_block((to.into(), block.1)).0 == of_block(*block).0;
+        if table == LOCAL_TABLE || ![config.pods, config.services].iter().any(inside) {
+            continue;
+        }
+        let index = attribute(attributes, 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_ne_bytes);
+        let link = index.and_then(|index| name_of(index).ok()).unwrap_or_default();
+        // What is left of a network of the same name is taken over.
+        if !link.is_empty() && link != config.node_link && !link.starts_with(&config.link_prefix) {
+            let way = format!("{}/{length} by link `{link}`", Ipv4Addr::from(to));
+            return Err(io::Error::new(
+                io::ErrorKind::AddrInUse,
+                format!("this machine already reaches {way}: stop what uses it (another cluster?)"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Makes the node's link with its addresses, and the ways to what has no link; what is there already stays.
 ///
 /// # Errors
@@ -193,6 +224,16 @@ fn delete(link: &str) -> io::Result<()> {
         Err(_) if index_of(link).is_err() => Ok(()),
         result => result,
     }
+}
+
+fn name_of(index: u32) -> io::Result<String> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    Ok(rustix::net::netdevice::index_to_name(&socket, index)?)
 }
 
 fn index_of(link: &str) -> io::Result<u32> {

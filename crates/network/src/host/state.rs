@@ -5,7 +5,7 @@ use super::{conntrack, docker, failed, links, settings};
 use crate::config::Config;
 use crate::netlink::{Refused, Socket};
 use crate::nft::{self, Batch, Data};
-use crate::rules::{self, NetOp};
+use crate::rules::{NetOp, Rules, difference};
 use crate::ruleset::{self, MARK, VERSION};
 use crate::topology::{Names, NetworkError, PodLink, Topology};
 use sha2::{Digest, Sha256};
@@ -20,8 +20,8 @@ pub(crate) struct State {
     socket: Socket,
     host: HostRecord,
     rules: RulesRecord,
-    /// What the kernel's rules were made from.
-    seen: Topology,
+    /// What is in the kernel.
+    seen: Rules,
     names: Option<Names>,
     links: BTreeMap<String, LinkRecord>,
     cursor: Ipv4Addr,
@@ -45,7 +45,7 @@ impl State {
             socket,
             host: journal::read(&journal::host_file(config))?.unwrap_or_default(),
             rules: journal::read(&journal::rules_file(config))?.unwrap_or_default(),
-            seen: Topology::default(),
+            seen: Rules::default(),
             names: journal::read(&journal::names_file(config))?,
             links: BTreeMap::new(),
             cursor: journal::read(&journal::cursor_file(config))?.unwrap_or(config.node),
@@ -71,6 +71,9 @@ impl State {
     }
 
     fn prepare_host(&mut self, config: &Config) -> Result<(), NetworkError> {
+        if !self.host.node_link {
+            links::check_free(config).map_err(|error| failed("choose the addresses of pods and services", &error))?;
+        }
         self.host.node_link = true;
         self.host.table = true;
         journal::write(&journal::host_file(config), &self.host)?;
@@ -97,7 +100,7 @@ impl State {
         let found = nft::keys(&mut self.socket, &config.table, MARK).map_err(|error| failed("read the rules", &error))?;
         let effective = self.effective(config);
         if !self.rules.nonce.is_empty() && found == Some(vec![mark(config, &self.rules.nonce)]) {
-            self.seen = effective;
+            self.seen = Rules::of(&effective);
             return Ok(());
         }
         self.turn(config, effective)
@@ -223,7 +226,7 @@ impl State {
         }
         self.host = HostRecord::default();
         self.rules = RulesRecord::default();
-        self.seen = Topology::default();
+        self.seen = Rules::default();
         self.names = None;
         Ok(())
     }
@@ -246,7 +249,8 @@ impl State {
 
     /// Brings the kernel from `seen` to `want`: what has changed, or everything where that is refused or not known.
     fn turn(&mut self, config: &Config, want: Topology) -> Result<(), NetworkError> {
-        let ops = rules::plan(&want, &self.seen);
+        let want = Rules::of(&want);
+        let ops = difference(&want, &self.seen);
         let known = !self.rules.nonce.is_empty();
         if known && ops.is_empty() {
             // The kernel is as it should be, but a new process must know what it was asked for.
@@ -257,7 +261,7 @@ impl State {
         let committed = if known && self.commit(config, &ops, false).is_ok() {
             Ok(())
         } else {
-            self.commit(config, &rules::plan(&want, &Topology::default()), true)
+            self.commit(config, &difference(&want, &Rules::default()), true)
         };
         if let Err(refused) = committed {
             self.rules.nonce = old;

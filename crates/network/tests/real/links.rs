@@ -118,6 +118,16 @@ fn two_networks_share_a_machine_and_the_last_puts_forwarding_back() {
 }
 
 #[test]
+fn addresses_that_the_machine_uses_already_are_not_taken_from_it() {
+    in_world(|world| async move {
+        let mut other = network::Config::new(world.config.home.join("other"));
+        (other.table, other.link_prefix, other.node_link) = ("wharf-other".to_owned(), "who".to_owned(), "wharfo0".to_owned());
+        let refused = HostNetwork::open(other).expect_err("the first has them").to_string();
+        assert!(refused.contains("10.4") && refused.contains("`wharf0`"), "{refused}");
+    });
+}
+
+#[test]
 fn attaching_is_quick() {
     in_world(|world| async move {
         let mut times = Vec::new();
