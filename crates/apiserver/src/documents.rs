@@ -3,9 +3,9 @@
 use crate::core::Core;
 use crate::request::Query;
 use crate::respond::{self, Answer};
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 use k8s::discovery::{self, AGGREGATED_MEDIA_TYPE, Root};
-use k8s::{ApiError, KINDS, Value};
+use k8s::{ApiError, KINDS, Value, openapi};
 use serde_json::json;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -33,6 +33,11 @@ pub fn answer<B>(core: &Arc<Core>, request: &Request<B>, path: &str, query: &Que
         ["api", version] => discovery::api_resource_list("", version).map(|list| respond::json_value(200, &list)),
         ["apis", group] => discovery::api_group(group).map(|group| respond::json_value(200, &group)),
         ["apis", group, version] => discovery::api_resource_list(group, version).map(|list| respond::json_value(200, &list)),
+        ["openapi", "v2"] => Some(openapi_v2(accept)?),
+        ["openapi", "v3"] => Some(respond::json_value(200, openapi::v3_index())),
+        ["openapi", "v3", name @ ..] => {
+            openapi::v3_document(&name.join("/")).map(|document| lasting(respond::json_value(200, &document), query))
+        }
         [".well-known", "openid-configuration"] => Some(respond::json_value(200, &openid())),
         ["openid", "v1", "jwks"] => Some(respond::json_value(200, &keys(core))),
         _ => None,
@@ -54,6 +59,27 @@ fn discovered(accept: &str, root: Root, plain: impl FnOnce() -> Value) -> Answer
         return respond::typed(200, AGGREGATED_MEDIA_TYPE, discovery::aggregated(root).to_string());
     }
     respond::json_value(200, &plain())
+}
+
+/// JSON only; clients that take nothing but protobuf fall back to what they know, or to v3.
+fn openapi_v2(accept: &str) -> Result<Answer, ApiError> {
+    let json = accept.is_empty() || accept.contains("application/json") || accept.contains("*/*");
+    if json {
+        Ok(respond::json_value(200, &openapi::v2_document()))
+    } else {
+        Err(ApiError::new(406, "NotAcceptable", "only application/json is served"))
+    }
+}
+
+/// A document whose address names its content never changes. Source: kube-openapi `pkg/handler3`.
+fn lasting(mut answer: Answer, query: &Query) -> Answer {
+    if !query.get("hash").is_empty() {
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, immutable, max-age=31536000"));
+        if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", query.get("hash"))) {
+            answer.headers_mut().insert(header::ETAG, tag);
+        }
+    }
+    answer
 }
 
 fn version() -> Value {

@@ -185,7 +185,7 @@ impl Exchange<'_> {
         Ok(respond::json_bytes(200, body))
     }
 
-    async fn write(&mut self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
+    async fn write(&self, verb: Verb, request: Request<Incoming>) -> Result<Answer, ApiError> {
         let shape = self.shape(request.headers())?;
         let agent = header_text(request.headers(), header::USER_AGENT).to_owned();
         let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
@@ -196,25 +196,26 @@ impl Exchange<'_> {
         let body = body(request).await?;
         let mut call = self.call();
         call.options = options;
-        let written = match verb {
-            Verb::Patch => {
-                let how = PatchKind::of(&content_type)?;
-                let patch = patch_value(&body, how)?;
-                call.patch(how, &self.stored(patch)).await?
-            }
-            _ => {
-                let given = match given(&content_type, body)? {
-                    given if convert::is_plain(self.kind) => given,
-                    given => Given::Value(self.stored(value_of(given)?)),
-                };
-                if verb == Verb::Create { call.create(given).await? } else { call.update(given).await? }
-            }
+        let written = self.write_body(&mut call, verb, &content_type, body).await;
+        // What a body is warned of is told with a refusal too.
+        let mut answer = match written {
+            Ok(written) => self.written(if written.created { 201 } else { 200 }, &shape, written),
+            Err(error) => respond::refusal(&error),
         };
-        let warnings = std::mem::take(&mut call.warnings);
-        let code = if written.created { 201 } else { 200 };
-        let mut answer = self.written(code, &shape, written);
-        respond::add_warnings(answer.headers_mut(), &warnings);
+        respond::add_warnings(answer.headers_mut(), &call.warnings);
         Ok(answer)
+    }
+
+    async fn write_body(&self, call: &mut Call<'_>, verb: Verb, content_type: &str, body: Bytes) -> Result<Written, ApiError> {
+        if verb == Verb::Patch {
+            let how = PatchKind::of(content_type)?;
+            return call.patch(how, &self.stored(patch_value(&body, how)?)).await;
+        }
+        let given = match given(content_type, body)? {
+            given if convert::is_plain(self.kind) => given,
+            given => Given::Value(self.stored(value_of(given)?)),
+        };
+        if verb == Verb::Create { call.create(given).await } else { call.update(given).await }
     }
 
     fn stored(&self, value: Value) -> Value {

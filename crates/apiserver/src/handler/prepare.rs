@@ -65,6 +65,39 @@ pub fn create(kind: &'static Kind, namespace: &str, object: &mut Value, now: Tim
     Ok(())
 }
 
+/// Completes a new object once everything else is filled in.
+pub fn finish(kind: &'static Kind, object: &mut Value) {
+    if kind == POD {
+        let class = quality_of_service(object);
+        object.set("status.qosClass", class);
+    }
+}
+
+/// Source: the page "Pod Quality of Service Classes" of the Kubernetes documentation.
+fn quality_of_service(pod: &Value) -> &'static str {
+    let (mut any, mut all) = (false, true);
+    for container in pod.items("spec.containers").iter().chain(pod.items("spec.initContainers")) {
+        for resource in ["cpu", "memory"] {
+            let amount = |side: &str| {
+                let text = container
+                    .at("resources")
+                    .and_then(|resources| resources.at(side))
+                    .and_then(|amounts| amounts.member(resource))
+                    .and_then(Value::as_str);
+                text.and_then(k8s::quantity::parse_milli).filter(|milli| *milli > 0)
+            };
+            let (request, limit) = (amount("requests"), amount("limits"));
+            any |= request.is_some() || limit.is_some();
+            all &= limit.is_some() && request.is_none_or(|request| Some(request) == limit);
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}
+
 /// Which part of an object a write is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {

@@ -62,7 +62,9 @@ impl Call<'_> {
         let (more, warnings) = (std::mem::take(&mut review.more), std::mem::take(&mut review.warnings));
         self.warnings.extend(warnings);
         (kind.default)(object);
+        prepare::finish(kind, object);
         self.validate(object, None)?;
+        self.support(object)?;
         if !tracked {
             apply::track_update(kind.schema, None, object, &self.manager(&["status"]));
         }
@@ -144,6 +146,9 @@ impl Call<'_> {
         self.warnings.extend(warnings);
         (kind.default)(&mut new);
         self.validate(&new, Some(old))?;
+        if part == Part::Main {
+            self.support(&new)?;
+        }
         prepare::count(kind, old, &mut new);
         if !tracked {
             let ignored: &[&str] = match part {
@@ -222,6 +227,19 @@ impl Call<'_> {
         let told = fields::judge(self.options.validation, problems);
         self.warnings.extend(told.map_err(|error| fields::refusal(&kind.api_version(), kind.kind, &error))?);
         Ok(value)
+    }
+
+    fn support(&mut self, object: &Value) -> Result<(), ApiError> {
+        let told = k8s::support::check(self.target.kind, object);
+        if !told.refused.is_empty() {
+            return Err(ApiError::invalid(self.target.kind, object.name(), told.refused));
+        }
+        for warning in told.warnings {
+            if !self.warnings.contains(&warning) {
+                self.warnings.push(warning);
+            }
+        }
+        Ok(())
     }
 
     fn validate(&self, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {

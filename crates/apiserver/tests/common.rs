@@ -1,0 +1,174 @@
+//! A server in a folder of its own, a node made of the host's processes, and kubectl.
+#![allow(dead_code, clippy::print_stdout, clippy::mod_module_files)]
+
+use apiserver::{Config, Duplex, LogOptions, NodeProxy, Server};
+use async_trait::async_trait;
+use base::SystemClock;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use k8s::{ApiError, Fields, Value};
+use runtime::{ExecSpec, RuntimeError, Streams};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+use tokio::sync::{mpsc, oneshot};
+
+/// Runs what is asked for on the host itself.
+pub struct HostNode;
+
+#[async_trait]
+impl NodeProxy for HostNode {
+    async fn logs(&self, pod: &Value, options: LogOptions) -> Result<BoxStream<'static, Bytes>, ApiError> {
+        let told = format!("{}/{} tail={:?} previous={}\n", pod.name(), options.container, options.tail_lines, options.previous);
+        let first = stream::iter([Bytes::from(told)]);
+        if !options.follow {
+            return Ok(first.boxed());
+        }
+        let later = stream::once(async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Bytes::from_static(b"later\n")
+        });
+        Ok(first.chain(later).boxed())
+    }
+
+    async fn exec(&self, _: &Value, container: &str, spec: ExecSpec) -> Result<Streams, ApiError> {
+        let (program, args) = spec.args.split_first().expect("checked before");
+        let mut child = Command::new(program)
+            .args(args)
+            .env("CONTAINER", container)
+            .stdin(if spec.stdin { Stdio::piped() } else { Stdio::null() })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let (ended, exit) = oneshot::channel();
+        let (resize, mut sizes) = mpsc::unbounded_channel();
+        let stdin = child.stdin.take().map(|stdin| Box::new(stdin) as _);
+        let stdout = Box::new(child.stdout.take().expect("piped"));
+        let stderr = child.stderr.take().map(|stderr| Box::new(stderr) as _);
+        tokio::spawn(async move { while sizes.recv().await.is_some() {} });
+        tokio::spawn(async move {
+            let code = child.wait().await.map(|status| status.code().unwrap_or(-1));
+            let _ = ended.send(code.map_err(|error| RuntimeError::NotRunning(error.to_string())));
+        });
+        Ok(Streams { stdin, stdout, stderr, resize: Some(resize), exit })
+    }
+
+    async fn attach(&self, pod: &Value, container: &str) -> Result<Streams, ApiError> {
+        let args = ["sh", "-c", "echo attached; cat"].map(str::to_owned).to_vec();
+        self.exec(pod, container, ExecSpec { args, stdin: true, ..ExecSpec::default() }).await
+    }
+
+    async fn port_forward(&self, _: &Value, port: u16) -> Result<Box<dyn Duplex>, ApiError> {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| ApiError::internal(error.to_string()))?;
+        Ok(Box::new(stream))
+    }
+}
+
+/// A server that is stopped, and its folder removed, at the end of its test.
+pub struct World {
+    pub home: PathBuf,
+    pub server: Option<Server>,
+}
+
+impl World {
+    pub async fn start() -> Self {
+        let home = std::env::temp_dir().join(format!("wharf-api-{}", base::ids::suffix(8)));
+        std::fs::create_dir_all(&home).expect("made");
+        let mut world = Self { home, server: None };
+        world.open().await;
+        world
+    }
+
+    pub async fn open(&mut self) {
+        let config = Config {
+            home: self.home.join("engine"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            addresses: Vec::new(),
+            clock: Arc::new(SystemClock),
+            node: Arc::new(HostNode),
+            limits: net::Limits::default(),
+        };
+        let server = Server::start(config).await.expect("starts");
+        std::fs::write(self.kubeconfig(), server.kubeconfig().expect("a certificate")).expect("written");
+        self.server = Some(server);
+    }
+
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("runs")
+    }
+
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.home.join("kubeconfig")
+    }
+
+    pub fn file(&self, name: &str, content: &str) -> String {
+        let path = self.home.join(name);
+        std::fs::write(&path, content).expect("written");
+        path.display().to_string()
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("kubectl");
+        command.args(args).env("KUBECONFIG", self.kubeconfig()).env("HOME", &self.home).env("KUBECACHEDIR", self.home.join("cache"));
+        command.kill_on_drop(true);
+        command
+    }
+
+    /// Runs kubectl: whether it went well, and what it said on both outputs.
+    pub async fn try_kubectl(&self, args: &[&str], stdin: &str) -> (bool, String) {
+        let mut command = self.command(args);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("kubectl runs");
+        let mut pipe = child.stdin.take().expect("piped");
+        pipe.write_all(stdin.as_bytes()).await.expect("written");
+        drop(pipe);
+        let ended = tokio::time::timeout(Duration::from_secs(30), child.wait_with_output()).await;
+        let output = ended.unwrap_or_else(|_| panic!("kubectl {args:?} does not end")).expect("ends");
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .lines()
+                .filter(|line| !line.contains("version difference"))
+                .map(|line| format!("{line}\n"))
+                .collect::<String>()
+        };
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+    }
+
+    /// Runs kubectl, which must go well, and gives what it said.
+    pub async fn kubectl(&self, line: &str) -> String {
+        self.kubectl_in(&line.split_whitespace().collect::<Vec<_>>(), "").await
+    }
+
+    pub async fn kubectl_in(&self, args: &[&str], stdin: &str) -> String {
+        let (good, told) = self.try_kubectl(args, stdin).await;
+        assert!(good, "kubectl {args:?}: {told}");
+        told
+    }
+
+    /// Runs kubectl, which must not go well.
+    pub async fn refused(&self, line: &str) -> String {
+        let (good, told) = self.try_kubectl(&line.split_whitespace().collect::<Vec<_>>(), "").await;
+        assert!(!good, "kubectl {line}: {told}");
+        told
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.home);
+    }
+}
+
+/// Whether kubectl is there; says what is missing.
+pub fn has_kubectl() -> bool {
+    let found = Path::new("/usr/bin/kubectl").exists()
+        || std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("kubectl").exists()));
+    if !found {
+        println!("skipped: kubectl");
+    }
+    found
+}
