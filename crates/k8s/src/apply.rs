@@ -115,18 +115,20 @@ pub fn apply(
         return Err(ApplyError::Invalid("the object to apply is no map".to_owned()));
     }
     let invalid = |why: String| ApplyError::Invalid(format!("failed to create typed patch object: {why}"));
-    let mut wanted = walk::fields_of(shape, intent, "").map_err(invalid)?;
-    untrack(&mut wanted, manager.ignored);
     let intent = without_ignored(intent, manager.ignored);
+    let named = walk::fields_of(shape, &intent, "").map_err(invalid)?;
     let mut entries = live.map(managers::read).unwrap_or_default();
     adopt_untracked(shape, live, &mut entries, manager);
     let last = entries.iter().position(|entry| entry.is_of(manager)).map(|at| entries.remove(at));
     let merged = walk::merge(shape, live, &intent).map_err(invalid)?;
     let mut made = match &last {
-        Some(last) => pruned(shape, merged, &last.set, &wanted, &entries),
+        Some(last) => pruned(shape, merged, &last.set, &named, &entries),
         None => merged,
     };
     let changed = settle_others(shape, live, &made, &mut entries, force)?;
+    walk::drop_nulls(&mut made);
+    let mut wanted = named;
+    untrack(&mut wanted, manager.ignored);
     let mut entry = Entry::new(manager, wanted);
     if let Some(last) = last.filter(|last| !changed && last.set == entry.set && last.api_version == entry.api_version) {
         entry.time = last.time;
@@ -255,13 +257,7 @@ fn pruned(shape: Shape, merged: Value, last: &FieldSet, wanted: &FieldSet, other
     if gone.is_empty() {
         return merged;
     }
-    let mut made = walk::remove(shape, &merged, &gone).unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    for name in ["apiVersion", "kind"] {
-        if let Some(text) = merged.get(name) {
-            made.set(name, text.clone());
-        }
-    }
-    made
+    walk::remove(shape, &merged, &gone)
 }
 
 // Takes changed fields from the other managers, or says whose they are; true when anything changed.

@@ -253,30 +253,43 @@ pub(crate) fn with_named(shape: Shape, set: &FieldSet, value: &Value) -> FieldSe
     out
 }
 
-/// The value without the members and items that the set holds; `None` where nothing is left of a map or list.
-pub(crate) fn remove(shape: Shape, value: &Value, gone: &FieldSet) -> Option<Value> {
+/// The value without the members and items that the set holds; a map or list of which nothing is left becomes null, which
+/// still stands for its place when the result is compared (see [`drop_nulls`]).
+pub(crate) fn remove(shape: Shape, value: &Value, gone: &FieldSet) -> Value {
     match (shape.form(value), value) {
         (Form::Map, Value::Object(members)) => {
             let kept = members.iter().filter_map(|(name, value)| {
                 let kept = match gone.child(&format!("f:{name}")) {
-                    None => Some(value.clone()),
-                    Some(below) if below.is_member() => None,
+                    None => value.clone(),
+                    Some(below) if below.is_member() => return None,
                     Some(below) => remove(shape.member(name).shape, value, below),
                 };
-                Some((name.clone(), kept?))
+                Some((name.clone(), kept))
             });
             let kept: Map<String, Value> = kept.collect();
-            (!kept.is_empty() || members.is_empty()).then_some(Value::Object(kept))
+            if kept.is_empty() && !members.is_empty() { Value::Null } else { Value::Object(kept) }
         }
         (form @ (Form::Set | Form::Keyed(_)), Value::Array(items)) => {
             let kept = items.iter().filter_map(|item| match step_of(form, shape, item).ok().and_then(|step| gone.child(&step)) {
                 None => Some(item.clone()),
                 Some(below) if below.is_member() => None,
-                Some(below) => remove(shape.item(), item, below),
+                Some(below) => Some(remove(shape.item(), item, below)),
             });
             let kept: Vec<Value> = kept.collect();
-            (!kept.is_empty() || items.is_empty()).then_some(Value::Array(kept))
+            if kept.is_empty() && !items.is_empty() { Value::Null } else { Value::Array(kept) }
         }
-        _ => Some(value.clone()),
+        _ => value.clone(),
+    }
+}
+
+/// Takes the nulls out that removing left.
+pub(crate) fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
     }
 }
