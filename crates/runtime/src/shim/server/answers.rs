@@ -22,7 +22,7 @@ impl Server {
             Request::Start(spec) => self.start(token, id, *spec, fds.into_iter().next()).err().map(Err),
             Request::Exec { container, spec } => self.exec(token, id, &container, &spec).err().map(Err),
             Request::Signal { container, signal, everyone } => Some(self.signal(&container, signal, everyone)),
-            Request::Attach { container } => Some(self.attach(&container)),
+            Request::Attach { container, once } => Some(self.attach(&container, once)),
             Request::State => Some(Ok((Answer::State(self.state()), Vec::new()))),
             Request::Shutdown => Some(self.shut_down()),
         };
@@ -88,12 +88,12 @@ impl Server {
         }
     }
 
-    fn attach(&mut self, name: &str) -> Outcome {
+    fn attach(&mut self, name: &str, once: bool) -> Outcome {
         let missing = || RuntimeError::NotRunning(name.to_owned());
         let container = self.containers.get_mut(name).ok_or_else(missing)?;
         let running = container.pidfd.is_some();
         let made = crate::protocol::host(format!("join the streams of `{name}`"));
-        attach(container, running, &mut self.poller).map_err(made)?.ok_or_else(missing)
+        attach(container, running, once, &mut self.poller).map_err(made)?.ok_or_else(missing)
     }
 
     pub(super) fn state(&self) -> PodState {
@@ -138,6 +138,7 @@ impl Server {
 fn attach(
     container: &mut Container,
     running: bool,
+    once: bool,
     poller: &mut crate::shim::poll::Poller,
 ) -> std::io::Result<Option<(Answer, Vec<OwnedFd>)>> {
     let streams = &mut container.streams;
@@ -159,8 +160,10 @@ fn attach(
     if !running || !streams.is_logged() {
         return Ok(None);
     }
-    if let Some(stdin) = &streams.stdin {
-        fds.push(sys::fds::duplicate(stdin)?);
+    match &streams.stdin {
+        Some(_) if once => fds.extend(streams.stdin.take()),
+        Some(stdin) => fds.push(sys::fds::duplicate(stdin)?),
+        None => {}
     }
     let terminal = streams.terminal.as_ref().map(sys::fds::duplicate).transpose()?;
     sent.stdin &= !fds.is_empty() || sent.terminal;
