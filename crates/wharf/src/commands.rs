@@ -1,12 +1,24 @@
 //! The commands, one file each; [`COMMANDS`] lists them.
 
-mod doctor;
+pub(crate) mod build;
+mod deploy;
+pub(crate) mod doctor;
+mod down;
 mod engine;
 mod exec;
 mod explain;
-mod image;
+pub(crate) mod image;
+mod init;
 mod lint;
 mod logs;
+mod rollback;
+mod run;
+mod settings;
+mod smoke;
+mod status;
+mod task;
+mod test;
+mod up;
 
 use crate::context::Context;
 use base::Problem;
@@ -25,8 +37,27 @@ pub struct Command {
 }
 
 /// Every command, in the order of the help.
-pub const COMMANDS: &[Command] =
-    &[lint::COMMAND, explain::COMMAND, logs::COMMAND, exec::COMMAND, image::COMMAND, engine::COMMAND, doctor::COMMAND];
+pub const COMMANDS: &[Command] = &[
+    up::COMMAND,
+    down::COMMAND,
+    status::COMMAND,
+    logs::COMMAND,
+    exec::COMMAND,
+    task::COMMAND,
+    lint::COMMAND,
+    test::COMMAND,
+    build::COMMAND,
+    image::COMMAND,
+    run::COMMAND,
+    deploy::COMMAND,
+    rollback::COMMAND,
+    smoke::COMMAND,
+    settings::COMMAND,
+    init::COMMAND,
+    explain::COMMAND,
+    engine::COMMAND,
+    doctor::COMMAND,
+];
 
 /// The typed arguments of a command.
 ///

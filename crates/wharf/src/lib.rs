@@ -1,14 +1,21 @@
 //! The command line: reads what was asked, composes the rooms, and is the only one to speak.
 
 pub mod cli;
+mod command;
 mod commands;
 mod context;
 mod engine_client;
 pub mod helpers;
+mod inputs;
+mod interrupt;
 mod kubeconfig;
 mod lint;
 mod output;
+mod project;
+mod sandbox;
 mod session;
 pub mod settings;
+mod stages;
 mod target;
+mod urls;
 mod workloads;

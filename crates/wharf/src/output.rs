@@ -28,8 +28,6 @@ struct Inner {
 /// The few colours in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
-    /// As it is.
-    Plain,
     /// Went well.
     Green,
     /// Went wrong.
@@ -103,6 +101,14 @@ impl Output {
         }
     }
 
+    /// A line about what happens within a stage; foreign text is made safe to show.
+    pub fn note(&self, text: &str) {
+        if self.inner.live && !self.inner.json {
+            let _ = write!(std::io::stderr(), "\r\x1b[2K");
+        }
+        self.say(&format!("  {}", self.paint(Paint::Dim, &printable(text))));
+    }
+
     /// A line of talk for those who want more.
     pub fn detail(&self, line: &str) {
         if self.inner.verbose {
@@ -152,7 +158,6 @@ impl Output {
     /// Text in a colour, where colours are wanted.
     pub fn paint(&self, paint: Paint, text: &str) -> String {
         let code = match paint {
-            Paint::Plain => return text.to_owned(),
             Paint::Green => "32",
             Paint::Red => "31",
             Paint::Yellow => "33",

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -32,7 +32,7 @@ pub struct Sandbox {
 struct Open {
     runtime: ShimRuntime,
     network: HostNetwork,
-    _alone: std::sync::Arc<File>,
+    _alone: Arc<File>,
 }
 
 /// A container that was started.
@@ -52,14 +52,27 @@ impl Sandbox {
     ///
     /// # Errors
     /// When this program cannot be found again, or there are no threads.
-    pub fn new(context: &Context) -> Result<Self, Problem> {
-        Ok(Self {
+    pub fn new(context: &Context) -> Result<Arc<Self>, Problem> {
+        Ok(Arc::new(Self {
             folder: context.home.join("sandbox"),
             program: std::env::current_exe().map_err(|error| host(&error))?,
             engine: crate::engine_client::folder(context),
             tokio: context.tokio()?,
             open: Mutex::new(None),
-        })
+        }))
+    }
+
+    /// Ends what runs, and removes what was made on the host.
+    pub fn close(&self) {
+        let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        self.tokio.block_on(async {
+            remove_all(&open).await;
+            let _ = open.network.teardown().await;
+        });
+        // The engine forwards, too: what was put back for us is not put back for it.
+        if engine::lock::Whereabouts::of_running(&self.engine).is_some() {
+            let _ = std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
+        }
     }
 
     /// Where the files of one container may be kept.
@@ -96,7 +109,7 @@ impl Sandbox {
         let network = HostNetwork::open(network).map_err(|error| host(&error))?;
         let config = runtime::Config { home: self.folder.join("shims"), cgroup_root: "wharf-sandbox".to_owned(), shim_program: self.program.clone() };
         let runtime = self.tokio.block_on(ShimRuntime::open(config)).map_err(|error| host(&error))?;
-        let made = Open { runtime, network, _alone: std::sync::Arc::new(alone) };
+        let made = Open { runtime, network, _alone: Arc::new(alone) };
         self.tokio.block_on(remove_all(&made));
         *open = Some(made.clone());
         Ok(made)
@@ -142,15 +155,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        let Some(open) = self.open.get_mut().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        self.tokio.block_on(async {
-            remove_all(&open).await;
-            let _ = open.network.teardown().await;
-        });
-        // The engine forwards, too: what was put back for us is not put back for it.
-        if engine::lock::Whereabouts::of_running(&self.engine).is_some() {
-            let _ = std::fs::write("/proc/sys/net/ipv4/ip_forward", "1");
-        }
+        self.close();
     }
 }
 

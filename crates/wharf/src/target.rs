@@ -2,8 +2,9 @@
 
 use crate::context::Context;
 use crate::engine_client;
+use crate::project::Project;
 use crate::workloads::problem;
-use base::{Problem, ProblemKind};
+use base::Problem;
 use cluster::Cluster;
 
 /// A cluster, and the project's namespace in it.
@@ -15,20 +16,21 @@ pub struct Target {
 }
 
 impl Target {
-    /// The cluster of the environment, which must be there already.
+    /// The cluster of the environment, which must be there already, for the project of the current folder.
     ///
     /// # Errors
     /// When it cannot be reached.
     pub async fn existing(context: &Context) -> Result<Self, Problem> {
-        if context.globals.env != "local" {
-            return Err(Problem::new(
-                ProblemKind::Usage,
-                format!("the environment `{}` is a cluster of its own, which is not supported yet", context.globals.env),
-            )
-            .hint("use `--env local`"));
-        }
+        Self::of(context, &Project::load(context, None)?).await
+    }
+
+    /// The same for a project that is read already.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn of(context: &Context, project: &Project) -> Result<Self, Problem> {
         engine_client::require(context)?;
         let cluster = Cluster::connect(&engine_client::kubeconfig(context), Some("wharf")).await.map_err(problem)?;
-        Ok(Self { cluster, namespace: "default".to_owned() })
+        Ok(Self { cluster, namespace: project.name().to_owned() })
     }
 }

@@ -1,6 +1,6 @@
 //! Stages as they go by: one line each, with its time; the running one is written over where the terminal can.
 
-use super::{Output, Paint, printable};
+use super::{Output, Paint};
 use base::units::show_duration;
 use serde_json::json;
 use std::io::Write;
@@ -81,14 +81,18 @@ impl Stages {
 }
 
 impl Running<'_> {
+    /// The stage's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A line about what happens in the stage; foreign text is made safe to show.
     pub fn note(&self, text: &str) {
         let output = &self.stages.output;
         if output.is_json() {
             output.json(&json!({"stage": self.name, "note": text}));
         } else {
-            self.clear();
-            output.say(&format!("  {}", output.paint(Paint::Dim, &printable(text))));
+            output.note(text);
         }
     }
 

@@ -1,0 +1,58 @@
+//! Commands of the project's own, on the host.
+
+use crate::output::printable;
+use crate::settings::CommandLine;
+use base::{Finding, Place, Problem, ProblemKind, Severity};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+/// Lines of a failed command that its problem keeps.
+const KEPT: usize = 20;
+
+/// Runs a command in a folder to its end, handing its lines on.
+///
+/// # Errors
+/// When it cannot be started, or ends with another code than 0; its last lines are told.
+pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str) + Sync)) -> Result<(), Problem> {
+    let argv = command.argv();
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(Problem::new(ProblemKind::Usage, format!("the command of `{name}` is empty")));
+    };
+    let started = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = started.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}` for `{name}`: {error}")))?;
+    let last = Mutex::new(VecDeque::new());
+    let take = |text: &str| {
+        if let Ok(mut last) = last.lock() {
+            if last.len() == KEPT {
+                last.pop_front();
+            }
+            last.push_back(text.to_owned());
+        }
+        line(text);
+    };
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        scope.spawn(|| read(out, &take));
+        read(err, &take);
+    });
+    let status = child.wait().map_err(|error| Problem::new(ProblemKind::Host, format!("`{name}` was lost: {error}")))?;
+    if status.success() {
+        return Ok(());
+    }
+    let mut finding = Finding::new("command", Severity::Error, Place::default(), format!("`{command}` ended with {status}"));
+    finding.evidence = last.into_inner().unwrap_or_default().iter().map(|line| printable(line)).collect();
+    Err(Problem::new(ProblemKind::Work, format!("`{name}` failed")).with_findings(vec![finding]))
+}
+
+fn read(stream: Option<impl Read>, take: &dyn Fn(&str)) {
+    let Some(stream) = stream else { return };
+    let mut reader = BufReader::new(stream);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+        take(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+        line.clear();
+    }
+}

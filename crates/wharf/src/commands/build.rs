@@ -1,0 +1,208 @@
+//! `wharf build`: one image from a context, or all images of the project.
+
+use super::{Command, arguments, image};
+use crate::cli::usage;
+use crate::context::Context;
+use crate::output::{Output, Paint, printable};
+use crate::sandbox::Sandbox;
+use crate::stages::{Run, Selection};
+use base::units::show_duration;
+use base::{Finding, Place, Problem, ProblemKind, Severity};
+use blobs::{Compression, SaveFormat};
+use builder::{BuildError, BuildEvent, Built, NamedContext, Request};
+use clap::Args;
+use oci::Reference;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// See the module.
+pub const COMMAND: Command = Command { name: "build", about: "Builds an image from a context, or all images of the project", define: Build::augment_args, run };
+
+#[derive(Debug, Args)]
+struct Build {
+    /// The context's folder; all images of the project when it is left out
+    context: Option<PathBuf>,
+    /// The Dockerfile [default: CONTEXT/Dockerfile]
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// A name for the image; may be repeated
+    #[arg(short, long, value_name = "NAME")]
+    tag: Vec<String>,
+    /// The stage to build
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// A build argument; without a value it is taken from the environment
+    #[arg(long, value_name = "KEY=VALUE")]
+    build_arg: Vec<String>,
+    /// What stands for the name of an image or context: a folder, an archive, or an image of the store
+    #[arg(long, value_name = "NAME=WHAT")]
+    build_context: Vec<String>,
+    /// A label of the image
+    #[arg(long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Does every step again
+    #[arg(long)]
+    no_cache: bool,
+    /// Where the image goes beside the store: type=oci,dest=FILE or type=docker,dest=FILE
+    #[arg(short, long, value_name = "TYPE")]
+    output: Option<String>,
+    /// How progress is shown
+    #[arg(long, default_value = "auto", value_parser = ["auto", "plain", "tty", "json"])]
+    progress: String,
+    /// Writes the image's id to a file
+    #[arg(long, value_name = "FILE")]
+    iidfile: Option<PathBuf>,
+    /// Writes digests to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
+    /// Says of every step why it was or was not cached
+    #[arg(long)]
+    explain: bool,
+    /// Prints only the image's id
+    #[arg(short, long = "quiet-build", hide = true)]
+    quiet_build: bool,
+}
+
+fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
+    let asked: Build = arguments(matches)?;
+    crate::interrupt::listen();
+    let Some(folder) = &asked.context else {
+        Run::new(context, None)?.go(&Selection::of(&["prepare", "build"]).stages()?)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let request = request(&asked, folder)?;
+    let target = asked.output.as_deref().map(Destination::parse).transpose()?;
+    let store = image::open(context)?;
+    let sandbox = Sandbox::new(context)?;
+    let _guard = crate::interrupt::cleanup(&sandbox);
+    let output = &context.output;
+    let as_json = output.is_json() || asked.progress == "json";
+    let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
+    let built = builder::build(&request, &store, &*sandbox, &report).map_err(|error| problem(&error))?;
+    built.warnings.iter().for_each(|warning| output.warning(warning));
+    if let Some(target) = target {
+        let image = store.images().get(&built.image).map_err(image::problem)?;
+        let file = std::fs::File::create(&target.file).map_err(|error| host(&base::files::FileError::new("create", &target.file, error)))?;
+        let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
+        store.save(&[(image, request.tags.clone())], target.format, Compression::None, &mut out).map_err(image::problem)?;
+    }
+    tell(&asked, output, &built)
+}
+
+fn host(error: &dyn std::fmt::Display) -> Problem {
+    Problem::new(ProblemKind::Host, error.to_string())
+}
+
+fn tell(asked: &Build, output: &Output, built: &Built) -> Result<ExitCode, Problem> {
+    let write = |path: &Option<PathBuf>, text: String| match path {
+        Some(path) => base::files::write_atomically(path, text.as_bytes(), 0o644).map_err(|error| host(&error)),
+        None => Ok(()),
+    };
+    let (image, manifest) = (built.image.to_string(), built.manifest.to_string());
+    let steps: Vec<_> = built
+        .steps
+        .iter()
+        .map(|step| json!({"stage": step.stage_name, "line": step.line, "instruction": step.instruction, "cached": step.cached, "reasons": step.reasons}))
+        .collect();
+    let facts = json!({"image": image, "manifest": manifest, "cached": built.cached, "steps": steps,
+        "milliseconds": u64::try_from(built.took.as_millis()).unwrap_or(u64::MAX), "containerimage.config.digest": image, "containerimage.digest": manifest});
+    write(&asked.iidfile, image.clone())?;
+    write(&asked.metadata_file, format!("{facts:#}\n"))?;
+    if output.is_json() {
+        output.json(&facts);
+    } else {
+        output.say(&format!("built in {}, {} of {} steps cached", show_duration(built.took), built.cached, built.steps.len()));
+        output.data(&image);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(output: &Output, as_json: bool, explain: bool, event: &BuildEvent) {
+    match event {
+        BuildEvent::Started { step, instruction } if as_json => output.json(&json!({"event": "started", "stage": step.stage, "step": step.number, "of": step.of, "instruction": instruction})),
+        BuildEvent::Output { step, line } if as_json => output.json(&json!({"event": "output", "stage": step.stage, "step": step.number, "line": line})),
+        BuildEvent::Finished { step, cached, reasons, took } if as_json => {
+            output.json(&json!({"event": "finished", "stage": step.stage, "step": step.number, "cached": cached, "reasons": reasons, "milliseconds": u64::try_from(took.as_millis()).unwrap_or(u64::MAX)}));
+        }
+        BuildEvent::Started { step, instruction } => output.say(&format!("{} {}", output.paint(Paint::Bold, &format!("[{} {}/{}]", step.stage, step.number, step.of)), printable(instruction))),
+        BuildEvent::Output { line, .. } => output.say(&format!("    {}", printable(line))),
+        BuildEvent::Finished { cached, reasons, took, .. } => {
+            let words = if *cached { "cached".to_owned() } else { show_duration(*took) };
+            output.say(&format!("    {}", output.paint(Paint::Dim, &words)));
+            if explain {
+                reasons.iter().for_each(|reason| output.say(&format!("    not cached: {reason}")));
+            }
+        }
+    }
+}
+
+struct Destination {
+    file: PathBuf,
+    format: SaveFormat,
+}
+
+impl Destination {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let fields: BTreeMap<&str, &str> = text.split(',').filter_map(|part| part.split_once('=')).collect();
+        let format = match fields.get("type") {
+            Some(&"oci") => SaveFormat::Oci,
+            Some(&"docker") => SaveFormat::Both,
+            Some(other) => return Err(usage(format!("`--output type={other}` is not supported yet")).hint("use type=oci or type=docker")),
+            None => return Err(usage(format!("`--output {text}` names no type")).hint("write type=oci,dest=FILE")),
+        };
+        let file = fields.get("dest").ok_or_else(|| usage(format!("`--output {text}` names no file")).hint("add dest=FILE"))?;
+        Ok(Self { file: PathBuf::from(file), format })
+    }
+}
+
+fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
+    if !folder.is_dir() {
+        return Err(usage(format!("the context `{}` is no folder", folder.display())).hint("name the folder that COPY takes from"));
+    }
+    let tags = asked.tag.iter().map(|tag| tag.parse::<Reference>().map(Reference::or_latest).map_err(|error| usage(format!("`{tag}` is no image name: {error}"))));
+    Ok(Request {
+        context: folder.to_path_buf(),
+        dockerfile: asked.file.clone().unwrap_or_else(|| folder.join("Dockerfile")),
+        target: asked.target.clone(),
+        args: asked.build_arg.iter().filter_map(|text| argument(text)).collect(),
+        labels: pairs(&asked.label, "--label")?,
+        tags: tags.collect::<Result<_, _>>()?,
+        contexts: pairs(&asked.build_context, "--build-context")?.into_iter().map(|(name, what)| (name, named(&what))).collect(),
+        epoch: None,
+        no_cache: asked.no_cache,
+    })
+}
+
+fn argument(text: &str) -> Option<(String, String)> {
+    match text.split_once('=') {
+        Some((key, value)) => Some((key.to_owned(), value.to_owned())),
+        None => std::env::var(text).ok().map(|value| (text.to_owned(), value)),
+    }
+}
+
+fn pairs(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>, Problem> {
+    let pair = |text: &String| text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| usage(format!("`{flag} {text}` has no `=`")));
+    texts.iter().map(pair).collect()
+}
+
+fn named(what: &str) -> NamedContext {
+    let path = Path::new(what.strip_prefix("oci-layout://").unwrap_or(what));
+    if path.is_dir() {
+        NamedContext::Folder(path.to_path_buf())
+    } else if path.is_file() {
+        NamedContext::Archive(path.to_path_buf())
+    } else {
+        NamedContext::Image(what.strip_prefix("docker-image://").unwrap_or(what).to_owned())
+    }
+}
+
+/// A build's failure as the user is told it, with the last lines of the step that failed.
+pub fn problem(error: &BuildError) -> Problem {
+    let problem = error.problem();
+    let BuildError::Step(step) = error else { return problem };
+    let mut finding = Finding::new("build", Severity::Error, Place::in_file(&step.file, step.line, 1), format!("{} failed: {}", printable(&step.instruction), step.message));
+    finding.evidence = step.output.iter().map(|line| printable(line)).collect();
+    if matches!(step.exit, None) && step.output.is_empty() { problem } else { problem.with_findings(vec![finding]) }
+}

@@ -1,0 +1,59 @@
+//! `wharf up`: every stage in its order, until the project serves.
+
+use super::{Command, arguments};
+use crate::context::Context;
+use crate::output::Paint;
+use crate::stages::{Run, Selection};
+use crate::urls;
+use base::Problem;
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// See the module.
+pub const COMMAND: Command = Command { name: "up", about: "Lints, tests, builds, deploys and smokes the project: everything, in order", define: Up::augment_args, run };
+
+#[derive(Debug, Args)]
+struct Up {
+    /// The project's folder
+    folder: Option<PathBuf>,
+    #[command(flatten)]
+    which: Which,
+    /// Leaves a failed rollout as it is
+    #[arg(long)]
+    no_rollback: bool,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// Only these stages
+    #[arg(long, value_name = "STAGE,..", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not these stages
+    #[arg(long, value_name = "STAGE,..", value_delimiter = ',')]
+    skip: Vec<String>,
+    /// From this stage on
+    #[arg(long, value_name = "STAGE")]
+    from: Option<String>,
+}
+
+fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
+    let asked: Up = arguments(matches)?;
+    let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from }.stages()?;
+    crate::interrupt::listen();
+    let mut run = Run::new(context, asked.folder.as_deref())?;
+    run.no_rollback = asked.no_rollback;
+    run.go(&stages)?;
+    if let Some(cluster) = &run.cluster {
+        let urls = run.tokio.block_on(urls::of(cluster, run.project.name()))?;
+        for url in urls {
+            if context.output.is_json() {
+                context.output.json(&json!({"service": url.service, "url": url.url}));
+            } else {
+                context.output.data(&format!("{:<12} {}", url.service, context.output.paint(Paint::Bold, &url.url)));
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

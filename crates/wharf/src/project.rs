@@ -1,0 +1,91 @@
+//! The project that a command works on: its settings, its folder, its commit.
+
+use crate::context::Context;
+use crate::settings::{self, Environment, Settings};
+use base::{Problem, ProblemKind};
+use oci::Reference;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A project.
+pub struct Project {
+    /// Where everything is relative to.
+    pub folder: PathBuf,
+    /// What its files say.
+    pub read: settings::Project,
+}
+
+impl Project {
+    /// Reads the project of a command.
+    ///
+    /// # Errors
+    /// Everything that is wrong in its settings, all at once.
+    pub fn load(context: &Context, argument: Option<&Path>) -> Result<Self, Problem> {
+        let folder = context.project_folder(argument)?;
+        let read = settings::load(&folder, &context.globals.set).map_err(|findings| {
+            let message = if findings.len() == 1 { "the settings have an error".to_owned() } else { format!("the settings have {} errors", findings.len()) };
+            Problem::new(ProblemKind::Usage, message).with_findings(findings).hint("`wharf settings --schema` prints what can be written")
+        })?;
+        let project = Self { folder, read };
+        project.environment(context)?;
+        Ok(project)
+    }
+
+    /// What it says.
+    pub fn settings(&self) -> &Settings {
+        &self.read.settings
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.read.settings.project
+    }
+
+    /// The environment that was asked for.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is not supported yet.
+    pub fn environment(&self, context: &Context) -> Result<&Environment, Problem> {
+        let name = &context.globals.env;
+        let known: Vec<&str> = self.read.settings.environments.keys().map(String::as_str).collect();
+        let none = || Problem::new(ProblemKind::Usage, format!("wharf.yaml has no environment `{name}`")).hint(format!("there are: {}", known.join(", ")));
+        let environment = self.read.environment(name).ok_or_else(none)?;
+        if environment.context.is_some() {
+            return Err(Problem::new(ProblemKind::Usage, format!("the environment `{name}` is a cluster of its own, which is not supported yet")).hint("use `--env local`, the engine that Wharf carries"));
+        }
+        Ok(environment)
+    }
+
+    /// What an image of the project is called: `localhost/PROJECT/NAME`.
+    ///
+    /// # Errors
+    /// When the names make no image name.
+    pub fn image_name(&self, image: &str, tag: &str) -> Result<Reference, Problem> {
+        let name = format!("localhost/{}/{image}:{tag}", self.name());
+        name.parse().map_err(|error| Problem::new(ProblemKind::Usage, format!("`{name}` is no image name: {error}")))
+    }
+
+    /// The tag of its images: the version, else the commit (`COMMIT-dirty-TREE` with changes), else the inputs' own digest.
+    pub fn tag(&self, inputs: &str) -> String {
+        if let Some(version) = &self.read.settings.version {
+            return version.clone();
+        }
+        let tree = inputs.get(..12).unwrap_or(inputs);
+        match commit(&self.folder) {
+            Some((commit, false)) => commit,
+            Some((commit, true)) => format!("{commit}-dirty-{tree}"),
+            None => format!("tree-{tree}"),
+        }
+    }
+}
+
+/// The commit that a folder is of, and whether files below it differ from it.
+fn commit(folder: &Path) -> Option<(String, bool)> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--untracked-files=normal", "--", "."])?;
+    Some((commit, !changes.is_empty()))
+}

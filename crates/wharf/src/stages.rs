@@ -1,0 +1,188 @@
+//! The stages of a run, one file each; [`STAGES`] lists them in their order.
+
+mod build;
+mod deploy;
+mod engine;
+mod lint;
+mod prepare;
+mod smoke;
+mod test;
+
+use crate::context::Context;
+use crate::inputs::{self, Memory};
+use crate::output::{Running, Stages, Verdict};
+use crate::project::Project;
+use base::{Problem, ProblemKind};
+use cluster::Cluster;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+
+pub use deploy::{delivery, release};
+
+/// One stage.
+pub struct Stage {
+    /// What is typed and shown.
+    pub name: &'static str,
+    /// Whether it runs only where it is asked for by name.
+    pub on_demand: bool,
+    /// Whether it needs the engine.
+    pub needs_engine: bool,
+    /// Does it.
+    pub run: fn(&mut Run, &Running<'_>) -> Result<Done, Problem>,
+}
+
+/// Every stage.
+pub const STAGES: &[Stage] =
+    &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE];
+
+/// How a stage ended that did not fail.
+pub struct Done {
+    /// How.
+    pub verdict: Verdict,
+    /// A few words.
+    pub summary: String,
+}
+
+impl Done {
+    /// It did its work.
+    pub fn new(summary: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Done, summary: summary.into() }
+    }
+
+    /// It had nothing to do.
+    pub fn unchanged(summary: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Unchanged, summary: summary.into() }
+    }
+}
+
+/// What stages hand on to one another.
+pub struct Run {
+    /// The command's context.
+    pub context: Context,
+    /// The project.
+    pub project: Project,
+    /// What went well before.
+    pub memory: Memory,
+    /// The digest of the project's inputs.
+    pub inputs: String,
+    /// Whether `prepare` was left out because nothing had changed.
+    pub prepare_skipped: bool,
+    /// References of the images that were built, by name.
+    pub images: BTreeMap<String, String>,
+    /// Waits for what starts on its own.
+    pub tokio: tokio::runtime::Runtime,
+    /// The engine, while it starts beside the first stages.
+    pub starting: Option<Receiver<Result<(), Problem>>>,
+    /// The cluster, once it is connected.
+    pub cluster: Option<Cluster>,
+    /// Whether a failed rollout is left as it is.
+    pub no_rollback: bool,
+    /// Whether the deploy changed nothing.
+    pub unchanged: bool,
+}
+
+/// Which stages are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Only these.
+    pub only: Vec<String>,
+    /// Not these.
+    pub skip: Vec<String>,
+    /// This one and those after it.
+    pub from: Option<String>,
+}
+
+impl Selection {
+    /// Just these stages.
+    pub fn of(names: &[&str]) -> Self {
+        Self { only: names.iter().map(|name| (*name).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// The stages that it means, in their order.
+    ///
+    /// # Errors
+    /// When it names one that is not there.
+    pub fn stages(&self) -> Result<Vec<&'static Stage>, Problem> {
+        let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+        for name in self.only.iter().chain(&self.skip).chain(&self.from) {
+            if !known.contains(&name.as_str()) {
+                return Err(Problem::new(ProblemKind::Usage, format!("there is no stage `{name}`")).hint(format!("there are: {}", known.join(", "))));
+            }
+        }
+        let first = self.from.as_ref().and_then(|from| known.iter().position(|name| name == from)).unwrap_or(0);
+        let named = |stage: &&'static Stage| self.only.iter().any(|name| name == stage.name);
+        let wanted = |stage: &&'static Stage| if self.only.is_empty() { !stage.on_demand || self.from.as_deref() == Some(stage.name) } else { named(stage) };
+        let stages: Vec<&'static Stage> = STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
+        let needs_engine = stages.iter().any(|stage| stage.needs_engine);
+        let mut all = stages;
+        if needs_engine && !all.iter().any(|stage| stage.name == engine::STAGE.name) {
+            let at = all.iter().position(|stage| stage.needs_engine).unwrap_or(0);
+            all.insert(at, &engine::STAGE);
+        }
+        Ok(all)
+    }
+}
+
+impl Run {
+    /// A run for a project, with nothing done yet.
+    ///
+    /// # Errors
+    /// When its inputs cannot be read.
+    pub fn new(context: &Context, folder: Option<&Path>) -> Result<Self, Problem> {
+        let project = Project::load(context, folder)?;
+        let inputs = inputs::digest(&project.folder, &project.settings().inputs)?;
+        Ok(Self {
+            memory: Memory::open(&context.home, &project.folder),
+            tokio: context.tokio()?,
+            context: context.clone(),
+            project,
+            inputs,
+            prepare_skipped: false,
+            images: BTreeMap::new(),
+            starting: None,
+            cluster: None,
+            no_rollback: false,
+            unchanged: false,
+        })
+    }
+
+    /// Runs stages in their order until one fails.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub fn go(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
+        let width = stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
+        if stages.iter().any(|stage| stage.needs_engine) {
+            crate::commands::doctor::require_root()?;
+            self.starting = Some(engine::begin(&self.context));
+        }
+        let mut shown = Stages::new(self.context.output.clone(), width);
+        for stage in stages {
+            let running = shown.begin(stage.name);
+            match (stage.run)(self, &running) {
+                Ok(done) => running.end(done.verdict, &done.summary),
+                Err(problem) => {
+                    running.end(Verdict::Failed, "");
+                    return Err(problem);
+                }
+            }
+        }
+        if self.context.output.is_json() {
+            let milliseconds = u64::try_from(shown.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.context.output.json(&json!({"done": true, "milliseconds": milliseconds, "unchanged": self.unchanged}));
+        } else {
+            self.context.output.say(&format!("{:<width$}  {:>20}", "total", base::units::show_duration(shown.elapsed())));
+        }
+        Ok(())
+    }
+
+    /// The cluster that was connected by the engine's stage.
+    ///
+    /// # Errors
+    /// When that stage did not run.
+    pub fn cluster(&self) -> Result<Cluster, Problem> {
+        self.cluster.clone().ok_or_else(|| Problem::new(ProblemKind::Defect, "no cluster is connected"))
+    }
+}

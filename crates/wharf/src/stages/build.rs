@@ -1,0 +1,92 @@
+//! Build: all images of the project, side by side.
+
+use super::{Done, Run, Stage, prepare};
+use crate::output::{Running, printable};
+use crate::sandbox::Sandbox;
+use base::{Problem, ProblemKind};
+
+use builder::{BuildError, BuildEvent, Built, Request};
+use std::collections::BTreeMap;
+
+
+/// See the module.
+pub const STAGE: Stage = Stage { name: "build", on_demand: false, needs_engine: false, run };
+
+fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
+    if run.project.settings().images.is_empty() {
+        return Ok(Done::unchanged("no images"));
+    }
+    let built = match build_all(run, running) {
+        // What `prepare` had made may have been removed since; it is made again, once.
+        Err(first) if run.prepare_skipped => {
+            prepare::forget(run);
+            run.prepare_skipped = false;
+            let (made, _) = prepare::prepare(run, running)?;
+            if made == 0 { Err(first) } else { build_all(run, running) }
+        }
+        other => other,
+    }?;
+    let (mut steps, mut cached) = (0, 0);
+    for (name, built) in &built {
+        steps += built.steps.len();
+        cached += built.cached;
+        run.images.insert(name.clone(), format!("localhost/{}/{name}@{}", run.project.name(), built.manifest));
+        for warning in &built.warnings {
+            run.context.output.warning(warning);
+        }
+    }
+    let images = if built.len() == 1 { "1 image".to_owned() } else { format!("{} images", built.len()) };
+    let summary = format!("{images}, {cached} of {steps} steps cached");
+    Ok(if cached == steps { Done::unchanged(summary) } else { Done::new(summary) })
+}
+
+fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>, Problem> {
+    let store = crate::commands::image::open(&run.context)?;
+    let sandbox = Sandbox::new(&run.context)?;
+    let _guard = crate::interrupt::cleanup(&sandbox);
+    let tag = run.project.tag(&run.inputs);
+    let requests: Vec<(String, Request)> =
+        run.project.settings().images.keys().map(|name| Ok((name.clone(), request(run, name, &tag)?))).collect::<Result<_, Problem>>()?;
+    let verbose = run.context.output.is_verbose() || run.context.output.is_json();
+    let one = |name: &String, request: &Request| {
+        let report = |event: BuildEvent| {
+            if verbose {
+                note(running, name, &event);
+            }
+        };
+        builder::build(request, &store, &*sandbox, &report)
+    };
+    let results: Vec<(String, Result<Built, BuildError>)> = std::thread::scope(|scope| {
+        let started: Vec<_> = requests.iter().map(|(name, request)| (name, scope.spawn(|| one(name, request)))).collect();
+        started.into_iter().filter_map(|(name, thread)| Some((name.clone(), thread.join().ok()?))).collect()
+    });
+    if results.len() != requests.len() {
+        return Err(Problem::new(ProblemKind::Defect, "a build ended without a result"));
+    }
+    results.into_iter().map(|(name, result)| result.map(|built| (name, built)).map_err(|error| crate::commands::build::problem(&error))).collect()
+}
+
+fn note(running: &Running<'_>, image: &str, event: &BuildEvent) {
+    match event {
+        BuildEvent::Started { step, instruction } => running.note(&format!("{image} [{} {}/{}] {instruction}", step.stage, step.number, step.of)),
+        BuildEvent::Output { line, .. } => running.note(&format!("{image} | {}", printable(line))),
+        BuildEvent::Finished { .. } => {}
+    }
+}
+
+fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
+    let settings = run.project.settings();
+    let image = settings.images.get(name).cloned().unwrap_or_default();
+    if let Some(platform) = image.platform.filter(|platform| platform != "linux/amd64") {
+        return Err(Problem::new(ProblemKind::Usage, format!("image `{name}`: the platform `{platform}` cannot be built here")).hint("leave `platform` out, or write linux/amd64"));
+    }
+    Ok(Request {
+        context: run.project.folder.join(&image.context),
+        dockerfile: run.project.folder.join(image.dockerfile_path()),
+        target: image.target,
+        args: image.args,
+        tags: vec![run.project.image_name(name, tag)?],
+        ..Request::default()
+    })
+}
+

@@ -1,0 +1,89 @@
+//! Deploy: the manifests into the cluster, tracked until they serve or to a cause.
+
+use super::{Done, Run, Stage};
+use crate::output::{Output, Running};
+use base::{Problem, ProblemKind};
+use delivery::manifests::{Inputs, Release, Source, read_folder, render};
+use delivery::{Change, Delivery, Options, Progress};
+use std::sync::Arc;
+
+/// See the module.
+pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine: true, run };
+
+fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
+    let release = release(run)?;
+    let delivery = delivery(run, running)?;
+    let options = Options { rollback: !run.no_rollback, ..Options::default() };
+    let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from)?;
+    run.unchanged = deployed.unchanged;
+    for (object, why) in &deployed.kept {
+        running.note(&format!("kept {object}: {why}"));
+    }
+    let objects = deployed.changes.len();
+    if deployed.unchanged {
+        return Ok(Done::unchanged(format!("release {}: all {objects} objects stand as they stood, nothing was restarted", deployed.release)));
+    }
+    let count = |wanted: Change| deployed.changes.iter().filter(|(_, change)| *change == wanted).count();
+    let told: Vec<String> = [(Change::Created, "created"), (Change::Changed, "changed"), (Change::Unchanged, "unchanged"), (Change::Pruned, "pruned")]
+        .into_iter()
+        .filter(|(change, _)| count(*change) > 0)
+        .map(|(change, word)| format!("{} {word}", count(change)))
+        .collect();
+    Ok(Done::new(format!("release {} serves: {}", deployed.release, told.join(", "))))
+}
+
+/// The release that the manifests and images make.
+///
+/// # Errors
+/// All that is wrong in the manifests.
+pub fn release(run: &Run) -> Result<Release, Problem> {
+    let settings = run.project.settings();
+    let mut sources: Vec<Source> = Vec::new();
+    for path in &settings.manifests {
+        sources.extend(read_folder(&run.project.folder, &run.project.folder.join(path))?);
+    }
+    if sources.is_empty() {
+        return Err(Problem::new(ProblemKind::Usage, "there are no manifests to deploy").hint("name them in wharf.yaml: `manifests: [k8s/]`"));
+    }
+    render(
+        &sources,
+        &Inputs {
+            project: run.project.name().to_owned(),
+            namespace: String::new(),
+            settings: run.project.read.values(&run.context.globals.env),
+            images: run.images.clone(),
+        },
+    )
+}
+
+/// The delivery into the run's cluster, which tells what it does.
+///
+/// # Errors
+/// When no cluster is connected.
+pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
+    let cluster = run.cluster()?;
+    let (output, name) = (run.context.output.clone(), running.name().to_owned());
+    let mut delivery = Delivery::new(cluster, Arc::new(move |progress| tell(&output, &name, &progress)));
+    delivery.home = Some(run.context.home.clone());
+    Ok(delivery)
+}
+
+fn tell(output: &Output, stage: &str, progress: &Progress) {
+    if output.is_json() {
+        output.json(&serde_json::json!({"stage": stage, "progress": progress}));
+        return;
+    }
+    let said = match progress {
+        Progress::Waiting { workload, message } => format!("{workload}: {message}"),
+        Progress::Failed { workload, cause } => format!("{workload}: {cause}"),
+        Progress::RollingBack { release } => format!("going back to release {release}"),
+        Progress::Leaving { left } => format!("{left} still to go"),
+        Progress::Kept { object, why } => format!("kept {object}: {why}"),
+        Progress::Object { object, change } if output.is_verbose() => format!("{object}: {change:?}").to_lowercase(),
+        Progress::Ready { workload } if output.is_verbose() => format!("{workload}: ready"),
+        Progress::Checked { check, took_ms } if output.is_verbose() => format!("{check}: {took_ms} ms"),
+        _ => return,
+    };
+    output.note(&said);
+}
+

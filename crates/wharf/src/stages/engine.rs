@@ -1,0 +1,32 @@
+//! Engine: the cluster that the environment means, started when it does not run.
+
+use super::{Done, Run, Stage};
+use crate::context::Context;
+use crate::engine_client;
+use crate::output::Running;
+use crate::workloads::problem;
+use base::{Problem, ProblemKind};
+use cluster::Cluster;
+use std::sync::mpsc::{Receiver, channel};
+
+/// See the module.
+pub const STAGE: Stage = Stage { name: "engine", on_demand: false, needs_engine: false, run };
+
+/// Starts the engine beside whatever else is done.
+pub fn begin(context: &Context) -> Receiver<Result<(), Problem>> {
+    let (sender, receiver) = channel();
+    let context = context.clone();
+    std::thread::spawn(move || {
+        let _ = sender.send(engine_client::ensure(&context).map(drop));
+    });
+    receiver
+}
+
+fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
+    let starting = run.starting.take().unwrap_or_else(|| begin(&run.context));
+    starting.recv().map_err(|_| Problem::new(ProblemKind::Defect, "the engine's start was lost"))??;
+    let cluster = run.tokio.block_on(Cluster::connect(&engine_client::kubeconfig(&run.context), Some("wharf"))).map_err(problem)?;
+    let summary = format!("ready at {}", cluster.server());
+    run.cluster = Some(cluster);
+    Ok(Done::new(summary))
+}

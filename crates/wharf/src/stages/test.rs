@@ -1,0 +1,37 @@
+//! Test: the project's own tests, unless nothing has changed since they passed.
+
+use super::{Done, Run, Stage};
+use crate::output::Running;
+use crate::{command, inputs};
+use base::Problem;
+
+/// See the module.
+pub const STAGE: Stage = Stage { name: "test", on_demand: false, needs_engine: false, run };
+
+fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
+    let tests = run.project.settings().tests.clone();
+    if tests.is_empty() {
+        return Ok(Done::unchanged("no tests"));
+    }
+    let mut passed = 0;
+    for (name, test) in &tests {
+        let stage = format!("test {name}");
+        let key = inputs::key(&test.to_string(), &run.inputs);
+        if run.memory.knows(&stage, &key) {
+            continue;
+        }
+        run.memory.forget(&stage);
+        let verbose = run.context.output.is_verbose();
+        command::run(name, test, &run.project.folder, &|line| {
+            if verbose {
+                running.note(line);
+            }
+        })?;
+        run.memory.remember(&stage, &key);
+        passed += 1;
+    }
+    if passed == 0 {
+        return Ok(Done::unchanged(format!("{} passed before with the same inputs", tests.len())));
+    }
+    Ok(Done::new(format!("{passed} passed")))
+}
