@@ -19,7 +19,7 @@ pub const CONTROLLER: Controller = Controller {
 };
 
 /// What the class `local` names as its provisioner.
-const PROVISIONER: &str = "wharf.local/local";
+const PROVISIONER: &str = "wharf.local/volumes";
 const PROTECTION: &str = "kubernetes.io/pvc-protection";
 const SELECTED_NODE: &str = "volume.kubernetes.io/selected-node";
 

@@ -56,6 +56,16 @@ impl Project {
         Ok(environment)
     }
 
+    /// The digest of what its tests and `prepare` depend on.
+    ///
+    /// # Errors
+    /// When something of it cannot be read.
+    pub fn inputs(&self) -> Result<String, Problem> {
+        let named = &self.read.settings.inputs;
+        let all = [".".to_owned()];
+        crate::inputs::digest(&self.folder, if named.is_empty() { &all } else { named })
+    }
+
     /// What an image of the project is called: `localhost/PROJECT/NAME`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod smoke;
 mod test;
 
 use crate::context::Context;
-use crate::inputs::{self, Memory};
+use crate::inputs::Memory;
 use crate::output::{Running, Stages, Verdict};
 use crate::project::Project;
 use base::{Problem, ProblemKind};
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
-pub use deploy::{delivery, release};
+pub use deploy::delivery;
 
 /// One stage.
 pub struct Stage {
@@ -132,7 +132,7 @@ impl Run {
     /// When its inputs cannot be read.
     pub fn new(context: &Context, folder: Option<&Path>) -> Result<Self, Problem> {
         let project = Project::load(context, folder)?;
-        let inputs = inputs::digest(&project.folder, &project.settings().inputs)?;
+        let inputs = project.inputs()?;
         Ok(Self {
             memory: Memory::open(&context.home, &project.folder),
             tokio: context.tokio()?,

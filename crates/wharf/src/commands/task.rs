@@ -38,13 +38,9 @@ fn go(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem
             let target = Target::of(context, &project).await?;
             exec::in_workload(&target, workload, Exec { command: task.run.argv(), ..Exec::default() }).await
         }),
-        (None, Some(image)) => run::image(context, &project.image_name(image, &tag(&project)?)?.familiar(), task.run.argv()),
+        (None, Some(image)) => run::image(context, &project.image_name(image, &project.tag(&project.inputs()?))?.familiar(), task.run.argv()),
         (None, None) => on_host(&project, &task.run),
     }
-}
-
-fn tag(project: &Project) -> Result<String, Problem> {
-    Ok(project.tag(&crate::inputs::digest(&project.folder, &project.settings().inputs)?))
 }
 
 fn on_host(project: &Project, command: &CommandLine) -> Result<ExitCode, Problem> {

@@ -12,6 +12,8 @@ section! {
         "project" project: String,
         /// The release's number; without it releases are named by their commit.
         "version" version: Option<String>,
+        /// Files and folders that tests and `prepare` depend on, relative to the project; by default all of its folder. What git ignores does not count.
+        "inputs" inputs: Vec<String>,
         /// The images to build, by name.
         "images" images: BTreeMap<String, Image>,
         /// The tests: name and command.

@@ -77,7 +77,7 @@ fn note(running: &Running<'_>, image: &str, event: &BuildEvent) {
 fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
     let settings = run.project.settings();
     let image = settings.images.get(name).cloned().unwrap_or_default();
-    if let Some(platform) = image.platform.filter(|platform| platform != "linux/amd64") {
+    if let Some(platform) = image.platform.as_ref().filter(|platform| *platform != "linux/amd64") {
         return Err(Problem::new(ProblemKind::Usage, format!("image `{name}`: the platform `{platform}` cannot be built here")).hint("leave `platform` out, or write linux/amd64"));
     }
     Ok(Request {

@@ -36,7 +36,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
 ///
 /// # Errors
 /// All that is wrong in the manifests.
-pub fn release(run: &Run) -> Result<Release, Problem> {
+fn release(run: &Run) -> Result<Release, Problem> {
     let settings = run.project.settings();
     let mut sources: Vec<Source> = Vec::new();
     for path in &settings.manifests {
