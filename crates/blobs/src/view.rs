@@ -142,7 +142,9 @@ impl View {
         let Some(node) = self.node(&path)?.filter(|node| node.file_type() == FileType::RegularFile) else { return Ok(None) };
         let mut content = Vec::new();
         let file = self.open_file(&path, &node)?;
-        file.take(limit + 1).read_to_end(&mut content).map_err(|error| FileError::new("read", self.folder_of(&node).shown(&path), error))?;
+        file.take(limit + 1)
+            .read_to_end(&mut content)
+            .map_err(|error| FileError::new("read", self.folder_of(&node).shown(&path), error))?;
         if content.len() as u64 > limit {
             return Err(FileError::new("read", self.folder_of(&node).shown(&path), std::io::ErrorKind::FileTooLarge.into()));
         }

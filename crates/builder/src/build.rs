@@ -99,7 +99,9 @@ fn run_stages(shared: &Shared<'_>, needed: &[usize], target: usize) -> Result<Ar
         return Err(BuildError::Step(Box::new(error)));
     }
     let done = shared.done.lock().ok().and_then(|mut done| done.remove(&target)).flatten();
-    done.ok_or_else(|| BuildError::Step(Box::new(StepError { message: "the stage ended without an outcome".into(), ..StepError::default() })))
+    done.ok_or_else(|| {
+        BuildError::Step(Box::new(StepError { message: "the stage ended without an outcome".into(), ..StepError::default() }))
+    })
 }
 
 /// `SOURCE_DATE_EPOCH` as a build argument says the time of everything, as with BuildKit.
@@ -107,7 +109,12 @@ fn layer_time(request: &Request, file: &str) -> Result<i64, BuildError> {
     let Some(text) = request.args.get("SOURCE_DATE_EPOCH") else { return Ok(LAYER_TIME) };
     text.parse::<i64>().ok().filter(|seconds| (0..=253_402_300_799).contains(seconds)).ok_or_else(|| {
         let place = Place { file: Some(file.to_owned()), ..Place::default() };
-        BuildError::Refused(vec![Finding::new("build/argument", Severity::Error, place, format!("SOURCE_DATE_EPOCH is `{text}`, and should be seconds since 1970"))])
+        BuildError::Refused(vec![Finding::new(
+            "build/argument",
+            Severity::Error,
+            place,
+            format!("SOURCE_DATE_EPOCH is `{text}`, and should be seconds since 1970"),
+        )])
     })
 }
 

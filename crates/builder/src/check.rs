@@ -64,7 +64,12 @@ pub(crate) fn read(request: &Request) -> Result<Read, BuildError> {
         ignore = Ignore::parse(&self::text(&path)?).map_err(|errors| {
             let finding = |error: crate::ignore::IgnoreError| {
                 let place = Place::in_file(path.display().to_string(), error.line, 1);
-                Finding::new("build/ignore", Severity::Error, place, format!("the pattern `{}` cannot be read: {}", error.pattern, error.why))
+                Finding::new(
+                    "build/ignore",
+                    Severity::Error,
+                    place,
+                    format!("the pattern `{}` cannot be read: {}", error.pattern, error.why),
+                )
             };
             BuildError::Refused(errors.into_iter().map(finding).collect())
         })?;
@@ -82,7 +87,8 @@ fn text(path: &std::path::Path) -> Result<String, BuildError> {
 
 /// Checks, and gives the target's index and the global arguments too.
 pub(crate) fn plan(read: &Read, request: &Request) -> Result<(Checked, usize, Scope), BuildError> {
-    let mut check = Check { read, request, stages: read.parsed.stages(), findings: Vec::new(), images: BTreeSet::new(), globals: Scope::default() };
+    let mut check =
+        Check { read, request, stages: read.parsed.stages(), findings: Vec::new(), images: BTreeSet::new(), globals: Scope::default() };
     check.findings.extend(read.parsed.errors.iter().map(|error| error.finding(&read.file)));
     check.read_globals();
     for stage in &check.stages.stages.clone() {
@@ -175,7 +181,12 @@ impl Check<'_> {
             && name.is_empty()
         {
             let message = format!("`{}` is empty", from.image.text);
-            self.find(REFERENCE, from.image.span.start, message, "give the argument a default in an ARG before the first FROM, or pass --build-arg");
+            self.find(
+                REFERENCE,
+                from.image.span.start,
+                message,
+                "give the argument a default in an ARG before the first FROM, or pass --build-arg",
+            );
         }
         if let Some(platform) = &from.platform {
             let asked = dockerfile::expand(platform, self.read.parsed.escape, &|name| self.globals.get(name)).unwrap_or_default();
@@ -236,7 +247,9 @@ impl Check<'_> {
         let (mut needed, mut open) = (BTreeSet::new(), vec![target]);
         while let Some(stage) = open.pop() {
             if needed.insert(stage) {
-                open.extend(self.bases(stage).into_iter().filter_map(|base| if let Base::Stage(index) = base { Some(index) } else { None }));
+                open.extend(
+                    self.bases(stage).into_iter().filter_map(|base| if let Base::Stage(index) = base { Some(index) } else { None }),
+                );
             }
         }
         needed.into_iter().collect()
@@ -256,7 +269,11 @@ pub(crate) fn base_of(name: &str, stage: usize, stages: &Stages<'_>, request: &R
     let familiar = || name.parse::<oci::Reference>().map(|name| name.or_latest()).ok();
     let given = request.contexts.get(name).or_else(|| {
         let wanted = familiar()?;
-        request.contexts.iter().find(|(own, _)| own.parse::<oci::Reference>().is_ok_and(|own| own.or_latest() == wanted)).map(|(_, context)| context)
+        request
+            .contexts
+            .iter()
+            .find(|(own, _)| own.parse::<oci::Reference>().is_ok_and(|own| own.or_latest() == wanted))
+            .map(|(_, context)| context)
     });
     match given {
         Some(context) => Base::Context(context.clone()),
@@ -327,7 +344,8 @@ pub(crate) fn parse_mode(text: &str) -> Option<u32> {
 
 /// Whether ADD would fetch a source.
 pub(crate) fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| source.starts_with(scheme)) || source.ends_with(".git") && source.contains(':')
+    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| source.starts_with(scheme))
+        || source.ends_with(".git") && source.contains(':')
 }
 
 /// Build arguments that no `ARG` asked for.

@@ -103,8 +103,14 @@ impl Stage<'_> {
         let signal = self.expand(&word.text)?;
         let number = signal.parse::<u32>().is_ok_and(|number| (1..=64).contains(&number));
         let name = signal.strip_prefix("SIG").unwrap_or(&signal);
-        let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-')) && !name.starts_with(|c: char| c.is_ascii_digit());
-        if number || named { Ok(signal) } else { Err(Trouble::new(format!("`{signal}` is no signal")).hint("write a name such as SIGTERM, or a number")) }
+        let named = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-'))
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        if number || named {
+            Ok(signal)
+        } else {
+            Err(Trouble::new(format!("`{signal}` is no signal")).hint("write a name such as SIGTERM, or a number"))
+        }
     }
 
     fn health(&self, check: &Healthcheck) -> Result<oci::Healthcheck, Trouble> {

@@ -263,7 +263,15 @@ fn save(index: &Path, contents: &HashMap<Vec<u8>, (Marks, Digest)>) {
         }
         out.extend_from_slice(&(path.len() as u16).to_le_bytes());
         out.extend_from_slice(path);
-        for number in [marks.size, marks.mtime.0.cast_unsigned(), marks.mtime.1.into(), marks.ctime.0.cast_unsigned(), marks.ctime.1.into(), marks.inode, marks.device] {
+        for number in [
+            marks.size,
+            marks.mtime.0.cast_unsigned(),
+            marks.mtime.1.into(),
+            marks.ctime.0.cast_unsigned(),
+            marks.ctime.1.into(),
+            marks.inode,
+            marks.device,
+        ] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(digest.bytes());
@@ -294,9 +302,11 @@ fn row(body: &mut &[u8]) -> Option<(Vec<u8>, Marks, Digest)> {
     let path = path.to_vec();
     *body = rest;
     let mut number = || take(body).map(u64::from_le_bytes);
-    let (size, mtime, mtime_nanos, ctime, ctime_nanos, inode, device) = (number()?, number()?, number()?, number()?, number()?, number()?, number()?);
+    let (size, mtime, mtime_nanos, ctime, ctime_nanos, inode, device) =
+        (number()?, number()?, number()?, number()?, number()?, number()?, number()?);
     let nanos = |nanos: u64| u32::try_from(nanos).ok();
-    let marks = Marks { size, mtime: (mtime.cast_signed(), nanos(mtime_nanos)?), ctime: (ctime.cast_signed(), nanos(ctime_nanos)?), inode, device };
+    let marks =
+        Marks { size, mtime: (mtime.cast_signed(), nanos(mtime_nanos)?), ctime: (ctime.cast_signed(), nanos(ctime_nanos)?), inode, device };
     Some((path, marks, Digest::from_bytes(take(body)?)))
 }
 

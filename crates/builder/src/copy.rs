@@ -61,7 +61,8 @@ impl Job {
             }
         }
         if given.len() > 1 && !self.wants_folder() {
-            let trouble = Trouble::new(format!("{} things are copied to `{}`, which is not said to be a folder", given.len(), self.destination));
+            let trouble =
+                Trouble::new(format!("{} things are copied to `{}`, which is not said to be a folder", given.len(), self.destination));
             return Err(trouble.hint(format!("write `{}/`", self.destination)));
         }
         Ok(given)
@@ -70,7 +71,10 @@ impl Job {
     /// What goes into the step's key beside what is copied.
     pub(crate) fn settings(&self, key: &mut Key) {
         key.part("destination", format!("{}\0{}", self.workdir, self.destination).as_bytes());
-        key.part("options", format!("{:?} {:?} {:?} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time).as_bytes());
+        key.part(
+            "options",
+            format!("{:?} {:?} {:?} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time).as_bytes(),
+        );
     }
 
     /// What is copied, for the step's key: names, modes and contents.
@@ -93,10 +97,12 @@ impl Job {
 
     /// Writes the layer.
     pub(crate) fn write(&self, origin: &Origin<'_>, given: &[Given], layer: &mut LayerWriter<'_>) -> Result<(), Trouble> {
-        let absolute = if self.destination.starts_with('/') { self.destination.clone() } else { format!("{}/{}", self.workdir, self.destination) };
+        let absolute =
+            if self.destination.starts_with('/') { self.destination.clone() } else { format!("{}/{}", self.workdir, self.destination) };
         let target = layer.resolve(absolute.as_bytes())?;
         if self.link && oci::tar::EntryPath::parse(absolute.as_bytes()).is_ok_and(|plain| plain != target) && !absolute.contains("..") {
-            return Err(Trouble::new(format!("the destination leads through a link to `/{target}`, which --link does not follow")).hint("leave --link out, or write where the link leads"));
+            return Err(Trouble::new(format!("the destination leads through a link to `/{target}`, which --link does not follow"))
+                .hint("leave --link out, or write where the link leads"));
         }
         let mut links = HashMap::new();
         for given in given {
@@ -113,7 +119,14 @@ impl Job {
         self.destination.ends_with('/') || matches!(self.destination.rsplit('/').next(), Some("." | ".."))
     }
 
-    fn folder(&self, origin: &Origin<'_>, picked: &Picked, target: &EntryPath, layer: &mut LayerWriter<'_>, links: &mut Links) -> Result<(), Trouble> {
+    fn folder(
+        &self,
+        origin: &Origin<'_>,
+        picked: &Picked,
+        target: &EntryPath,
+        layer: &mut LayerWriter<'_>,
+        links: &mut Links,
+    ) -> Result<(), Trouble> {
         match layer.existing(target)? {
             Some(Existing::Folder) => layer.folders(target, self.parents_owner())?,
             Some(_) => return Err(Trouble::new(format!("`/{target}` is no folder, and the content of one is to be copied there"))),
@@ -128,7 +141,14 @@ impl Job {
         Ok(())
     }
 
-    fn one(&self, origin: &Origin<'_>, picked: &Picked, target: &EntryPath, layer: &mut LayerWriter<'_>, links: &mut Links) -> Result<(), Trouble> {
+    fn one(
+        &self,
+        origin: &Origin<'_>,
+        picked: &Picked,
+        target: &EntryPath,
+        layer: &mut LayerWriter<'_>,
+        links: &mut Links,
+    ) -> Result<(), Trouble> {
         if self.unpack && matches!(picked.item.kind(), Some(Kind::File { .. })) {
             let shown = shown(&picked.path);
             if let Some(input) = unpack::archive(origin.open(&picked.path)?, &shown)? {
@@ -156,7 +176,15 @@ impl Job {
         Ok(place)
     }
 
-    fn put(&self, origin: &Origin<'_>, source: &EntryPath, item: &Item, place: &EntryPath, layer: &mut LayerWriter<'_>, links: &mut Links) -> Result<(), Trouble> {
+    fn put(
+        &self,
+        origin: &Origin<'_>,
+        source: &EntryPath,
+        item: &Item,
+        place: &EntryPath,
+        layer: &mut LayerWriter<'_>,
+        links: &mut Links,
+    ) -> Result<(), Trouble> {
         let Some(kind) = item.kind() else { return Ok(()) };
         let seconds = if origin.is_context() { self.time } else { item.stat.st_mtime };
         let (uid, gid) = match self.owner {
@@ -166,7 +194,8 @@ impl Job {
         };
         let own_mode = item.stat.st_mode & 0o7777;
         let mode = if matches!(kind, Kind::Symlink { .. }) { own_mode } else { self.mode.unwrap_or(own_mode) };
-        let mut entry = Entry { path: place.clone(), kind, mode, uid, gid, mtime: Mtime { seconds, nanos: 0 }, xattrs: item.xattrs.clone() };
+        let mut entry =
+            Entry { path: place.clone(), kind, mode, uid, gid, mtime: Mtime { seconds, nanos: 0 }, xattrs: item.xattrs.clone() };
         if !origin.is_context() && item.stat.st_nlink > 1 && !item.is_folder() {
             // Names of one file stay names of one file.
             let first = links.entry((item.stat.st_dev, item.stat.st_ino)).or_insert_with(|| place.clone());

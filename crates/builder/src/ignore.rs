@@ -45,7 +45,8 @@ impl Ignore {
                 continue;
             }
             let (brings_back, pattern) = trimmed.strip_prefix('!').map_or((false, trimmed), |rest| (true, rest.trim()));
-            let compiled = if pattern.is_empty() { Err("a `!` has no pattern behind it") } else { Pattern::new(&clean(pattern), Syntax::Deep) };
+            let compiled =
+                if pattern.is_empty() { Err("a `!` has no pattern behind it") } else { Pattern::new(&clean(pattern), Syntax::Deep) };
             match compiled {
                 Ok(pattern) => rules.push(Rule { pattern, brings_back }),
                 Err(why) => errors.push(IgnoreError { line, pattern: trimmed.to_owned(), why }),

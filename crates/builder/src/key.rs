@@ -43,7 +43,8 @@ impl Key {
 
     /// Keeps the parts under a slot - a place in a Dockerfile - for the next build to compare.
     pub(crate) fn remember(&self, store: &Store, slot: &Digest) {
-        let parts: BTreeMap<&str, String> = self.parts.iter().take(MAX_EXPLAINED).map(|(name, digest)| (name.as_str(), digest.hex())).collect();
+        let parts: BTreeMap<&str, String> =
+            self.parts.iter().take(MAX_EXPLAINED).map(|(name, digest)| (name.as_str(), digest.hex())).collect();
         if let Ok(note) = serde_json::to_value(parts) {
             // Only an explanation is lost when this fails.
             let _ = store.cache().put(slot, &Record { layer: None, note });
@@ -54,7 +55,8 @@ impl Key {
     pub(crate) fn compare(&self, store: &Store, slot: &Digest) -> Vec<String> {
         let Some(record) = store.cache().get(slot) else { return vec!["it was not built before".to_owned()] };
         let Ok(before) = serde_json::from_value::<BTreeMap<String, String>>(record.note) else { return Vec::new() };
-        let now: BTreeMap<&str, String> = self.parts.iter().take(MAX_EXPLAINED).map(|(name, digest)| (name.as_str(), digest.hex())).collect();
+        let now: BTreeMap<&str, String> =
+            self.parts.iter().take(MAX_EXPLAINED).map(|(name, digest)| (name.as_str(), digest.hex())).collect();
         let mut reasons = Vec::new();
         for (name, digest) in &now {
             match before.get(*name) {

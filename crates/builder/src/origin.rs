@@ -79,9 +79,12 @@ impl Origin<'_> {
 
     fn item(&self, path: &EntryPath) -> Result<Option<Item>, FileError> {
         match self {
-            Self::Context(context) => {
-                Ok(context.member(path)?.map(|member| Item { stat: member.stat, target: member.target, xattrs: BTreeMap::new(), content: member.content }))
-            }
+            Self::Context(context) => Ok(context.member(path)?.map(|member| Item {
+                stat: member.stat,
+                target: member.target,
+                xattrs: BTreeMap::new(),
+                content: member.content,
+            })),
             Self::View(view) => view.node(path)?.map(|node| view_item(view, path, &node)).transpose(),
         }
     }
@@ -97,7 +100,11 @@ impl Origin<'_> {
         let view = match self {
             Self::Context(context) => {
                 let items = context.walk(folder)?.into_iter();
-                return Ok(items.map(|(path, member)| (path, Item { stat: member.stat, target: member.target, xattrs: BTreeMap::new(), content: member.content })).collect());
+                return Ok(items
+                    .map(|(path, member)| {
+                        (path, Item { stat: member.stat, target: member.target, xattrs: BTreeMap::new(), content: member.content })
+                    })
+                    .collect());
             }
             Self::View(view) => view,
         };
@@ -131,7 +138,8 @@ impl Origin<'_> {
     fn missing(&self, written: &str, path: &EntryPath) -> Trouble {
         match self {
             Self::Context(context) if context.ignores(path) && context.path(path).exists() => {
-                Trouble::new(format!("`{written}` is left out of the context by .dockerignore")).hint("change .dockerignore, or take the line out")
+                Trouble::new(format!("`{written}` is left out of the context by .dockerignore"))
+                    .hint("change .dockerignore, or take the line out")
             }
             Self::Context(context) => Trouble::new(format!("`{written}` is not in the context `{}`", context.root().display())),
             Self::View(_) => Trouble::new(format!("`{written}` is not in the stage or image that it is to come from")),

@@ -26,7 +26,10 @@ fn find_user(user: &str, view: &View) -> Result<(u32, u32), Trouble> {
     }
     let text = view.read(b"etc/passwd", MAX_BYTES)?.unwrap_or_default();
     let found = entry(&text, user).and_then(|fields| Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?)));
-    found.ok_or_else(|| Trouble::new(format!("the image has no user `{user}` in its /etc/passwd")).hint("create the user in a step before, or write its number"))
+    found.ok_or_else(|| {
+        Trouble::new(format!("the image has no user `{user}` in its /etc/passwd"))
+            .hint("create the user in a step before, or write its number")
+    })
 }
 
 fn find_group(group: &str, view: &View) -> Result<u32, Trouble> {
@@ -35,10 +38,15 @@ fn find_group(group: &str, view: &View) -> Result<u32, Trouble> {
     }
     let text = view.read(b"etc/group", MAX_BYTES)?.unwrap_or_default();
     let found = entry(&text, group).and_then(|fields| fields.get(2)?.parse().ok());
-    found.ok_or_else(|| Trouble::new(format!("the image has no group `{group}` in its /etc/group")).hint("create the group in a step before, or write its number"))
+    found.ok_or_else(|| {
+        Trouble::new(format!("the image has no group `{group}` in its /etc/group"))
+            .hint("create the group in a step before, or write its number")
+    })
 }
 
 fn entry(text: &[u8], name: &str) -> Option<Vec<String>> {
     let text = String::from_utf8_lossy(text);
-    text.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>()).find(|fields| fields.first().is_some_and(|own| own == name))
+    text.lines()
+        .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
+        .find(|fields| fields.first().is_some_and(|own| own == name))
 }

@@ -44,7 +44,10 @@ impl Stage<'_> {
             key.part(format!("variable {name}"), value.as_bytes());
         }
         let base = &self.config.config;
-        key.part("user, folder and network", format!("{}\0{}\0{network:?}\0{}", base.user, base.working_dir, self.shared.layer_time).as_bytes());
+        key.part(
+            "user, folder and network",
+            format!("{}\0{}\0{network:?}\0{}", base.user, base.working_dir, self.shared.layer_time).as_bytes(),
+        );
         let (layer, reasons) = match self.recall(&key) {
             Some(layer) => (layer, None),
             None => {
@@ -91,7 +94,11 @@ impl Stage<'_> {
             }
             self.shared.tell(BuildEvent::Output { step: begun.id.clone(), line: line.to_owned() });
         };
-        let exit = self.shared.isolate.run(&step, &output).map_err(|error| Trouble::new(format!("cannot run it: {}", error.message)).hint(error.hint))?;
+        let exit = self
+            .shared
+            .isolate
+            .run(&step, &output)
+            .map_err(|error| Trouble::new(format!("cannot run it: {}", error.message)).hint(error.hint))?;
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
         outcome(exit, last)?;
         strip_mount_points(&step.upper, &view)?;
@@ -124,7 +131,8 @@ fn prepare(temp: &TempFolder, view: &View) -> Result<Mtime, Trouble> {
     }
     let upper = temp.path().join("tree");
     let fail = |error| FileError::new("prepare", &upper, error);
-    let (mode, uid, gid) = view.node(&EntryPath::default())?.map_or((0o755, 0, 0), |root| (root.stat.st_mode & 0o7777, root.stat.st_uid, root.stat.st_gid));
+    let (mode, uid, gid) =
+        view.node(&EntryPath::default())?.map_or((0o755, 0, 0), |root| (root.stat.st_mode & 0o7777, root.stat.st_uid, root.stat.st_gid));
     std::os::unix::fs::chown(&upper, Some(uid), Some(gid)).map_err(fail)?;
     fs::set_permissions(&upper, fs::Permissions::from_mode(mode)).map_err(fail)?;
     let stat = fs::metadata(&upper).map_err(fail)?;
@@ -140,7 +148,11 @@ fn script_file(folder: &Path, text: &str, target: &str) -> Result<RunMount, Trou
 fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
     let (message, code, hint) = match exit {
         Exit::Code(0) => return Ok(()),
-        Exit::Code(code @ (126 | 127)) => (format!("the command ended with exit code {code}"), Some(code), "127 is a command that is not there, 126 one that cannot be run"),
+        Exit::Code(code @ (126 | 127)) => (
+            format!("the command ended with exit code {code}"),
+            Some(code),
+            "127 is a command that is not there, 126 one that cannot be run",
+        ),
         Exit::Code(code) => (format!("the command ended with exit code {code}"), Some(code), ""),
         Exit::Signal(signal) => (format!("the command was ended by signal {signal}"), Some(128 + signal), ""),
         Exit::OutOfMemory => ("the command was ended because it used more memory than it may".to_owned(), Some(137), ""),

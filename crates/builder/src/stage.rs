@@ -110,7 +110,9 @@ impl Shared<'_> {
         let image = self.store.images().resolve(name).map_err(|error| match error {
             BlobError::NoImage(_) => {
                 let trouble = Trouble::new(format!("the image `{name}` is not here"));
-                trouble.hint(format!("`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"))
+                trouble.hint(format!(
+                    "`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"
+                ))
             }
             other => other.into(),
         })?;
@@ -155,7 +157,10 @@ impl<'a> Stage<'a> {
         };
         stage.start(written).map_err(|trouble| stage.located(trouble, written.head, written.head.line))?;
         // Behind a FROM, for the parser reads whole files.
-        let triggers: Vec<_> = std::mem::take(&mut stage.config.config.on_build).iter().map(|text| dockerfile::parse(&format!("FROM scratch\n{text}"))).collect();
+        let triggers: Vec<_> = std::mem::take(&mut stage.config.config.on_build)
+            .iter()
+            .map(|text| dockerfile::parse(&format!("FROM scratch\n{text}")))
+            .collect();
         for parsed in &triggers {
             stage.of += parsed.instructions().filter(|instruction| makes_layer(instruction)).count();
         }
@@ -192,7 +197,9 @@ impl<'a> Stage<'a> {
             Base::Image(name) | Base::Context(NamedContext::Image(name)) => self.shared.image(&name).map(Some),
             Base::Context(NamedContext::Archive(path)) => self.shared.imported(&path).map(Some),
             Base::Context(NamedContext::Folder(path)) if path.join("oci-layout").is_file() => self.shared.imported(&path).map(Some),
-            Base::Context(NamedContext::Folder(path)) => Err(Trouble::new(format!("the context `{}` is a folder and no image", path.display()))),
+            Base::Context(NamedContext::Folder(path)) => {
+                Err(Trouble::new(format!("the context `{}` is a folder and no image", path.display())))
+            }
         }
     }
 
@@ -224,7 +231,10 @@ impl<'a> Stage<'a> {
 
     fn copy(&mut self, instruction: &Instruction, copy: &Copy) -> Result<(), Trouble> {
         let begun = self.begin(instruction);
-        let job = Job { link: copy.link, ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)? };
+        let job = Job {
+            link: copy.link,
+            ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
+        };
         let Some(from) = &copy.from else {
             return self.transfer(begun, "COPY", &job, &Origin::Context(&self.shared.context), None);
         };
@@ -249,18 +259,31 @@ impl<'a> Stage<'a> {
             if let copy::Source::Path(path) = source
                 && is_remote(path)
             {
-                return Err(Trouble::new(format!("ADD of the address `{path}` is not supported")).hint("fetch it before the build and copy it"));
+                return Err(
+                    Trouble::new(format!("ADD of the address `{path}` is not supported")).hint("fetch it before the build and copy it")
+                );
             }
         }
         self.transfer(begun, "ADD", &job, &Origin::Context(&self.shared.context), None)
     }
 
-    fn job(&self, sources: &[Source], destination: &str, chown: Option<&str>, chmod: Option<&str>, exclude: &[String]) -> Result<Job, Trouble> {
+    fn job(
+        &self,
+        sources: &[Source],
+        destination: &str,
+        chown: Option<&str>,
+        chmod: Option<&str>,
+        exclude: &[String],
+    ) -> Result<Job, Trouble> {
         let sources = sources.iter().map(|source| match source {
             Source::Path(word) => Ok(copy::Source::Path(self.expand(&word.text)?)),
             Source::Heredoc(heredoc) => {
                 let body = heredoc.content();
-                let body = if heredoc.expand { self.expanded(dockerfile::expand_heredoc(&body, self.escape(), &|name| self.env.get(name)))? } else { body };
+                let body = if heredoc.expand {
+                    self.expanded(dockerfile::expand_heredoc(&body, self.escape(), &|name| self.env.get(name)))?
+                } else {
+                    body
+                };
                 Ok(copy::Source::Text(heredoc.name.clone(), body))
             }
         });
@@ -275,7 +298,9 @@ impl<'a> Stage<'a> {
         let mode = match chmod {
             Some(text) => {
                 let text = self.expand(text)?;
-                Some(parse_mode(&text).ok_or_else(|| Trouble::new(format!("--chmod={text} is not supported")).hint("write the mode as an octal number, such as 0755"))?)
+                Some(parse_mode(&text).ok_or_else(|| {
+                    Trouble::new(format!("--chmod={text} is not supported")).hint("write the mode as an octal number, such as 0755")
+                })?)
             }
             None => None,
         };
@@ -402,7 +427,13 @@ impl<'a> Stage<'a> {
     /// The step's place in the Dockerfile, by which the last build's step is found.
     fn slot(&self, begun: &Begun) -> Digest {
         let mut hasher = Hasher::new();
-        for part in ["slot", &self.shared.context.root().display().to_string(), &self.shared.read.file, &self.index.to_string(), &begun.id.number.to_string()] {
+        for part in [
+            "slot",
+            &self.shared.context.root().display().to_string(),
+            &self.shared.read.file,
+            &self.index.to_string(),
+            &begun.id.number.to_string(),
+        ] {
             hasher.part(part.as_bytes());
         }
         hasher.finish()
@@ -442,7 +473,13 @@ impl<'a> Stage<'a> {
     fn record(&mut self, text: &str, empty_layer: bool) {
         // As written, not expanded: no argument's value gets into the history.
         let created_by = Some(text.to_owned());
-        let history = History { created: Some(self.shared.created.clone()), created_by, comment: Some("wharf".into()), empty_layer, ..History::default() };
+        let history = History {
+            created: Some(self.shared.created.clone()),
+            created_by,
+            comment: Some("wharf".into()),
+            empty_layer,
+            ..History::default()
+        };
         self.config.history.push(history);
     }
 

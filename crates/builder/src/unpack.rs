@@ -15,7 +15,9 @@ pub(crate) fn archive(mut file: File, shown: &str) -> Result<Option<impl Read>, 
     file.rewind().map_err(fail)?;
     const COMPRESSED: [(&[u8], &str); 3] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")];
     if let Some((_, name)) = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
-        let trouble = Trouble::new(format!("`{shown}` is compressed with {name}: ADD would unpack it if it is an archive, and {name} is not supported"));
+        let trouble = Trouble::new(format!(
+            "`{shown}` is compressed with {name}: ADD would unpack it if it is an archive, and {name} is not supported"
+        ));
         return Err(trouble.hint("compress it with gzip, use COPY, or write ADD --unpack=false"));
     }
     let first = blobs::decode(&file, shown)?;
@@ -25,7 +27,13 @@ pub(crate) fn archive(mut file: File, shown: &str) -> Result<Option<impl Read>, 
 }
 
 /// Unpacks an archive into a folder of the layer. Owners, modes and times are the archive's; its own root changes nothing.
-pub(crate) fn unpack(input: impl Read, shown: &str, folder: &EntryPath, owner: Option<(u32, u32)>, layer: &mut LayerWriter<'_>) -> Result<(), Trouble> {
+pub(crate) fn unpack(
+    input: impl Read,
+    shown: &str,
+    folder: &EntryPath,
+    owner: Option<(u32, u32)>,
+    layer: &mut LayerWriter<'_>,
+) -> Result<(), Trouble> {
     let fail = |error: oci::tar::TarError| Trouble::new(format!("`{shown}`: {error}"));
     let mut reader = Reader::new(io::BufReader::with_capacity(128 * 1024, input), Limits::default());
     let mut guard = Guard::new();

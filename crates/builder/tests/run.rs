@@ -23,7 +23,16 @@ fn commands_write_layers_that_are_the_same_each_time() {
     let (first, image) = home.build(dockerfile);
     assert_eq!(home.output(), ["/work", "0", "world"]);
     let new: Vec<_> = image.layers.iter().rev().take(3).rev().map(|layer| home.layer(layer)).collect();
-    assert_eq!(new[0], ["755 0:0 work/", "644 0:0 work/again hello world", "1777 0:0 work/deep/", "755 0:0 work/deep/er/", "644 0:0 work/greeting = work/again"]);
+    assert_eq!(
+        new[0],
+        [
+            "755 0:0 work/",
+            "644 0:0 work/again hello world",
+            "1777 0:0 work/deep/",
+            "755 0:0 work/deep/er/",
+            "644 0:0 work/greeting = work/again"
+        ]
+    );
     assert_eq!(new[1], ["755 0:0 work/", "0 0:0 work/.wh.again"]);
     assert_eq!(new[2], ["755 0:0 work/", "755 0:0 work/deep/", "0 0:0 work/deep/.wh..wh..opq", "644 0:0 work/deep/new"]);
     assert!(image.config.history.last().is_some_and(|step| step.empty_layer), "a command that writes nothing makes no layer");
@@ -63,7 +72,9 @@ fn a_failed_command_names_its_line_and_shows_its_last_lines() {
     assert_eq!(step.output.last().map(String::as_str), Some("oops"));
     assert!(step.message.contains("exit code 3"), "{step}");
     assert_eq!(std::fs::read_dir(home.store.root().join("tmp")).expect("tmp").count(), 0);
-    let Err(BuildError::Step(step)) = home.build_request(&home.request("FROM busybox:stable\nRUN no-such-command\n")) else { panic!("built") };
+    let Err(BuildError::Step(step)) = home.build_request(&home.request("FROM busybox:stable\nRUN no-such-command\n")) else {
+        panic!("built")
+    };
     assert_eq!(step.exit, Some(127));
 }
 

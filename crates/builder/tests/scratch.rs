@@ -144,7 +144,10 @@ fn dockerignore_leaves_out_and_says_so() {
     }
     home.write(".dockerignore", "target\n*.pem\ndocs\n!docs/keep.md\nDockerfile\n.dockerignore\n");
     let (_, image) = home.build("FROM scratch\nCOPY . /\n");
-    assert_eq!(home.listing(&image), ["755 0:0 docs/", "644 0:0 docs/keep.md docs/keep.md", "755 0:0 src/", "644 0:0 src/main.rs src/main.rs"]);
+    assert_eq!(
+        home.listing(&image),
+        ["755 0:0 docs/", "644 0:0 docs/keep.md docs/keep.md", "755 0:0 src/", "644 0:0 src/main.rs src/main.rs"]
+    );
     let error = home.fail("FROM scratch\nCOPY secret.pem /\n");
     assert!(error.contains("Dockerfile:2") && error.contains(".dockerignore"), "{error}");
     home.write("Dockerfile.dockerignore", "src\n");
@@ -162,7 +165,15 @@ fn stages_copy_from_each_other_and_unneeded_ones_are_not_built() {
     fs::set_permissions(home.path.join("context/bin/app"), fs::Permissions::from_mode(0o755)).expect("mode");
     let dockerfile = "FROM scratch AS Build\nCOPY --chown=7:8 bin /out/bin\nFROM scratch AS unneeded\nCOPY missing /\nFROM scratch AS mid\nCOPY other /o\nFROM mid\nCOPY --from=build /out/bin/* /usr/bin/\nCOPY --from=0 /out /all\nENTRYPOINT [\"/usr/bin/app\"]\n";
     let (built, image) = home.build(dockerfile);
-    let expected = ["644 0:0 o o", "755 0:0 usr/", "755 0:0 usr/bin/", "755 7:8 usr/bin/app app", "755 7:8 all/", "755 7:8 all/bin/", "755 7:8 all/bin/app app"];
+    let expected = [
+        "644 0:0 o o",
+        "755 0:0 usr/",
+        "755 0:0 usr/bin/",
+        "755 7:8 usr/bin/app app",
+        "755 7:8 all/",
+        "755 7:8 all/bin/",
+        "755 7:8 all/bin/app app",
+    ];
     // The folder `/out` was made by COPY itself with --chown, and so is its owner's.
     assert_eq!(home.listing(&image), expected);
     assert!(built.steps.iter().all(|step| step.stage != 1));
@@ -221,15 +232,33 @@ fn add_unpacks_archives_and_copy_does_not() {
         println!("skipped: tar");
         return;
     }
-    let (_, image) = home.build("FROM scratch\nADD tree.tgz /opt\nADD plain.gz /plain/\nCOPY plain.gz /copied\nADD --unpack=false plain.gz /kept\n");
+    let (_, image) =
+        home.build("FROM scratch\nADD tree.tgz /opt\nADD plain.gz /plain/\nCOPY plain.gz /copied\nADD --unpack=false plain.gz /kept\n");
     assert_eq!(
         home.listing(&image),
-        ["755 0:0 opt/", "755 5:6 opt/bin/", "644 5:6 opt/bin/x x", "644 5:6 opt/y y", "755 0:0 plain/", "644 0:0 plain/plain.gz no archive", "644 0:0 copied no archive", "644 0:0 kept no archive"]
+        [
+            "755 0:0 opt/",
+            "755 5:6 opt/bin/",
+            "644 5:6 opt/bin/x x",
+            "644 5:6 opt/y y",
+            "755 0:0 plain/",
+            "644 0:0 plain/plain.gz no archive",
+            "644 0:0 copied no archive",
+            "644 0:0 kept no archive"
+        ]
     );
     home.write("evil.tar", {
         let mut bytes = Vec::new();
         let path = oci::tar::EntryPath::parse(b"x").expect("path");
-        let entry = oci::tar::Entry { path, kind: oci::tar::Kind::File { size: 0 }, mode: 0o644, uid: 0, gid: 0, mtime: Default::default(), xattrs: Default::default() };
+        let entry = oci::tar::Entry {
+            path,
+            kind: oci::tar::Kind::File { size: 0 },
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+            mtime: Default::default(),
+            xattrs: Default::default(),
+        };
         oci::tar::encode_header(&entry, &mut bytes);
         let mut evil = bytes.clone();
         evil[..4].copy_from_slice(b"../x");
@@ -301,7 +330,8 @@ fn what_cannot_be_done_is_named_with_its_line() {
 #[test]
 fn all_that_is_unsupported_is_told_before_anything_is_done() {
     let home = Home::new();
-    let request = home.request("FROM scratch\nCOPY missing /\nRUN --mount=type=ssh true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
+    let request = home
+        .request("FROM scratch\nCOPY missing /\nRUN --mount=type=ssh true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
     let BuildError::Refused(findings) = home.build_request(&request).expect_err("refused") else { panic!("not refused") };
     assert_eq!(findings.iter().map(|finding| finding.place.line).collect::<Vec<_>>(), [Some(3), Some(4), Some(5)]);
     assert!(home.events.lock().expect("events").is_empty());
@@ -314,7 +344,9 @@ fn other_contexts_stand_for_images_and_folders() {
     let (base, image) = home.build("FROM scratch\nCOPY a /from-base\n");
     let archive = home.path.join("base.tar");
     let mut bytes = Vec::new();
-    home.store.save(&[(image, vec!["some/base:1".parse().expect("name")])], blobs::SaveFormat::Both, blobs::Compression::None, &mut bytes).expect("saved");
+    home.store
+        .save(&[(image, vec!["some/base:1".parse().expect("name")])], blobs::SaveFormat::Both, blobs::Compression::None, &mut bytes)
+        .expect("saved");
     fs::write(&archive, bytes).expect("written");
     let other = Home::new();
     other.write("x", "x");

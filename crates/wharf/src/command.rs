@@ -21,7 +21,13 @@ pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Problem::new(ProblemKind::Usage, format!("the command of `{name}` is empty")));
     };
-    let started = Command::new(program).args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let mut child = started.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}` for `{name}`: {error}")))?;
     let last = Mutex::new(VecDeque::new());
     let take = |text: &str| {

@@ -21,7 +21,8 @@ pub fn digest(root: &Path, paths: &[String]) -> Result<String, Problem> {
     all.dedup();
     let mut hasher = Sha256::new();
     for path in all {
-        add(&mut hasher, root, &path).map_err(|error| Problem::new(ProblemKind::Host, files::FileError::new("read", &path, error).to_string()))?;
+        add(&mut hasher, root, &path)
+            .map_err(|error| Problem::new(ProblemKind::Host, files::FileError::new("read", &path, error).to_string()))?;
     }
     Ok(ids::hex(&hasher.finalize()))
 }

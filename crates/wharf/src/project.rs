@@ -23,7 +23,11 @@ impl Project {
     pub fn load(context: &Context, argument: Option<&Path>) -> Result<Self, Problem> {
         let folder = context.project_folder(argument)?;
         let read = settings::load(&folder, &context.globals.set).map_err(|findings| {
-            let message = if findings.len() == 1 { "the settings have an error".to_owned() } else { format!("the settings have {} errors", findings.len()) };
+            let message = if findings.len() == 1 {
+                "the settings have an error".to_owned()
+            } else {
+                format!("the settings have {} errors", findings.len())
+            };
             Problem::new(ProblemKind::Usage, message).with_findings(findings).hint("`wharf settings --schema` prints what can be written")
         })?;
         let project = Self { folder, read };
@@ -48,10 +52,17 @@ impl Project {
     pub fn environment(&self, context: &Context) -> Result<&Environment, Problem> {
         let name = &context.globals.env;
         let known: Vec<&str> = self.read.settings.environments.keys().map(String::as_str).collect();
-        let none = || Problem::new(ProblemKind::Usage, format!("wharf.yaml has no environment `{name}`")).hint(format!("there are: {}", known.join(", ")));
+        let none = || {
+            Problem::new(ProblemKind::Usage, format!("wharf.yaml has no environment `{name}`"))
+                .hint(format!("there are: {}", known.join(", ")))
+        };
         let environment = self.read.environment(name).ok_or_else(none)?;
         if environment.context.is_some() {
-            return Err(Problem::new(ProblemKind::Usage, format!("the environment `{name}` is a cluster of its own, which is not supported yet")).hint("use `--env local`, the engine that Wharf carries"));
+            return Err(Problem::new(
+                ProblemKind::Usage,
+                format!("the environment `{name}` is a cluster of its own, which is not supported yet"),
+            )
+            .hint("use `--env local`, the engine that Wharf carries"));
         }
         Ok(environment)
     }

@@ -4,7 +4,10 @@ use crate::context::Context;
 use base::{Problem, ProblemKind, files};
 use builder::{Exit, Isolate, IsolateError, Network, RunStep};
 use network::{HostNetwork, PodLink, PodNetwork};
-use runtime::{ContainerSpec, ContainerState, Mount, MountSource, PodSpec, Privileges, Propagation, Resources, Root, Runtime, RuntimeEvent, ShimRuntime, Streams, User};
+use runtime::{
+    ContainerSpec, ContainerState, Mount, MountSource, PodSpec, Privileges, Propagation, Resources, Root, Runtime, RuntimeEvent,
+    ShimRuntime, Streams, User,
+};
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +19,20 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// Capabilities of a container that is told nothing else: docker's fourteen.
 pub const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT", "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+    "AUDIT_WRITE",
 ];
 
 /// The sandbox of one process; what it needs is made when it is first needed, and gone when it is dropped.
@@ -107,7 +123,11 @@ impl Sandbox {
             ..network::Config::new(self.folder.join("network"))
         };
         let network = HostNetwork::open(network).map_err(|error| host(&error))?;
-        let config = runtime::Config { home: self.folder.join("shims"), cgroup_root: "wharf-sandbox".to_owned(), shim_program: self.program.clone() };
+        let config = runtime::Config {
+            home: self.folder.join("shims"),
+            cgroup_root: "wharf-sandbox".to_owned(),
+            shim_program: self.program.clone(),
+        };
         let runtime = self.tokio.block_on(ShimRuntime::open(config)).map_err(|error| host(&error))?;
         let made = Open { runtime, network, _alone: Arc::new(alone) };
         self.tokio.block_on(remove_all(&made));
@@ -159,7 +179,14 @@ impl Drop for Sandbox {
     }
 }
 
-async fn start(open: &Open, folder: &Path, name: &str, link: &PodLink, container: &ContainerSpec, resources: &Resources) -> Result<Started, Problem> {
+async fn start(
+    open: &Open,
+    folder: &Path,
+    name: &str,
+    link: &PodLink,
+    container: &ContainerSpec,
+    resources: &Resources,
+) -> Result<Started, Problem> {
     let pod = PodSpec {
         id: name.to_owned(),
         name: name.to_owned(),
@@ -174,7 +201,9 @@ async fn start(open: &Open, folder: &Path, name: &str, link: &PodLink, container
     };
     open.runtime.create_pod(&pod).await.map_err(|error| host(&error))?;
     open.runtime.start(name, container).await.map_err(|error| match &error {
-        runtime::RuntimeError::Start { code: 126 | 127, .. } | runtime::RuntimeError::Config(_) => Problem::new(ProblemKind::Work, error.to_string()),
+        runtime::RuntimeError::Start { code: 126 | 127, .. } | runtime::RuntimeError::Config(_) => {
+            Problem::new(ProblemKind::Work, error.to_string())
+        }
         _ => host(&error),
     })?;
     let streams = open.runtime.attach(name, &container.name).await.map_err(|error| host(&error))?;
@@ -228,7 +257,12 @@ pub fn name_files(folder: &Path, hostname: &str) -> Result<Vec<Mount>, Problem> 
     for (name, content) in [("resolv.conf", resolvers()), ("hosts", hosts)] {
         let path = folder.join(name);
         std::fs::write(&path, content).map_err(|error| host(&files::FileError::new("write", &path, error)))?;
-        mounts.push(Mount { source: MountSource::Bind(path), target: format!("/etc/{name}"), read_only: true, propagation: Propagation::None });
+        mounts.push(Mount {
+            source: MountSource::Bind(path),
+            target: format!("/etc/{name}"),
+            read_only: true,
+            propagation: Propagation::None,
+        });
     }
     Ok(mounts)
 }
@@ -237,8 +271,12 @@ pub fn name_files(folder: &Path, hostname: &str) -> Result<Vec<Mount>, Problem> 
 fn resolvers() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let reachable = |text: &str| -> String {
-        let is_loopback = |line: &str| line.split_whitespace().nth(1).is_some_and(|address| address.starts_with("127.") || address == "::1");
-        text.lines().filter(|line| !(line.trim_start().starts_with("nameserver") && is_loopback(line))).map(|line| format!("{line}\n")).collect()
+        let is_loopback =
+            |line: &str| line.split_whitespace().nth(1).is_some_and(|address| address.starts_with("127.") || address == "::1");
+        text.lines()
+            .filter(|line| !(line.trim_start().starts_with("nameserver") && is_loopback(line)))
+            .map(|line| format!("{line}\n"))
+            .collect()
     };
     let own = reachable(&read("/etc/resolv.conf"));
     // Where a stub listens on the loopback, systemd-resolved keeps the real list beside.

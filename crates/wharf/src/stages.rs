@@ -34,8 +34,7 @@ pub struct Stage {
 }
 
 /// Every stage.
-pub const STAGES: &[Stage] =
-    &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE];
+pub const STAGES: &[Stage] = &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE];
 
 /// How a stage ended that did not fail.
 pub struct Done {
@@ -108,13 +107,17 @@ impl Selection {
         let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
         for name in self.only.iter().chain(&self.skip).chain(&self.from) {
             if !known.contains(&name.as_str()) {
-                return Err(Problem::new(ProblemKind::Usage, format!("there is no stage `{name}`")).hint(format!("there are: {}", known.join(", "))));
+                return Err(Problem::new(ProblemKind::Usage, format!("there is no stage `{name}`"))
+                    .hint(format!("there are: {}", known.join(", "))));
             }
         }
         let first = self.from.as_ref().and_then(|from| known.iter().position(|name| name == from)).unwrap_or(0);
         let named = |stage: &&'static Stage| self.only.iter().any(|name| name == stage.name);
-        let wanted = |stage: &&'static Stage| if self.only.is_empty() { !stage.on_demand || self.from.as_deref() == Some(stage.name) } else { named(stage) };
-        let stages: Vec<&'static Stage> = STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
+        let wanted = |stage: &&'static Stage| {
+            if self.only.is_empty() { !stage.on_demand || self.from.as_deref() == Some(stage.name) } else { named(stage) }
+        };
+        let stages: Vec<&'static Stage> =
+            STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
         let needs_engine = stages.iter().any(|stage| stage.needs_engine);
         let mut all = stages;
         if needs_engine && !all.iter().any(|stage| stage.name == engine::STAGE.name) {

@@ -108,7 +108,14 @@ impl Drop for Home {
 }
 
 pub fn env(image: &Image) -> BTreeMap<String, String> {
-    image.config.config.env.iter().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    image
+        .config
+        .config
+        .env
+        .iter()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Namespaces, overlay and chroot by the tools of util-linux: enough to try RUN, and no isolation to rely on.
@@ -138,7 +145,12 @@ impl Isolate for Chroot {
         if step.network == Network::None {
             command.arg("--net");
         }
-        command.args(["sh", "-c", &format!("{}{}", mounts(step, &root), SCRIPT), "sh"]).arg(&root).arg(lower.join(":")).arg(&step.upper).arg(&step.work);
+        command
+            .args(["sh", "-c", &format!("{}{}", mounts(step, &root), SCRIPT), "sh"])
+            .arg(&root)
+            .arg(lower.join(":"))
+            .arg(&step.upper)
+            .arg(&step.work);
         command.args(["/usr/bin/env", "-i"]);
         command.args(step.env.iter().map(|(name, value)| format!("{name}={value}")));
         command.args(["/usr/bin/unshare", "--pid", "--fork", &format!("--root={}", root.display()), &format!("--wd={}", step.workdir)]);
@@ -156,7 +168,10 @@ fn mounts(step: &RunStep, root: &Path) -> String {
     let mut text = "exec 2>&1\n".to_owned();
     for mount in &step.mounts {
         let name = Path::new(&mount.target).file_name().expect("name").to_string_lossy();
-        text += &format!("mount -t tmpfs tmpfs /mnt; cp {} /mnt/{name}; mkdir -p /dev/pipes; mount --bind /mnt /dev/pipes\n", mount.source.display());
+        text += &format!(
+            "mount -t tmpfs tmpfs /mnt; cp {} /mnt/{name}; mkdir -p /dev/pipes; mount --bind /mnt /dev/pipes\n",
+            mount.source.display()
+        );
     }
     let _ = root;
     text
@@ -166,7 +181,10 @@ fn user(step: &RunStep) -> (String, String) {
     let (user, group) = step.user.split_once(':').unwrap_or((&step.user, ""));
     let find = |file: &str, name: &str, field: usize| {
         let text = step.layers.iter().find_map(|layer| fs::read_to_string(layer.join(file)).ok()).unwrap_or_default();
-        text.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>()).find(|fields| fields[0] == name).map(|fields| fields[field].clone())
+        text.lines()
+            .map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>())
+            .find(|fields| fields[0] == name)
+            .map(|fields| fields[field].clone())
     };
     let uid = if user.is_empty() { "0".into() } else { find("etc/passwd", user, 2).unwrap_or_else(|| user.to_owned()) };
     let own = find("etc/passwd", user, 3).unwrap_or_else(|| "0".into());

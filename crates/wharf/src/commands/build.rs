@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "build", about: "Builds an image from a context, or all images of the project", define: Build::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "build", about: "Builds an image from a context, or all images of the project", define: Build::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Build {
@@ -84,7 +85,8 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     built.warnings.iter().for_each(|warning| output.warning(warning));
     if let Some(target) = target {
         let image = store.images().get(&built.image).map_err(image::problem)?;
-        let file = std::fs::File::create(&target.file).map_err(|error| host(&base::files::FileError::new("create", &target.file, error)))?;
+        let file =
+            std::fs::File::create(&target.file).map_err(|error| host(&base::files::FileError::new("create", &target.file, error)))?;
         let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
         store.save(&[(image, request.tags.clone())], target.format, Compression::None, &mut out).map_err(image::problem)?;
     }
@@ -121,12 +123,20 @@ fn tell(asked: &Build, output: &Output, built: &Built) -> Result<ExitCode, Probl
 
 fn show(output: &Output, as_json: bool, explain: bool, event: &BuildEvent) {
     match event {
-        BuildEvent::Started { step, instruction } if as_json => output.json(&json!({"event": "started", "stage": step.stage, "step": step.number, "of": step.of, "instruction": instruction})),
-        BuildEvent::Output { step, line } if as_json => output.json(&json!({"event": "output", "stage": step.stage, "step": step.number, "line": line})),
+        BuildEvent::Started { step, instruction } if as_json => {
+            output.json(&json!({"event": "started", "stage": step.stage, "step": step.number, "of": step.of, "instruction": instruction}))
+        }
+        BuildEvent::Output { step, line } if as_json => {
+            output.json(&json!({"event": "output", "stage": step.stage, "step": step.number, "line": line}))
+        }
         BuildEvent::Finished { step, cached, reasons, took } if as_json => {
             output.json(&json!({"event": "finished", "stage": step.stage, "step": step.number, "cached": cached, "reasons": reasons, "milliseconds": u64::try_from(took.as_millis()).unwrap_or(u64::MAX)}));
         }
-        BuildEvent::Started { step, instruction } => output.say(&format!("{} {}", output.paint(Paint::Bold, &format!("[{} {}/{}]", step.stage, step.number, step.of)), printable(instruction))),
+        BuildEvent::Started { step, instruction } => output.say(&format!(
+            "{} {}",
+            output.paint(Paint::Bold, &format!("[{} {}/{}]", step.stage, step.number, step.of)),
+            printable(instruction)
+        )),
         BuildEvent::Output { line, .. } => output.say(&format!("    {}", printable(line))),
         BuildEvent::Finished { cached, reasons, took, .. } => {
             let words = if *cached { "cached".to_owned() } else { show_duration(*took) };
@@ -161,7 +171,10 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
     if !folder.is_dir() {
         return Err(usage(format!("the context `{}` is no folder", folder.display())).hint("name the folder that COPY takes from"));
     }
-    let tags = asked.tag.iter().map(|tag| tag.parse::<Reference>().map(Reference::or_latest).map_err(|error| usage(format!("`{tag}` is no image name: {error}"))));
+    let tags = asked
+        .tag
+        .iter()
+        .map(|tag| tag.parse::<Reference>().map(Reference::or_latest).map_err(|error| usage(format!("`{tag}` is no image name: {error}"))));
     Ok(Request {
         context: folder.to_path_buf(),
         dockerfile: asked.file.clone().unwrap_or_else(|| folder.join("Dockerfile")),
@@ -183,7 +196,11 @@ fn argument(text: &str) -> Option<(String, String)> {
 }
 
 fn pairs(texts: &[String], flag: &str) -> Result<BTreeMap<String, String>, Problem> {
-    let pair = |text: &String| text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| usage(format!("`{flag} {text}` has no `=`")));
+    let pair = |text: &String| {
+        text.split_once('=')
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .ok_or_else(|| usage(format!("`{flag} {text}` has no `=`")))
+    };
     texts.iter().map(pair).collect()
 }
 
@@ -202,7 +219,12 @@ fn named(what: &str) -> NamedContext {
 pub fn problem(error: &BuildError) -> Problem {
     let problem = error.problem();
     let BuildError::Step(step) = error else { return problem };
-    let mut finding = Finding::new("build", Severity::Error, Place::in_file(&step.file, step.line, 1), format!("{} failed: {}", printable(&step.instruction), step.message));
+    let mut finding = Finding::new(
+        "build",
+        Severity::Error,
+        Place::in_file(&step.file, step.line, 1),
+        format!("{} failed: {}", printable(&step.instruction), step.message),
+    );
     finding.evidence = step.output.iter().map(|line| printable(line)).collect();
     if matches!(step.exit, None) && step.output.is_empty() { problem } else { problem.with_findings(vec![finding]) }
 }

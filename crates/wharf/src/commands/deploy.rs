@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "deploy", about: "Applies the project's manifests and waits until they serve", define: Deploy::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "deploy", about: "Applies the project's manifests and waits until they serve", define: Deploy::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Deploy {

@@ -5,15 +5,16 @@ use crate::context::Context;
 use crate::engine_client;
 use crate::output::{Stages, Verdict};
 use crate::stages::{Run, Selection, delivery};
+use ::delivery::DownOptions;
 use base::Problem;
 use clap::Args;
-use ::delivery::DownOptions;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "down", about: "Removes all that the project made, and proves it", define: Down::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "down", about: "Removes all that the project made, and proves it", define: Down::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Down {

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "init", about: "Writes a wharf.yaml with what was inferred of the folder", define: Init::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "init", about: "Writes a wharf.yaml with what was inferred of the folder", define: Init::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Init {

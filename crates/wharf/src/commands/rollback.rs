@@ -4,14 +4,15 @@ use super::{Command, arguments};
 use crate::context::Context;
 use crate::output::{Stages, Verdict};
 use crate::stages::{Run, Selection, delivery};
+use ::delivery::Options;
 use base::Problem;
 use clap::Args;
-use ::delivery::Options;
 use serde_json::json;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "rollback", about: "Puts the release before, or the one named, back", define: Rollback::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "rollback", about: "Puts the release before, or the one named, back", define: Rollback::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Rollback {

@@ -140,7 +140,10 @@ fn container(asked: &Arguments, found: &blobs::Image, folder: &std::path::Path, 
         root: Root { layers: found.trees.clone(), writable: folder.join("root"), read_only: asked.read_only },
         args,
         env: environment(&config.env, &asked.env, name),
-        working_dir: asked.workdir.clone().unwrap_or_else(|| if config.working_dir.is_empty() { "/".to_owned() } else { config.working_dir.clone() }),
+        working_dir: asked
+            .workdir
+            .clone()
+            .unwrap_or_else(|| if config.working_dir.is_empty() { "/".to_owned() } else { config.working_dir.clone() }),
         user: User { image: asked.user.clone().unwrap_or_else(|| config.user.clone()), ..User::default() },
         privileges,
         resources: resources(asked)?,
@@ -153,7 +156,9 @@ fn container(asked: &Arguments, found: &blobs::Image, folder: &std::path::Path, 
 
 fn environment(image: &[String], asked: &[String], name: &str) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
-    let given = asked.iter().filter_map(|text| if text.contains('=') { Some(text.clone()) } else { std::env::var(text).ok().map(|value| format!("{text}={value}")) });
+    let given = asked.iter().filter_map(|text| {
+        if text.contains('=') { Some(text.clone()) } else { std::env::var(text).ok().map(|value| format!("{text}={value}")) }
+    });
     let defaults = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(), format!("HOSTNAME={name}")];
     for entry in defaults.into_iter().chain(image.iter().cloned()).chain(given) {
         let key = entry.split('=').next().unwrap_or_default().to_owned();
@@ -179,8 +184,17 @@ fn mount(text: &str) -> Result<Mount, Problem> {
 }
 
 fn resources(asked: &Arguments) -> Result<Resources, Problem> {
-    let memory = asked.memory.as_deref().map(|text| bytes(text).ok_or_else(|| usage(format!("`--memory {text}` is no size; write it like 64m or 1g"))));
-    let cpu = asked.cpus.map(|cpus| if cpus > 0.0 && cpus < 10_000.0 { Ok((cpus * 1_000.0) as u64) } else { Err(usage(format!("`--cpus {cpus}` is no number of CPUs"))) });
+    let memory = asked
+        .memory
+        .as_deref()
+        .map(|text| bytes(text).ok_or_else(|| usage(format!("`--memory {text}` is no size; write it like 64m or 1g"))));
+    let cpu = asked.cpus.map(|cpus| {
+        if cpus > 0.0 && cpus < 10_000.0 {
+            Ok((cpus * 1_000.0) as u64)
+        } else {
+            Err(usage(format!("`--cpus {cpus}` is no number of CPUs")))
+        }
+    });
     Ok(Resources { memory_bytes: memory.transpose()?, cpu_milli: cpu.transpose()?, ..Resources::default() })
 }
 

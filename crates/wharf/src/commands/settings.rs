@@ -9,7 +9,8 @@ use serde_json::json;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "settings", about: "Lists every setting, its value and where it came from", define: Arguments::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "settings", about: "Lists every setting, its value and where it came from", define: Arguments::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Arguments {

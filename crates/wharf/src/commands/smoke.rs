@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "smoke", about: "Sends the project's smoke checks to what runs", define: Arguments::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "smoke", about: "Sends the project's smoke checks to what runs", define: Arguments::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Arguments {

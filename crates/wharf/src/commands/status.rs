@@ -20,7 +20,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "status", about: "Says what of the project runs, and why not", define: Status::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "status", about: "Says what of the project runs, and why not", define: Status::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Status {

@@ -30,7 +30,8 @@ fn go(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem
         return Ok(ExitCode::SUCCESS);
     };
     let known: Vec<&str> = tasks.keys().map(String::as_str).collect();
-    let none = || Problem::new(ProblemKind::Usage, format!("wharf.yaml has no task `{name}`")).hint(format!("there are: {}", known.join(", ")));
+    let none =
+        || Problem::new(ProblemKind::Usage, format!("wharf.yaml has no task `{name}`")).hint(format!("there are: {}", known.join(", ")));
     let task = tasks.get(&name).ok_or_else(none)?;
     crate::interrupt::listen();
     match (&task.exec, &task.image) {
@@ -38,14 +39,18 @@ fn go(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem
             let target = Target::of(context, &project).await?;
             exec::in_workload(&target, workload, Exec { command: task.run.argv(), ..Exec::default() }).await
         }),
-        (None, Some(image)) => run::image(context, &project.image_name(image, &project.tag(&project.inputs()?))?.familiar(), task.run.argv()),
+        (None, Some(image)) => {
+            run::image(context, &project.image_name(image, &project.tag(&project.inputs()?))?.familiar(), task.run.argv())
+        }
         (None, None) => on_host(&project, &task.run),
     }
 }
 
 fn on_host(project: &Project, command: &CommandLine) -> Result<ExitCode, Problem> {
     let argv = command.argv();
-    let Some((program, arguments)) = argv.split_first() else { return Err(Problem::new(ProblemKind::Usage, "the task's command is empty")) };
+    let Some((program, arguments)) = argv.split_first() else {
+        return Err(Problem::new(ProblemKind::Usage, "the task's command is empty"));
+    };
     let status = std::process::Command::new(program).args(arguments).current_dir(&project.folder).stdin(Stdio::inherit()).status();
     let status = status.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}`: {error}")))?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))

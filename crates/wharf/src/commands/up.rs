@@ -12,7 +12,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "up", about: "Lints, tests, builds, deploys and smokes the project: everything, in order", define: Up::augment_args, run };
+pub const COMMAND: Command = Command {
+    name: "up",
+    about: "Lints, tests, builds, deploys and smokes the project: everything, in order",
+    define: Up::augment_args,
+    run,
+};
 
 #[derive(Debug, Args)]
 struct Up {

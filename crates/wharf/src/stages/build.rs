@@ -8,7 +8,6 @@ use base::{Problem, ProblemKind};
 use builder::{BuildError, BuildEvent, Built, Request};
 use std::collections::BTreeMap;
 
-
 /// See the module.
 pub const STAGE: Stage = Stage { name: "build", on_demand: false, needs_engine: false, run };
 
@@ -63,12 +62,17 @@ fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>
     if results.len() != requests.len() {
         return Err(Problem::new(ProblemKind::Defect, "a build ended without a result"));
     }
-    results.into_iter().map(|(name, result)| result.map(|built| (name, built)).map_err(|error| crate::commands::build::problem(&error))).collect()
+    results
+        .into_iter()
+        .map(|(name, result)| result.map(|built| (name, built)).map_err(|error| crate::commands::build::problem(&error)))
+        .collect()
 }
 
 fn note(running: &Running<'_>, image: &str, event: &BuildEvent) {
     match event {
-        BuildEvent::Started { step, instruction } => running.note(&format!("{image} [{} {}/{}] {instruction}", step.stage, step.number, step.of)),
+        BuildEvent::Started { step, instruction } => {
+            running.note(&format!("{image} [{} {}/{}] {instruction}", step.stage, step.number, step.of))
+        }
         BuildEvent::Output { line, .. } => running.note(&format!("{image} | {}", printable(line))),
         BuildEvent::Finished { .. } => {}
     }
@@ -78,7 +82,8 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
     let settings = run.project.settings();
     let image = settings.images.get(name).cloned().unwrap_or_default();
     if let Some(platform) = image.platform.as_ref().filter(|platform| *platform != "linux/amd64") {
-        return Err(Problem::new(ProblemKind::Usage, format!("image `{name}`: the platform `{platform}` cannot be built here")).hint("leave `platform` out, or write linux/amd64"));
+        return Err(Problem::new(ProblemKind::Usage, format!("image `{name}`: the platform `{platform}` cannot be built here"))
+            .hint("leave `platform` out, or write linux/amd64"));
     }
     Ok(Request {
         context: run.project.folder.join(&image.context),
@@ -89,4 +94,3 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
         ..Request::default()
     })
 }
-

@@ -21,14 +21,18 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     }
     let objects = deployed.changes.len();
     if deployed.unchanged {
-        return Ok(Done::unchanged(format!("release {}: all {objects} objects stand as they stood, nothing was restarted", deployed.release)));
+        return Ok(Done::unchanged(format!(
+            "release {}: all {objects} objects stand as they stood, nothing was restarted",
+            deployed.release
+        )));
     }
     let count = |wanted: Change| deployed.changes.iter().filter(|(_, change)| *change == wanted).count();
-    let told: Vec<String> = [(Change::Created, "created"), (Change::Changed, "changed"), (Change::Unchanged, "unchanged"), (Change::Pruned, "pruned")]
-        .into_iter()
-        .filter(|(change, _)| count(*change) > 0)
-        .map(|(change, word)| format!("{} {word}", count(change)))
-        .collect();
+    let told: Vec<String> =
+        [(Change::Created, "created"), (Change::Changed, "changed"), (Change::Unchanged, "unchanged"), (Change::Pruned, "pruned")]
+            .into_iter()
+            .filter(|(change, _)| count(*change) > 0)
+            .map(|(change, word)| format!("{} {word}", count(change)))
+            .collect();
     Ok(Done::new(format!("release {} serves: {}", deployed.release, told.join(", "))))
 }
 
@@ -43,7 +47,9 @@ fn release(run: &Run) -> Result<Release, Problem> {
         sources.extend(read_folder(&run.project.folder, &run.project.folder.join(path))?);
     }
     if sources.is_empty() {
-        return Err(Problem::new(ProblemKind::Usage, "there are no manifests to deploy").hint("name them in wharf.yaml: `manifests: [k8s/]`"));
+        return Err(
+            Problem::new(ProblemKind::Usage, "there are no manifests to deploy").hint("name them in wharf.yaml: `manifests: [k8s/]`")
+        );
     }
     render(
         &sources,
@@ -86,4 +92,3 @@ fn tell(output: &Output, stage: &str, progress: &Progress) {
     };
     output.note(&said);
 }
-

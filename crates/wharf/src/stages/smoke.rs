@@ -3,8 +3,8 @@
 use super::{Done, Run, Stage, delivery};
 use crate::output::Running;
 use crate::settings::Smoke;
-use base::Problem;
 use ::delivery::smoke::{Check, Expect, Through, smoke};
+use base::Problem;
 use std::time::Duration;
 
 /// See the module.
