@@ -1,7 +1,7 @@
 //! A layer in the making, written as a container on top of the lower ones would see it.
 
 use crate::error::Trouble;
-use blobs::{TreeWriter, View};
+use blobs::{Node, TreeWriter, View};
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
 use rustix::fs::FileType;
 use std::collections::{BTreeMap, HashMap};
@@ -26,7 +26,10 @@ pub(crate) struct LayerWriter<'a> {
 }
 
 enum Written {
-    Folder,
+    /// Whether lower layers have nothing at its path, and so nothing in it.
+    Folder {
+        new: bool,
+    },
     Link(Vec<u8>),
     Other,
 }
@@ -65,12 +68,12 @@ impl<'a> LayerWriter<'a> {
         }
         if let Some(written) = self.written.get(path) {
             return Ok(Some(match written {
-                Written::Folder => Existing::Folder,
+                Written::Folder { .. } => Existing::Folder,
                 Written::Link(_) => Existing::Link,
                 Written::Other => Existing::Other,
             }));
         }
-        Ok(self.view.node(path)?.map(|node| match node.file_type() {
+        Ok(self.below(path)?.map(|node| match node.file_type() {
             FileType::Directory => Existing::Folder,
             FileType::Symlink => Existing::Link,
             _ => Existing::Other,
@@ -82,13 +85,15 @@ impl<'a> LayerWriter<'a> {
         let mut missing = Vec::new();
         let mut above = path.clone();
         while let Some((next, _)) = above.split() {
-            if matches!(self.written.get(&above), Some(Written::Folder)) {
+            if matches!(self.written.get(&above), Some(Written::Folder { .. })) {
                 break;
             }
             missing.push(std::mem::replace(&mut above, next));
         }
         for folder in missing.into_iter().rev() {
-            let entry = match self.view.node(&folder)? {
+            let below = self.below(&folder)?;
+            let new = below.is_none();
+            let entry = match below {
                 _ if self.written.contains_key(&folder) => return Err(no_folder(&folder)),
                 Some(node) if node.is_folder() => Entry {
                     mode: node.stat.st_mode & 0o7777,
@@ -102,9 +107,17 @@ impl<'a> LayerWriter<'a> {
                 None => self.new_folder(folder, owner),
             };
             self.tree.make(&entry)?;
-            self.written.insert(entry.path, Written::Folder);
+            self.written.insert(entry.path, Written::Folder { new });
         }
         Ok(())
+    }
+
+    /// What lower layers have at a path; they are not asked where a folder above is new.
+    fn below(&self, path: &EntryPath) -> Result<Option<Node>, Trouble> {
+        if path.split().is_some_and(|(above, _)| matches!(self.written.get(&above), Some(Written::Folder { new: true }))) {
+            return Ok(None);
+        }
+        Ok(self.view.node(path)?)
     }
 
     fn new_folder(&self, path: EntryPath, owner: (u32, u32)) -> Entry {
@@ -121,7 +134,8 @@ impl<'a> LayerWriter<'a> {
                 return Err(no_folder(&entry.path));
             }
             self.tree.make(entry)?;
-            self.written.insert(entry.path.clone(), Written::Folder);
+            let new = if let Some(Written::Folder { new }) = self.written.get(&entry.path) { *new } else { existing.is_none() };
+            self.written.insert(entry.path.clone(), Written::Folder { new });
             return Ok(());
         }
         if existing == Some(Existing::Folder) {

@@ -314,6 +314,45 @@ fn headers_and_contents_make_up_the_archive() {
     assert!(again == bytes);
 }
 
+/// Damaged archives end in an error or are read; nothing panics, and nothing that is read leaves the root.
+#[test]
+fn damaged_archives_never_panic() {
+    let whole = archive(&[
+        header(b"d/", b'5', 0, &[]),
+        pax(&[("path", b"d/long"), ("SCHILY.xattr.user.x", b"y"), ("mtime", b"1.5")]),
+        file(b"x", b"content"),
+        extension(b'L', b"d/other\0"),
+        file(b"y", &[7; 600]),
+        link(b"d/s", b'2', b"../.."),
+        link(b"d/h", b'1', b"d/long"),
+        file(b"d/.wh.gone", b""),
+    ]);
+    let mut state = 42u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut accepted = 0;
+    for _ in 0..4_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random(3) {
+            let at = random(bytes.len());
+            bytes[at] = [0, b'/', b'.', b'7', 0xff, random(256) as u8][random(6)];
+            // Most damage would stop at the sum; so it is made to fit.
+            let start = at / 512 * 512;
+            bytes[start + 148..start + 156].copy_from_slice(b"        ");
+            let sum: u32 = bytes[start..start + 512].iter().map(|&b| u32::from(b)).sum();
+            bytes[start + 148..start + 156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+        bytes.truncate(bytes.len() - random(2) * random(1024));
+        if let Ok(members) = read(&bytes) {
+            accepted += 1;
+            assert!(members.iter().all(|(entry, ..)| entry.path.as_bytes().split(|&b| b == b'/').all(|part| part != b"..")));
+        }
+    }
+    assert!(accepted > 50, "{accepted}");
+}
+
 #[test]
 fn reads_what_gnu_tar_writes() {
     let folder = std::env::temp_dir().join(format!("wharf-oci-{}", std::process::id()));

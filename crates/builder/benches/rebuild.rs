@@ -1,0 +1,76 @@
+//! How long builds take in which nothing, or one line, has changed; and how fast layers come in and go out.
+
+#![allow(clippy::print_stdout)]
+
+#[path = "../tests/support/home.rs"]
+mod home;
+
+use home::Home;
+use std::time::{Duration, Instant};
+
+const DOCKERFILE: &str = "FROM scratch\nWORKDIR /app\nCOPY requirements.txt .\nCOPY src src\nENV A=1\nEXPOSE 5000\nCMD [\"/app/src/file0\"]\n";
+
+fn context(files: usize) -> Home {
+    let home = Home::new();
+    home.write("requirements.txt", "flask\n");
+    for number in 0..files {
+        home.write(&format!("src/d{}/e{}/file{number}.py", number % 37, number % 11), format!("print({number})\n").repeat(20));
+    }
+    home
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn measure(files: usize) {
+    let home = context(files);
+    let first = Instant::now();
+    home.build(DOCKERFILE);
+    let first = first.elapsed();
+    std::thread::sleep(Duration::from_millis(200));
+    home.build(DOCKERFILE);
+    let request = home.request(DOCKERFILE);
+    let time = || {
+        let start = Instant::now();
+        home.build_request(&request).expect("built");
+        start.elapsed()
+    };
+    let unchanged = median((0..15).map(|_| time()).collect());
+    let changed = median(
+        (0..7)
+            .map(|round| {
+                home.write("src/d0/e0/file0.py", format!("changed {round}\n"));
+                time()
+            })
+            .collect(),
+    );
+    println!("{files} files: first {first:.1?}, nothing changed {unchanged:.2?}, one file changed {changed:.2?}");
+}
+
+fn layers() {
+    let Some(home) = Home::with_bases(&[]) else { return };
+    let bases = std::env::var("WHARF_TEST_BASES").expect("set");
+    let path = std::path::Path::new(&bases).join("python_3.11-slim.tar");
+    let start = Instant::now();
+    blobs::import_path(&home.store, &path).expect("imported");
+    println!("import of {:.0} MB: {:.1?}", path.metadata().expect("size").len() as f64 / 1e6, start.elapsed());
+    let image = home.store.images().resolve("python:3.11-slim").expect("image");
+    let named = [(image, vec!["python:3.11-slim".parse().expect("name")])];
+    for compression in [blobs::Compression::None, blobs::Compression::Gzip] {
+        let mut out = std::fs::File::create(home.path.join("out.tar")).expect("file");
+        let start = Instant::now();
+        home.store.save(&named, blobs::SaveFormat::Both, compression, &mut out).expect("saved");
+        println!("export, {compression:?}: {:.1?}, {:.0} MB", start.elapsed(), out.metadata().expect("size").len() as f64 / 1e6);
+    }
+}
+
+fn main() {
+    let asked: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if asked.is_empty() {
+        [5, 2_000, 10_000].into_iter().for_each(measure);
+        layers();
+    }
+    asked.into_iter().for_each(measure);
+}
