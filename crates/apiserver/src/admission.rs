@@ -5,6 +5,7 @@ mod event_owner;
 mod limit_ranger;
 mod namespace_lifecycle;
 mod priority;
+mod rbac_escalation;
 mod resource_quota;
 mod service_account;
 mod service_address;
@@ -78,6 +79,7 @@ pub const ADMISSIONS: &[Admission] = &[
     default_storage_class::ADMISSION,
     service_address::ADMISSION,
     event_owner::ADMISSION,
+    rbac_escalation::ADMISSION,
     limit_ranger::ADMISSION,
     resource_quota::ADMISSION,
 ];

@@ -99,7 +99,7 @@ fn used(review: &Review<'_>, quota: &Value, hard: &Amounts) -> Amounts {
 
 /// A quota on CPU or memory wants every container to say how much. Source: kubernetes `pkg/quota/v1/evaluator/core/pods.go`.
 fn must_say(review: &Review<'_>, quota: &Value, hard: &Amounts) -> Result<(), ApiError> {
-    let mut missing: Vec<&str> = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
     for name in hard.keys() {
         let (side, resource) = match name.as_str() {
             "cpu" | "requests.cpu" => ("requests", "cpu"),
@@ -108,18 +108,18 @@ fn must_say(review: &Review<'_>, quota: &Value, hard: &Amounts) -> Result<(), Ap
             "limits.memory" => ("limits", "memory"),
             _ => continue,
         };
-        let says = |container: &Value| {
-            container.at("resources").and_then(|resources| resources.at(side)).and_then(|amounts| amounts.member(resource)).is_some()
-        };
+        let amounts = |container: &Value| container.at("resources").and_then(|resources| resources.at(side)).cloned();
+        let silent = |container: &&Value| amounts(container).is_none_or(|amounts| amounts.member(resource).is_none());
         let containers = review.object.items("spec.containers").iter().chain(review.object.items("spec.initContainers"));
-        if !containers.into_iter().all(says) {
-            missing.push(name);
+        let named: Vec<&str> = containers.filter(silent).map(|container| container.text("name")).collect();
+        if !named.is_empty() {
+            missing.push(format!("{name} for: {}", named.join(",")));
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    Err(review.forbidden(&format!("failed quota: {}: must specify {}", quota.name(), missing.join(" for: ") + "")))
+    Err(review.forbidden(&format!("failed quota: {}: must specify {}", quota.name(), missing.join("; "))))
 }
 
 /// The quota with its new count.

@@ -74,7 +74,7 @@ fn read(objects: &Objects) -> Vec<Grant> {
 }
 
 /// The rules of a role; those of an aggregated one are of all roles that its selectors match.
-fn rules(objects: &Objects, role: &Value) -> Vec<Value> {
+pub fn rules(objects: &Objects, role: &Value) -> Vec<Value> {
     let mut rules = role.items("rules").to_vec();
     for selector in role.items("aggregationRule.clusterRoleSelectors") {
         let Some(selector) = k8s::labels::Selector::from_object(Some(selector)) else { continue };

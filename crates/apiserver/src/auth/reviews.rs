@@ -197,18 +197,17 @@ pub fn impersonated(core: &Core, user: User, headers: &http::HeaderMap) -> Resul
     Ok(made)
 }
 
-/// Nobody gives rights that they do not have: every rule of a role, or of the role that a binding names, must be held
-/// by the writer, unless they may `escalate` or `bind`. Source: kubernetes `pkg/registry/rbac/escalation_check.go`.
-pub fn holds(core: &Core, user: &User, namespace: &str, rules: &[Value]) -> bool {
+/// The rules of these that a user does not hold.
+pub fn not_held(core: &Core, user: &User, namespace: &str, rules: &[Value]) -> Vec<Value> {
     if user.is_in(MASTERS) {
-        return true;
+        return Vec::new();
     }
     let mut held = Vec::new();
     core.auth.rules.of(&core.objects, user, namespace, &mut |rule| {
         held.push(rule.clone());
         false
     });
-    rules.iter().all(|rule| covered(rule, &held))
+    rules.iter().filter(|rule| !covered(rule, &held)).cloned().collect()
 }
 
 fn covered(rule: &Value, held: &[Value]) -> bool {

@@ -17,12 +17,8 @@ pub(super) fn over(socket: WebSocketStream<Io>) -> DuplexStream {
         let inward = async {
             while let Some(Ok(message)) = stream.next().await {
                 match message {
-                    Message::Binary(bytes) => {
-                        if writer.write_all(&bytes).await.is_err() {
-                            return;
-                        }
-                    }
-                    Message::Close(_) => return,
+                    Message::Binary(bytes) if writer.write_all(&bytes).await.is_ok() => {}
+                    Message::Binary(_) | Message::Close(_) => return,
                     _ => {}
                 }
             }

@@ -1,5 +1,4 @@
 //! A server in a folder of its own, a node made of the host's processes, and kubectl.
-#![allow(dead_code, clippy::print_stdout, clippy::mod_module_files)]
 
 use apiserver::{Config, Duplex, LogOptions, NodeProxy, Server};
 use async_trait::async_trait;
@@ -164,6 +163,7 @@ impl Drop for World {
 }
 
 /// Whether kubectl is there; says what is missing.
+#[allow(clippy::print_stdout)]
 pub fn has_kubectl() -> bool {
     let found = Path::new("/usr/bin/kubectl").exists()
         || std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("kubectl").exists()));
