@@ -3,8 +3,10 @@
 mod actions;
 mod adopt;
 mod events;
+mod inbox;
 mod messages;
 mod record;
+mod slot;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -13,19 +15,18 @@ pub use actions::clean;
 
 use crate::cluster::{Change, Cluster};
 use crate::config::NodeConfig;
-use crate::container::refs;
 use crate::images::Images;
 use crate::pod::Pod;
-use crate::state::{EndStage, PodRuntimeState, Stage};
+use crate::state::{EndStage, Stage};
 use crate::step::{News, Observed, PodAction, step};
-use crate::volumes::{Prepared, TokenCache};
+use crate::volumes::Prepared;
 use base::{Clock, Timestamp};
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use k8s::{Fields, Value};
 use network::PodNetwork;
 use runtime::{Runtime, RuntimeEvent};
+use slot::Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -93,26 +94,6 @@ enum Report {
     Linked(network::PodLink),
     Seen(Option<runtime::PodState>),
     StatusWritten(bool),
-}
-
-struct Slot {
-    pod: Arc<Pod>,
-    gone: bool,
-    state: PodRuntimeState,
-    volumes: Arc<Prepared>,
-    netns: Option<PathBuf>,
-    tokens: Arc<tokio::sync::Mutex<TokenCache>>,
-    needs: BTreeSet<(&'static str, String)>,
-    /// Over before this node knew it: its status is not ours to write.
-    foreign: bool,
-    stored: Vec<u8>,
-    status: Option<Value>,
-    unwritten: bool,
-    writing: bool,
-    retry_status_at: Option<Timestamp>,
-    /// When a status that waits for what is under way is written all the same.
-    hold_until: Option<Timestamp>,
-    timer: Option<Timestamp>,
 }
 
 struct Manager {
@@ -283,131 +264,6 @@ impl Manager {
         }
     }
 
-    fn of_api(&mut self, change: Change) {
-        match change {
-            Change::PodChanged(object) => self.of_pod(object),
-            Change::PodGone { uid, .. } => {
-                if let Some(slot) = self.slots.get_mut(&uid) {
-                    slot.gone = true;
-                    self.pending.entry(uid).or_default();
-                }
-            }
-            Change::ConfigMapChanged { namespace, name } => self.of_dependency("ConfigMap", &namespace, &name),
-            Change::SecretChanged { namespace, name } => self.of_dependency("Secret", &namespace, &name),
-            Change::ClaimChanged { namespace, name } => self.of_dependency("PersistentVolumeClaim", &namespace, &name),
-            Change::ImagesChanged => {
-                let waits =
-                    |slot: &Slot| slot.state.containers.values().any(|run| matches!(run.stage, Stage::Waiting { until: Some(_), .. }));
-                let waiting: Vec<String> = self.slots.iter().filter(|(_, slot)| waits(slot)).map(|(uid, _)| uid.clone()).collect();
-                for uid in waiting {
-                    self.tell(&uid, News::DependencyChanged);
-                }
-            }
-        }
-    }
-
-    fn of_dependency(&mut self, kind: &'static str, namespace: &str, name: &str) {
-        // A PersistentVolume has no namespace: it may be behind any claim.
-        let needs = |slot: &Slot| {
-            if namespace.is_empty() {
-                slot.needs.iter().any(|(needed, _)| *needed == kind)
-            } else {
-                slot.pod.namespace == namespace && slot.needs.contains(&(kind, name.to_owned()))
-            }
-        };
-        let touched: Vec<String> = self.slots.iter().filter(|(_, slot)| needs(slot)).map(|(uid, _)| uid.clone()).collect();
-        for uid in touched {
-            self.tell(&uid, News::DependencyChanged);
-        }
-    }
-
-    fn of_pod(&mut self, object: Arc<Value>) {
-        if object.text("spec.nodeName") != self.shared.config.name {
-            return;
-        }
-        let uid = object.uid().to_owned();
-        match self.slots.get_mut(&uid) {
-            Some(slot) => {
-                let newer = Pod::of(object);
-                // What the downward API shows of the pod itself.
-                let shown = |pod: &Pod| (pod.object.at("metadata.labels").cloned(), pod.object.at("metadata.annotations").cloned());
-                if shown(&newer) != shown(&slot.pod) {
-                    self.pending.entry(uid.clone()).or_default().push(News::DependencyChanged);
-                }
-                slot.needs = refs::dependencies(&newer);
-                slot.pod = Arc::new(newer);
-            }
-            None => {
-                let slot = Slot::new(Pod::of(object), None);
-                self.slots.insert(uid.clone(), slot);
-            }
-        }
-        self.pending.entry(uid).or_default();
-    }
-
-    fn of_work(&mut self, uid: &str, report: Report) {
-        let Some(slot) = self.slots.get_mut(uid) else { return };
-        let news = match report {
-            Report::News(news) => news,
-            Report::Volumes(prepared, refresh_at) => {
-                slot.volumes = Arc::new(prepared);
-                News::VolumesReady { refresh_at }
-            }
-            Report::Linked(link) => {
-                slot.netns = Some(link.netns);
-                News::NetworkReady(link.address)
-            }
-            Report::StatusWritten(written) => {
-                slot.writing = false;
-                if !written {
-                    slot.unwritten = true;
-                    slot.retry_status_at = Some(self.shared.parts.clock.now().plus(Duration::from_secs(1)));
-                }
-                self.pending.entry(uid.to_owned()).or_default();
-                return;
-            }
-            Report::Seen(seen) => return self.of_seen(uid, seen),
-        };
-        self.tell(uid, news);
-    }
-
-    /// The runtime's own view, asked for after events were missed.
-    fn of_seen(&mut self, uid: &str, seen: Option<runtime::PodState>) {
-        let Some(seen) = seen.filter(|seen| seen.shim_pid.is_some()) else { return self.tell(uid, News::ShimGone) };
-        for (container, (attempt, state)) in seen.containers {
-            if let runtime::ContainerState::Exited(exit) = state {
-                self.of_runtime(RuntimeEvent::Exited { pod: uid.to_owned(), container, attempt, exit });
-            }
-        }
-    }
-
-    fn of_runtime(&mut self, event: RuntimeEvent) {
-        match event {
-            RuntimeEvent::ShimGone { pod } => {
-                if self.slots.contains_key(&pod) {
-                    self.tell(&pod, News::ShimGone);
-                }
-            }
-            RuntimeEvent::Exited { pod, container, attempt, exit } => {
-                let Some(slot) = self.slots.get(&pod) else { return };
-                let message = messages::read(&self.shared.config, &slot.pod, &container, attempt, exit.code);
-                self.tell(&pod, News::Exited { container, attempt, exit, message });
-            }
-        }
-    }
-
-    fn look_again(&mut self) {
-        for uid in self.slots.keys() {
-            let (shared, uid) = (self.shared.clone(), uid.clone());
-            let Some(inbox) = self.inbox.upgrade() else { return };
-            tokio::spawn(async move {
-                if let Ok(seen) = shared.parts.runtime.state(&uid).await {
-                    let _ = inbox.send(Message::Report(uid, Report::Seen(seen)));
-                }
-            });
-        }
-    }
-
     fn advance_all(&mut self) {
         for (uid, news) in std::mem::take(&mut self.pending) {
             self.advance(&uid, &news);
@@ -522,31 +378,5 @@ impl Manager {
                 let _ = inbox.send(Message::Report(uid, report));
             }
         });
-    }
-}
-
-impl Slot {
-    fn new(pod: Pod, state: Option<PodRuntimeState>) -> Self {
-        Self {
-            gone: false,
-            foreign: false,
-            needs: refs::dependencies(&pod),
-            state: state.unwrap_or_else(|| record::from_api(&pod)),
-            pod: Arc::new(pod),
-            volumes: Arc::default(),
-            netns: None,
-            tokens: Arc::default(),
-            stored: Vec::new(),
-            status: None,
-            unwritten: false,
-            writing: false,
-            retry_status_at: None,
-            hold_until: None,
-            timer: None,
-        }
-    }
-
-    fn ip(&self, config: &NodeConfig) -> Option<IpAddr> {
-        if self.pod.host_network { Some(config.address) } else { self.state.ip.map(IpAddr::V4) }
     }
 }

@@ -6,6 +6,7 @@ use crate::logs::LogOptions;
 use crate::testing::{World, until};
 use futures::StreamExt;
 use k8s::kinds::{CONFIG_MAP, EVENT, POD};
+use k8s::{Fields, Value};
 use serde_json::json;
 use std::time::Instant;
 
