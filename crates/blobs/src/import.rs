@@ -80,7 +80,7 @@ fn file<R: Read>(reader: &mut Reader<R>, tree: &mut TreeWriter, entry: &Entry, b
         }
         let part = buffer.get(..got).unwrap_or_default();
         crc.update(part);
-        file.write_all(part).map_err(|error| FileError::new("write", format!("{what}: {}", entry.path), error))?;
+        file.write_all(part).map_err(|error| FileError::new("write", tree.shown(&entry.path), error))?;
     }
     tree.seal(&file, entry)?;
     Ok(crc.sum())

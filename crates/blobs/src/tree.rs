@@ -218,6 +218,11 @@ impl TreeWriter {
         Ok(Self { root: Folder::open(path)?, parent: None, folders: Vec::new(), hidden: HashSet::new() })
     }
 
+    /// Where a member is, for messages.
+    pub fn shown(&self, path: &EntryPath) -> PathBuf {
+        self.root.shown(path)
+    }
+
     /// Makes a member that has no content: all but files.
     ///
     /// # Errors

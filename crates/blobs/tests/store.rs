@@ -304,6 +304,66 @@ fn what_was_not_durable_is_not_believed_after_a_power_cut() {
 }
 
 #[test]
+fn a_full_disk_is_told_with_its_path() {
+    let home = Home::new();
+    let small = home.0.join("small");
+    fs::create_dir(&small).expect("folder");
+    let mounted = root() && Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small).status().is_ok_and(|status| status.success());
+    if !mounted {
+        println!("skipped: mount");
+        return;
+    }
+    let result = Store::open(&small.join("blobs")).and_then(|store| {
+        static BIG: [u8; 4 << 20] = [7; 4 << 20];
+        let error = store.layers().import(archive(&[file("usr/big", &BIG, 0o644)]).as_slice(), "test", None);
+        let left = fs::read_dir(store.root().join("tmp")).expect("tmp").count();
+        let fits = store.layers().import(archive(&[file("usr/small", b"1", 0o644)]).as_slice(), "test", None).is_ok();
+        Ok((error, left, fits))
+    });
+    assert!(Command::new("umount").arg(&small).status().is_ok_and(|status| status.success()));
+    let (error, left, fits) = result.expect("store");
+    let error = error.expect_err("full").to_string();
+    assert!(error.contains("small/blobs/tmp") && error.contains("usr/big") && error.contains("No space left"), "{error}");
+    assert_eq!((left, fits), (0, true), "what was begun is gone, and the next fits");
+}
+
+/// A process killed at any moment leaves nothing that counts.
+#[test]
+fn a_killed_import_leaves_no_layer() {
+    if std::env::var_os("WHARF_TEST_CHILD").is_some() {
+        let home = PathBuf::from(std::env::var_os("WHARF_TEST_CHILD").expect("set"));
+        let store = Store::open(&home.join("blobs")).expect("store");
+        let files: Vec<_> = (0..3000).map(|number| (entry(&format!("d{}/f{number}", number % 50), Kind::File { size: 3 }, 0o644), b"abc".as_slice())).collect();
+        store.layers().import(archive(&files).as_slice(), "test", None).expect("imported");
+        return;
+    }
+    let home = Home::new();
+    let expected = {
+        let whole = Home::new();
+        run_child(&whole.0).wait().expect("child");
+        whole.store().layers().list().expect("list")
+    };
+    assert_eq!(expected.len(), 1);
+    for delay_ms in [20, 60, 120, 250] {
+        let mut child = run_child(&home.0);
+        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
+        child.kill().expect("killed");
+        child.wait().expect("child");
+        let store = home.store();
+        let layers = store.layers().list().expect("list");
+        assert!(layers.is_empty() || layers == expected, "{layers:?}");
+        assert!(store.fsck().expect("fsck").is_empty());
+        assert_eq!(fs::read_dir(store.root().join("tmp")).expect("tmp").count(), 0);
+    }
+}
+
+fn run_child(home: &Path) -> std::process::Child {
+    let mut command = Command::new(std::env::current_exe().expect("own path"));
+    command.args(["--exact", "a_killed_import_leaves_no_layer"]).env("WHARF_TEST_CHILD", home);
+    command.stdout(std::process::Stdio::null()).spawn().expect("child")
+}
+
+#[test]
 fn many_at_once_make_one_layer() {
     let home = Home::new();
     let bytes = archive(&[file("a", b"1", 0o644), file("b/c", b"2", 0o644)]);

@@ -1,6 +1,7 @@
 //! A layer in the making, written as a container on top of the lower ones would see it.
 
 use crate::error::Trouble;
+use base::files::FileError;
 use blobs::{Node, TreeWriter, View};
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
 use rustix::fs::FileType;
@@ -155,7 +156,7 @@ impl<'a> LayerWriter<'a> {
 
     fn file(&mut self, entry: &Entry, size: u64, content: &mut dyn Read) -> Result<(), Trouble> {
         let mut file = self.tree.file(entry)?;
-        let copied = io::copy(content, &mut file).map_err(|error| Trouble::new(format!("cannot write `/{}`: {error}", entry.path)))?;
+        let copied = io::copy(content, &mut file).map_err(|error| FileError::new("write", self.tree.shown(&entry.path), error))?;
         if copied != size {
             return Err(Trouble::new(format!("the file for `/{}` changed while it was copied", entry.path)).hint("build again when nothing writes to the context"));
         }
