@@ -18,6 +18,7 @@ use crate::schema::Message;
 use base::Timestamp;
 use managers::Entry;
 use shape::Shape;
+use std::borrow::Cow;
 use walk::Changes;
 
 /// How a manager came to own fields.
@@ -115,12 +116,12 @@ pub fn apply(
         return Err(ApplyError::Invalid("the object to apply is no map".to_owned()));
     }
     let invalid = |why: String| ApplyError::Invalid(format!("failed to create typed patch object: {why}"));
-    let intent = without_ignored(intent, manager.ignored);
-    let named = walk::fields_of(shape, &intent, "").map_err(invalid)?;
+    let intent = &*without_ignored(intent, manager.ignored);
+    let named = walk::fields_of(shape, intent, walk::Trail::ROOT).map_err(invalid)?;
     let mut entries = live.map(managers::read).unwrap_or_default();
     adopt_untracked(shape, live, &mut entries, manager);
     let last = entries.iter().position(|entry| entry.is_of(manager)).map(|at| entries.remove(at));
-    let merged = walk::merge(shape, live, &intent).map_err(invalid)?;
+    let merged = walk::merge(shape, live, intent).map_err(invalid)?;
     let mut made = match &last {
         Some(last) => pruned(shape, merged, &last.set, &named, &entries),
         None => merged,
@@ -145,8 +146,6 @@ pub fn track_update(schema: &'static Message, old: Option<&Value>, new: &mut Val
     let given = new.items("metadata.managedFields");
     let cleared = matches!(given, [one] if one.as_object().is_some_and(serde_json::Map::is_empty));
     let replaced = !given.is_empty() && old.is_none_or(|old| old.items("metadata.managedFields") != given);
-    let owner = if replaced { Some(&*new) } else { old };
-    let mut entries = owner.map(managers::read).unwrap_or_default();
     if cleared {
         new.unset("metadata.managedFields");
         return;
@@ -163,6 +162,8 @@ pub fn track_update(schema: &'static Message, old: Option<&Value>, new: &mut Val
         restore(old, new);
         return;
     }
+    let owner = if replaced { Some(&*new) } else { old };
+    let mut entries = owner.map(managers::read).unwrap_or_default();
     for entry in &mut entries {
         if !entry.is_of(manager) {
             entry.set.subtract(&changes.set);
@@ -228,12 +229,15 @@ fn untrack(set: &mut FieldSet, ignored: &[&str]) {
     set.forget_member(&["metadata"]);
 }
 
-fn without_ignored(intent: &Value, ignored: &[&str]) -> Value {
+fn without_ignored<'a>(intent: &'a Value, ignored: &[&str]) -> Cow<'a, Value> {
+    if ignored.iter().all(|path| intent.at(path).is_none()) {
+        return Cow::Borrowed(intent);
+    }
     let mut intent = intent.clone();
     for path in ignored {
         intent.unset(path);
     }
-    intent
+    Cow::Owned(intent)
 }
 
 // An object from before tracking, or whose tracking was cleared: its fields are somebody's.

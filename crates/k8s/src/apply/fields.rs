@@ -67,6 +67,11 @@ impl FieldSet {
         self.children.get(step)
     }
 
+    /// Its steps and what is below each.
+    pub(crate) fn below(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.children.iter().map(|(step, below)| (step.as_str(), below))
+    }
+
     pub(crate) fn add(&mut self, step: String, below: Self) {
         if !below.is_empty() {
             match self.children.entry(step) {

@@ -56,14 +56,28 @@ fn by_step(form: Form, list: Shape, items: &[Value]) -> (Vec<(String, &Value)>, 
     (named, clean)
 }
 
+/// Where a walk is, for messages only.
+#[derive(Clone, Copy)]
+pub(crate) struct Trail<'a>(Option<(&'a Trail<'a>, &'a str)>);
+
+impl Trail<'_> {
+    pub(crate) const ROOT: Self = Self(None);
+}
+
+impl std::fmt::Display for Trail<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |(above, name)| write!(f, "{above}.{name}"))
+    }
+}
+
 /// The fields that an intent holds.
-pub(crate) fn fields_of(shape: Shape, value: &Value, path: &str) -> Result<FieldSet, String> {
+pub(crate) fn fields_of(shape: Shape, value: &Value, trail: Trail<'_>) -> Result<FieldSet, String> {
     match (shape.form(value), value) {
         (Form::Map, Value::Object(members)) => {
             let mut set = FieldSet::default();
             for (name, value) in members {
                 let member = shape.member(name);
-                let mut below = fields_of(member.shape, value, &format!("{path}.{name}"))?;
+                let mut below = fields_of(member.shape, value, Trail(Some((&trail, name))))?;
                 let empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
                 if empty || !member.named {
                     below.mark();
@@ -75,11 +89,11 @@ pub(crate) fn fields_of(shape: Shape, value: &Value, path: &str) -> Result<Field
         (form @ (Form::Set | Form::Keyed(_)), Value::Array(items)) => {
             let mut set = FieldSet::default();
             for item in items {
-                let step = step_of(form, shape, item).map_err(|why| format!("{path}: {why}"))?;
+                let step = step_of(form, shape, item).map_err(|why| format!("{trail}: {why}"))?;
                 if set.child(&step).is_some() {
-                    return Err(format!("{path}: duplicate entries for key [{}]", step.get(2..).unwrap_or_default()));
+                    return Err(format!("{trail}: duplicate entries for key [{}]", step.get(2..).unwrap_or_default()));
                 }
-                let mut below = if form == Form::Set { FieldSet::leaf() } else { fields_of(shape.item(), item, path)? };
+                let mut below = if form == Form::Set { FieldSet::leaf() } else { fields_of(shape.item(), item, trail)? };
                 below.mark();
                 set.add(step, below);
             }
@@ -224,24 +238,22 @@ fn merge_lists(form: Form, shape: Shape, live: &[Value], wanted: &[Value]) -> Re
     Ok(Value::Array(merged))
 }
 
-/// The set with every struct field above a member made a member too.
+/// The set with every struct field above a member made a member too; what the value does not hold is left out.
 pub(crate) fn with_named(shape: Shape, set: &FieldSet, value: &Value) -> FieldSet {
     let mut out = if set.is_member() { FieldSet::leaf() } else { FieldSet::default() };
     match (shape.form(value), value) {
         (Form::Map, Value::Object(members)) => {
-            for (name, below_value) in members {
-                let step = format!("f:{name}");
-                if let Some(below) = set.child(&step) {
-                    let member = shape.member(name);
-                    let mut made = with_named(member.shape, below, below_value);
-                    if member.named {
-                        made.mark();
-                    }
-                    out.add(step, made);
+            for (step, below) in set.below() {
+                let Some((name, value)) = step.strip_prefix("f:").and_then(|name| Some((name, members.get(name)?))) else { continue };
+                let member = shape.member(name);
+                let mut made = with_named(member.shape, below, value);
+                if member.named {
+                    made.mark();
                 }
+                out.add(step.to_owned(), made);
             }
         }
-        (form @ (Form::Set | Form::Keyed(_)), Value::Array(items)) => {
+        (form @ (Form::Set | Form::Keyed(_)), Value::Array(items)) if set.below().next().is_some() => {
             for (step, item) in by_step(form, shape, items).0 {
                 if let Some(below) = set.child(&step) {
                     out.add(step, with_named(shape.item(), below, item));

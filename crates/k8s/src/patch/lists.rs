@@ -24,17 +24,17 @@ pub(super) fn merge(patch: &ListPatch<'_>, live: Vec<Value>) -> Result<Vec<Value
     if !scalars && live.iter().chain(patch.items).any(|item| !item.is_object()) {
         return Err(unprocessable("a list cannot hold both maps and scalars"));
     }
-    let before = live.clone();
-    let merged = match key {
+    let (merged, before) = match key {
         Some(key) => merge_maps(patch, live, key)?,
         None => {
+            let before = live.clone();
             let mut all: Vec<Value> = Vec::with_capacity(live.len() + patch.items.len());
             for item in live.into_iter().chain(patch.items.iter().cloned()) {
                 if !all.contains(&item) {
                     all.push(item);
                 }
             }
-            all
+            (all, before)
         }
     };
     let order = match patch.order {
@@ -51,7 +51,10 @@ fn key(shape: Shape) -> Result<&'static str, ApiError> {
     shape.patch.key.ok_or_else(|| unprocessable("cannot merge lists of maps without a merge key"))
 }
 
-fn merge_maps(patch: &ListPatch<'_>, mut live: Vec<Value>, key: &str) -> Result<Vec<Value>, ApiError> {
+// The merged items, and the order that counts as the live one. As in the original, an item that is added takes the place
+// of one that is deleted in that order, so that it comes after the items that stay.
+fn merge_maps(patch: &ListPatch<'_>, mut live: Vec<Value>, key: &str) -> Result<(Vec<Value>, Vec<Value>), ApiError> {
+    let length = live.len();
     let mut plain = Vec::with_capacity(patch.items.len());
     let mut replaced = false;
     for item in patch.items.iter().filter_map(Value::as_object) {
@@ -66,9 +69,7 @@ fn merge_maps(patch: &ListPatch<'_>, mut live: Vec<Value>, key: &str) -> Result<
             Some(other) => return Err(ApiError::bad_request(format!("unknown patch type found: {}", other.unwrap_or("no text")))),
         }
     }
-    if replaced {
-        live.clear();
-    }
+    let before_delete = if replaced { std::mem::take(&mut live) } else { Vec::new() };
     for item in plain {
         let wanted = key_of(item, key)?;
         match live.iter_mut().find(|there| there.get(key) == Some(wanted)) {
@@ -79,7 +80,8 @@ fn merge_maps(patch: &ListPatch<'_>, mut live: Vec<Value>, key: &str) -> Result<
             None => live.push(Value::Object(merge_map(patch.shape.item(), serde_json::Map::new(), item)?)),
         }
     }
-    Ok(live)
+    let before = if replaced { before_delete } else { live.iter().take(length).cloned().collect() };
+    Ok((live, before))
 }
 
 fn name<'a>(item: &'a Value, key: Option<&str>) -> &'a Value {
