@@ -60,8 +60,16 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = crate::volumes::unmount_below(&self.config.home);
-        let _ = std::fs::remove_dir_all(&self.config.home);
+        // The watcher holds the node; without it the node ends, a little later, and may still write meanwhile.
+        self.cluster.watch(|_| {});
+        for _ in 0..20 {
+            let _ = crate::volumes::unmount_below(&self.config.home);
+            let _ = std::fs::remove_dir_all(&self.config.home);
+            std::thread::sleep(Duration::from_millis(5));
+            if !self.config.home.exists() {
+                break;
+            }
+        }
     }
 }
 
