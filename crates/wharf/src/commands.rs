@@ -10,6 +10,7 @@ mod explain;
 pub(crate) mod image;
 mod init;
 mod lint;
+mod load;
 mod logs;
 mod rollback;
 mod run;
@@ -52,6 +53,7 @@ pub const COMMANDS: &[Command] = &[
     deploy::COMMAND,
     rollback::COMMAND,
     smoke::COMMAND,
+    load::COMMAND,
     settings::COMMAND,
     init::COMMAND,
     explain::COMMAND,

@@ -10,6 +10,7 @@ mod inputs;
 mod interrupt;
 mod kubeconfig;
 mod lint;
+mod load;
 mod output;
 mod project;
 mod sandbox;

@@ -4,6 +4,7 @@ mod build;
 mod deploy;
 mod engine;
 mod lint;
+mod load;
 mod prepare;
 mod smoke;
 mod test;
@@ -20,6 +21,7 @@ use std::path::Path;
 use std::sync::mpsc::Receiver;
 
 pub use deploy::delivery;
+pub use load::headers;
 
 /// One stage.
 pub struct Stage {
@@ -34,7 +36,8 @@ pub struct Stage {
 }
 
 /// Every stage.
-pub const STAGES: &[Stage] = &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE];
+pub const STAGES: &[Stage] =
+    &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE, load::STAGE];
 
 /// How a stage ended that did not fail.
 pub struct Done {
