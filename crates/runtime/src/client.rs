@@ -147,6 +147,11 @@ impl ShimRuntime {
         let gone = async move || {
             let (Some(inner), Some(pod)) = (runtime.upgrade(), owner.upgrade()) else { return };
             let runtime = Self { inner };
+            let _changing = pod.changing.clone().lock_owned().await;
+            // Meanwhile it may have been removed, or made again.
+            if !runtime.pod(&id).is_some_and(|listed| Arc::ptr_eq(&listed, &pod)) || pod.link().is_some() {
+                return;
+            }
             // Whatever its containers asked the kernel not to do at the shim's end is done now.
             runtime.clean_up(&pod).await;
             let _ = runtime.inner.events.send(RuntimeEvent::ShimGone { pod: id });

@@ -47,5 +47,7 @@ fn begin() -> std::io::Result<task::OnlyThread> {
         task::ignore_signal(signal);
     }
     std::env::set_current_dir("/")?;
+    // What containers begin with, whatever the engine's is.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     task::OnlyThread::prove()
 }

@@ -81,10 +81,11 @@ impl Link {
             running.0.alive.store(false, Ordering::Release);
             running.give_up();
             running.take_end(child).await;
+            // Before the news: who removes the pod waits for this, and the news waits for who removes it.
+            running.0.ended.send_replace(true);
             if !running.0.leaving.load(Ordering::Acquire) {
                 when_gone().await;
             }
-            running.0.ended.send_replace(true);
         });
         Ok(link)
     }
@@ -224,9 +225,13 @@ impl Link {
 
     // The socket closes a moment before the process is gone; a child also leaves a status to be taken.
     async fn take_end(&self, child: Option<std::process::Child>) {
-        let pidfd = super::lock(&self.0.pidfd).take();
-        if let Some(Ok(pidfd)) = pidfd.map(|pidfd| super::watched(pidfd, Interest::READABLE)) {
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(5), pidfd.readable()).await;
+        let pidfd = super::lock(&self.0.pidfd).take().and_then(|pidfd| super::watched(pidfd, Interest::READABLE).ok());
+        if let Some(pidfd) = pidfd
+            && tokio::time::timeout(std::time::Duration::from_secs(5), pidfd.readable()).await.is_err()
+        {
+            // It has hung up and lives: of no use to anybody, and nobody would ever end it.
+            let _ = sys::task::pidfd_signal(pidfd.get_ref(), 9);
+            let _ = pidfd.readable().await;
         }
         if let Some(mut child) = child {
             let _ = child.try_wait();

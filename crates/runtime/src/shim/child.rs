@@ -140,6 +140,8 @@ fn join(job: &Job<'_>) -> Result<(), RuntimeError> {
     if job.group.unified().is_none() {
         job.group.join().map_err(host("join the cgroup"))?;
     }
+    // Early: the filter lets nobody do this later.
+    task::new_keyring();
     // `self` is a link, and this process's own idea of its number is the container's.
     let own = std::fs::read_link("/proc/self").map_err(host("read /proc/self"))?;
     let file = format!("{}/oom_score_adj", own.display());

@@ -37,6 +37,9 @@ impl Pod {
     /// # Errors
     /// What cannot be made.
     pub fn create(spec: PodSpec, cgroup_root: &str, alone: &OnlyThread) -> Result<Self, RuntimeError> {
+        // The last to be killed for lack of memory, where the host lets it say so; containers say their own.
+        let own = format!("{}/oom_score_adj", std::process::id());
+        let _ = sys::proc::Proc::open().and_then(|proc| proc.write(&own, b"-998"));
         let cgroups = Cgroups::detect(cgroup_root).map_err(host("find the cgroups"))?;
         let group = cgroups.group(&spec.cgroup);
         let shared = Shared::enter(&spec, alone)?;
