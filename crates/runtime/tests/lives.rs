@@ -174,3 +174,44 @@ fn containers_end_with_their_shim_even_when_nobody_watches() {
         left.end().await;
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_neither_hang_nor_mix() {
+    let Some(place) = place("many").await else { return };
+    let place = std::sync::Arc::new(place);
+    let pods = (0..5).map(|number| {
+        let place = place.clone();
+        tokio::spawn(async move {
+            let id = format!("pod{number}");
+            let mut pod = place.pod(&id);
+            pod.share_processes = number % 2 == 0;
+            place.runtime.create_pod(&pod).await.expect("made");
+            let main = place.container(&id, "main", &["sleep", "1000"]);
+            std::fs::create_dir_all(&main.root.writable).expect("folder");
+            place.runtime.start(&id, &main).await.expect("started");
+            for attempt in 0..8 {
+                let script = format!("echo {id} {attempt}; exit {attempt}");
+                let exec = ExecSpec { args: ["sh", "-c", &script].map(str::to_owned).to_vec(), ..ExecSpec::default() };
+                let mut spec = place.sh(&id, &format!("c{attempt}"), &script);
+                (spec.log, spec.attempt) = (None, attempt);
+                std::fs::create_dir_all(&spec.root.writable).expect("folder");
+                let started = async {
+                    place.runtime.start(&id, &spec).await.expect("started");
+                    place.runtime.attach(&id, &spec.name).await.expect("attached")
+                };
+                let (first, second) = tokio::join!(started, place.runtime.exec(&id, "main", &exec));
+                for mut streams in [first, second.expect("ran")] {
+                    assert_eq!(all(&mut streams.stdout).await, format!("{id} {attempt}\n"));
+                    assert_eq!(streams.exit.await.expect("told"), Ok(i32::try_from(attempt).expect("small")));
+                }
+            }
+        })
+    });
+    let all_done = async {
+        for pod in pods.collect::<Vec<_>>() {
+            pod.await.expect("no panic");
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), all_done).await.expect("none hangs");
+    std::sync::Arc::into_inner(place).expect("the last one").end().await;
+}
