@@ -9,9 +9,9 @@ pub struct RunStep {
     pub name: String,
     /// Layer trees, the topmost first; at least one, which may be empty.
     pub layers: Vec<PathBuf>,
-    /// Where overlay puts what is written; exists and is empty. On the same file system as `work`.
+    /// Where overlay puts what is written: a folder named `upper` that exists and is empty, beside `work`.
     pub upper: PathBuf,
-    /// Overlay's own folder; exists and is empty.
+    /// Overlay's own folder, named `work`; exists and is empty.
     pub work: PathBuf,
     /// The program and its arguments.
     pub args: Vec<String>,

@@ -75,7 +75,7 @@ impl Stage<'_> {
         let step = RunStep {
             name: format!("build-{}", base::ids::suffix(10)),
             layers,
-            upper: temp.path().join("tree"),
+            upper: temp.path().join("upper"),
             work: temp.path().join("work"),
             args,
             env: self.run_env(),
@@ -102,6 +102,8 @@ impl Stage<'_> {
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
         outcome(exit, last)?;
         strip_mount_points(&step.upper, &view)?;
+        let tree = temp.path().join("tree");
+        fs::rename(&step.upper, &tree).map_err(|error| FileError::new("move", &tree, error))?;
         let layer = self.shared.store.layers().commit(&temp, Stamp { since, becomes: self.shared.layer_time })?;
         Ok(self.unless_empty(layer)?)
     }
@@ -126,10 +128,10 @@ impl Stage<'_> {
 
 /// Makes the folders that overlay wants; the upper one is as the root below. Gives the moment from which on files are new.
 fn prepare(temp: &TempFolder, view: &View) -> Result<Mtime, Trouble> {
-    for name in ["tree", "work", "empty"] {
+    for name in ["upper", "work", "empty"] {
         base::files::make_folder(&temp.path().join(name), 0o755)?;
     }
-    let upper = temp.path().join("tree");
+    let upper = temp.path().join("upper");
     let fail = |error| FileError::new("prepare", &upper, error);
     let (mode, uid, gid) =
         view.node(&EntryPath::default())?.map_or((0o755, 0, 0), |root| (root.stat.st_mode & 0o7777, root.stat.st_uid, root.stat.st_gid));
