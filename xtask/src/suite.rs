@@ -58,10 +58,9 @@ impl Counts {
             self.skipped.insert(line.to_owned());
             return;
         }
-        if let Some(name) = line.strip_prefix("    ").filter(|name| !name.contains(' ') && name.contains("::")) {
-            if !self.failures.iter().any(|known| known == name) {
-                self.failures.push(name.to_owned());
-            }
+        let failure = line.strip_prefix("    ").filter(|name| !name.contains(' ') && name.contains("::"));
+        if let Some(name) = failure.filter(|name| !self.failures.iter().any(|known| known == name)) {
+            self.failures.push(name.to_owned());
         }
         if is_worth_showing(line) {
             println!("{line}");

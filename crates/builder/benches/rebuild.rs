@@ -8,7 +8,8 @@ mod home;
 use home::Home;
 use std::time::{Duration, Instant};
 
-const DOCKERFILE: &str = "FROM scratch\nWORKDIR /app\nCOPY requirements.txt .\nCOPY src src\nENV A=1\nEXPOSE 5000\nCMD [\"/app/src/file0\"]\n";
+const DOCKERFILE: &str =
+    "FROM scratch\nWORKDIR /app\nCOPY requirements.txt .\nCOPY src src\nENV A=1\nEXPOSE 5000\nCMD [\"/app/src/file0\"]\n";
 
 fn context(files: usize) -> Home {
     let home = Home::new();

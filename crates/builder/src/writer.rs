@@ -158,7 +158,8 @@ impl<'a> LayerWriter<'a> {
         let mut file = self.tree.file(entry)?;
         let copied = io::copy(content, &mut file).map_err(|error| FileError::new("write", self.tree.shown(&entry.path), error))?;
         if copied != size {
-            return Err(Trouble::new(format!("the file for `/{}` changed while it was copied", entry.path)).hint("build again when nothing writes to the context"));
+            return Err(Trouble::new(format!("the file for `/{}` changed while it was copied", entry.path))
+                .hint("build again when nothing writes to the context"));
         }
         Ok(self.tree.seal(&file, entry)?)
     }

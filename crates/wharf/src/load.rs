@@ -44,7 +44,10 @@ pub fn show(output: &Output, report: &Report) {
         return;
     }
     output.data(&format!("{} {}", report.method, report.url));
-    output.data(&format!("  requests     {} in {:.2} s, {:.1}/s over {} connections at a time ({} opened)", report.requests, report.seconds, report.rate, report.concurrency, report.connections));
+    output.data(&format!(
+        "  requests     {} in {:.2} s, {:.1}/s over {} connections at a time ({} opened)",
+        report.requests, report.seconds, report.rate, report.concurrency, report.connections
+    ));
     if let Some(wanted) = report.wanted_rate {
         output.data(&format!("  wanted       {wanted:.1}/s"));
     }
@@ -65,5 +68,12 @@ pub fn show(output: &Output, report: &Report) {
 
 fn percentiles(times: &Percentiles) -> String {
     let show = |micros: f64| format!("{:.2} ms", micros / 1_000.0);
-    format!("p50 {}, p90 {}, p99 {}, p99.9 {}, most {}", show(times.p50_us), show(times.p90_us), show(times.p99_us), show(times.p999_us), show(times.max_us))
+    format!(
+        "p50 {}, p90 {}, p99 {}, p99.9 {}, most {}",
+        show(times.p50_us),
+        show(times.p90_us),
+        show(times.p99_us),
+        show(times.p999_us),
+        show(times.max_us)
+    )
 }

@@ -109,13 +109,6 @@ impl Output {
         self.say(&format!("  {}", self.paint(Paint::Dim, &printable(text))));
     }
 
-    /// A line of talk for those who want more.
-    pub fn detail(&self, line: &str) {
-        if self.inner.verbose {
-            self.write(&mut std::io::stderr(), line);
-        }
-    }
-
     /// Something that does not stop the work.
     pub fn warning(&self, message: &str) {
         self.write(&mut std::io::stderr(), &format!("{} {message}", self.paint(Paint::Yellow, "warning:")));

@@ -151,14 +151,6 @@ impl Sandbox {
         })
     }
 
-    /// The runtime of containers, once one was started.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub fn runtime(&self) -> Result<ShimRuntime, Problem> {
-        self.opened().map(|open| open.runtime)
-    }
-
     /// Waits until a container has ended, and removes it.
     ///
     /// # Errors

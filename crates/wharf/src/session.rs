@@ -75,10 +75,10 @@ async fn follow_size(resizer: tokio::sync::mpsc::Sender<(u16, u16)>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut changes) = signal(SignalKind::window_change()) else { return };
     loop {
-        if let Ok(size) = tcgetwinsize(std::io::stdout()) {
-            if resizer.send((size.ws_col, size.ws_row)).await.is_err() {
-                return;
-            }
+        if let Ok(size) = tcgetwinsize(std::io::stdout())
+            && resizer.send((size.ws_col, size.ws_row)).await.is_err()
+        {
+            return;
         }
         if changes.recv().await.is_none() {
             return;

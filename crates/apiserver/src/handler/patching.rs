@@ -118,6 +118,7 @@ impl Call<'_> {
         if intent.at("metadata.resourceVersion").is_none() && live.is_some() {
             made.unset("metadata.resourceVersion");
         }
+        fields::settle(self.target.kind.schema, &mut made);
         Ok(made)
     }
 

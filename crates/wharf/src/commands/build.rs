@@ -226,5 +226,5 @@ pub fn problem(error: &BuildError) -> Problem {
         format!("{} failed: {}", printable(&step.instruction), step.message),
     );
     finding.evidence = step.output.iter().map(|line| printable(line)).collect();
-    if matches!(step.exit, None) && step.output.is_empty() { problem } else { problem.with_findings(vec![finding]) }
+    if step.exit.is_none() && step.output.is_empty() { problem } else { problem.with_findings(vec![finding]) }
 }

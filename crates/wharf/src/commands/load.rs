@@ -12,7 +12,8 @@ use loadgen::{Amount, Config, Limits, Pace};
 use std::process::ExitCode;
 
 /// See the module.
-pub const COMMAND: Command = Command { name: "load", about: "Puts load on a URL, or runs the project's own loads", define: Load::augment_args, run };
+pub const COMMAND: Command =
+    Command { name: "load", about: "Puts load on a URL, or runs the project's own loads", define: Load::augment_args, run };
 
 #[derive(Debug, Args)]
 struct Load {

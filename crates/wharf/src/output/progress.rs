@@ -28,8 +28,6 @@ pub enum Verdict {
     Done,
     /// Had nothing to do.
     Unchanged,
-    /// Was left out.
-    Skipped,
     /// Found something that does not stop the run.
     Warned,
     /// Said no.
@@ -41,7 +39,6 @@ impl Verdict {
         match self {
             Self::Done => "done",
             Self::Unchanged => "unchanged",
-            Self::Skipped => "skipped",
             Self::Warned => "warned",
             Self::Failed => "failed",
         }
@@ -50,7 +47,7 @@ impl Verdict {
     const fn paint(self) -> Paint {
         match self {
             Self::Done => Paint::Green,
-            Self::Unchanged | Self::Skipped => Paint::Dim,
+            Self::Unchanged => Paint::Dim,
             Self::Warned => Paint::Yellow,
             Self::Failed => Paint::Red,
         }
