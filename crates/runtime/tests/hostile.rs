@@ -179,10 +179,10 @@ async fn cve_2017_1002101_and_cve_2021_25741_sub_paths_stay_in_their_volume() {
 async fn cve_2024_21626_no_descriptor_of_the_host_is_left() {
     for sound in BOTH {
         let Some(place) = runtime_for("21626", sound, Weakness::LeakedFiles).await else { return };
-        std::fs::write(place.folder.join("secret"), "secret").expect("written");
+        // The image has no such folder; the host has, beside its root.
         let mut reached = false;
         for number in (3..32).chain([60]) {
-            let mut spec = place.sh("one", "main", &format!("cat .{0}/secret && echo reached", place.folder.display()));
+            let mut spec = place.sh("one", "main", "test -d ./usr/bin && echo reached");
             (spec.attempt, spec.working_dir) = (number, format!("/proc/self/fd/{number}"));
             match place.run(&place.pod("one"), &spec).await {
                 Ok((_, said)) => reached |= said.contains("reached"),

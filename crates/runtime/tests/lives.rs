@@ -135,7 +135,8 @@ async fn a_pod_is_removed_while_it_works() {
         place.runtime.remove_pod(&pod.id).await.expect("removed");
         assert_eq!(place.runtime.state(&pod.id).await.expect("asked"), None);
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    // Were each of them ended by patience running out, it would take minutes.
+    assert!(begun.elapsed() < Duration::from_secs(90), "{:?}", begun.elapsed());
     place.end().await;
 }
 
