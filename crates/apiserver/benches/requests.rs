@@ -59,7 +59,11 @@ async fn write(server: &Server, home: &std::path::Path, writers: usize, rounds: 
                 let fill = (if update { "y" } else { "x" }).repeat(1_000);
                 let body = format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{{"name":"{name}"}},"data":{{"a":"{fill}"}}}}"#);
                 let at = Instant::now();
-                let (code, told) = if update { ask(&mut client, Method::PUT, &format!("{MAPS}/{name}"), body).await } else { ask(&mut client, Method::POST, MAPS, body).await };
+                let (code, told) = if update {
+                    ask(&mut client, Method::PUT, &format!("{MAPS}/{name}"), body).await
+                } else {
+                    ask(&mut client, Method::POST, MAPS, body).await
+                };
                 assert!(code < 300, "{code} {told:?}");
                 times.push(at.elapsed());
             }
@@ -74,7 +78,12 @@ async fn write(server: &Server, home: &std::path::Path, writers: usize, rounds: 
     times.sort();
     let at = |part: usize| times[times.len() * part / 100].as_secs_f64() * 1e3;
     let what = if update { "updates" } else { "creates" };
-    println!("{writers:>3} writers: {:>7.0} {what}/s, p50 {:.2} ms, p99 {:.2} ms", times.len() as f64 / elapsed.as_secs_f64(), at(50), at(99));
+    println!(
+        "{writers:>3} writers: {:>7.0} {what}/s, p50 {:.2} ms, p99 {:.2} ms",
+        times.len() as f64 / elapsed.as_secs_f64(),
+        at(50),
+        at(99)
+    );
 }
 
 #[tokio::main]

@@ -1,5 +1,7 @@
 //! From a request to an answer: who asks, what for, whether they may, and the verb.
 
+mod bodies;
+
 use crate::auth::Attributes;
 use crate::auth::reviews::{REVIEWS, impersonated};
 use crate::core::Core;
@@ -14,22 +16,17 @@ use crate::respond::{self, Answer, Shape};
 use crate::subresource::{log, scale};
 use crate::user::User;
 use crate::{documents, streams};
+use bodies::{body, given, gone, patch_value, success, value_of};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use hyper::body::Incoming;
 use k8s::kinds::{POD, REQUESTS, RequestKind};
-use k8s::{ApiError, Fields, Kind, Value, protobuf};
-use net::{Body, BodyError, Handler, Peer, read_body};
-use serde_json::json;
+use k8s::{ApiError, Fields, Kind, Value};
+use net::{Body, Handler, Peer};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The API server as the network sees it.
 pub struct Service(pub Arc<Core>);
-
-/// Bytes of a request body; the API server's own limit.
-const BODY_BYTES: usize = 3 << 20;
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 impl Handler for Service {
     async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
@@ -341,62 +338,4 @@ async fn question(
         body.set("metadata.creationTimestamp", Value::Null);
     }
     Ok(respond::json_value(201, &(review.answer)(core, user, &path.namespace, body)?))
-}
-
-async fn body(request: Request<Incoming>) -> Result<Bytes, ApiError> {
-    read_body(request.into_body(), BODY_BYTES, BODY_TIME).await.map_err(|error| match error {
-        BodyError::TooLarge(limit) => ApiError::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}")),
-        BodyError::TooSlow => ApiError::new(408, "Timeout", "the request body did not come in time"),
-        BodyError::Broken => ApiError::bad_request("the request body could not be read"),
-    })
-}
-
-/// A body by its content type: JSON text, or protobuf decoded.
-fn given(content_type: &str, body: Bytes) -> Result<Given, ApiError> {
-    match content_type.split(';').next().unwrap_or_default().trim() {
-        "" | "application/json" => Ok(Given::Text(body)),
-        protobuf::MEDIA_TYPE => protobuf::decode(&body).map(Given::Value).map_err(|error| ApiError::bad_request(error.to_string())),
-        other => {
-            let why = format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json, {} (it is {other})",
-                protobuf::MEDIA_TYPE
-            );
-            Err(ApiError::new(415, "UnsupportedMediaType", why))
-        }
-    }
-}
-
-fn value_of(given: Given) -> Result<Value, ApiError> {
-    match given {
-        Given::Value(value) => Ok(value),
-        Given::Text(text) => parse(&text),
-    }
-}
-
-fn patch_value(body: &[u8], how: PatchKind) -> Result<Value, ApiError> {
-    let value = parse(body)?;
-    if how == PatchKind::Json || value.is_object() { Ok(value) } else { Err(ApiError::bad_request("the patch is no object")) }
-}
-
-fn parse(text: &[u8]) -> Result<Value, ApiError> {
-    serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("error decoding the body: {error}")))
-}
-
-/// `Status` of an object that is gone.
-fn gone(kind: &'static Kind, object: &Value) -> Value {
-    let mut details = json!({"name": object.name(), "kind": kind.resource, "uid": object.uid()});
-    if !kind.group.is_empty() {
-        details["group"] = json!(kind.group);
-    }
-    success(Some(details))
-}
-
-fn success(details: Option<Value>) -> Value {
-    let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"});
-    if let Some(details) = details {
-        status["details"] = details;
-    } else {
-        status["code"] = json!(201);
-    }
-    status
 }
