@@ -2,62 +2,17 @@
 
 #![allow(clippy::print_stdout)]
 
-use blobs::{BlobError, Compression, Image, PruneOptions, Record, SaveFormat, Stamp, Store, import_path};
-use oci::tar::{END, Entry, EntryPath, Kind, Mtime, encode_header, padding};
-use oci::{DiffId, Digest, Hasher, ImageConfig, Reference};
-use std::collections::BTreeMap;
+#[path = "support/home.rs"]
+mod home;
+
+use blobs::{BlobError, Compression, PruneOptions, Record, SaveFormat, Stamp, import_path};
+use home::{Home, archive, entry, exported, file, image, root};
+use oci::tar::{EntryPath, Kind, Mtime};
+use oci::{DiffId, Digest, Hasher, Reference};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-struct Home(PathBuf);
-
-impl Home {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("wharf-blobs-{}-{}", std::process::id(), base::ids::suffix(6)));
-        fs::create_dir_all(&path).expect("home");
-        Self(path)
-    }
-
-    fn store(&self) -> Store {
-        Store::open(&self.0.join("blobs")).expect("store")
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        println!("skipped: root");
-    }
-    root
-}
-
-fn entry(path: &str, kind: Kind, mode: u32) -> Entry {
-    let mtime = Mtime { seconds: 1_600_000_000, nanos: 0 };
-    Entry { path: EntryPath::parse(path.as_bytes()).expect("path"), kind, mode, uid: 0, gid: 0, mtime, xattrs: BTreeMap::new() }
-}
-
-fn archive(entries: &[(Entry, &[u8])]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for (entry, content) in entries {
-        encode_header(entry, &mut bytes);
-        bytes.extend_from_slice(content);
-        bytes.extend_from_slice(padding(content.len() as u64));
-    }
-    bytes.extend_from_slice(&END);
-    bytes
-}
-
-fn file(path: &str, content: &'static [u8], mode: u32) -> (Entry, &'static [u8]) {
-    (entry(path, Kind::File { size: content.len() as u64 }, mode), content)
-}
 
 fn rich() -> Vec<u8> {
     let mut capable = file("bin/ping", b"ELF", 0o4755);
@@ -76,12 +31,6 @@ fn rich() -> Vec<u8> {
         file("etc/.wh.gone", b"", 0),
         file("var/.wh..wh..opq", b"", 0),
     ])
-}
-
-fn exported(store: &Store, layer: &DiffId) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    store.layers().export(layer, &mut bytes).expect("exported");
-    bytes
 }
 
 #[test]
@@ -186,13 +135,6 @@ fn list(bytes: &[u8]) -> Vec<(String, i64)> {
     std::iter::from_fn(|| reader.next().expect("member")).map(|entry| (entry.path.to_string(), entry.mtime.seconds)).collect()
 }
 
-fn image(store: &Store, layers: &[DiffId], cmd: &str) -> Image {
-    let mut config = ImageConfig { architecture: "amd64".into(), os: "linux".into(), ..Default::default() };
-    config.rootfs.diff_ids = layers.to_vec();
-    config.config.cmd = Some(vec![cmd.to_owned()]);
-    store.images().put(&config).expect("put")
-}
-
 #[test]
 fn images_are_found_by_all_their_names() {
     let home = Home::new();
@@ -246,139 +188,6 @@ fn pruning_keeps_what_is_named_leased_or_remembered() {
     assert!(store.cache().get(&key).is_none());
     assert_eq!(store.layers().list().expect("list"), [named]);
     assert!(store.fsck().expect("fsck").is_empty());
-}
-
-#[test]
-fn damage_is_named() {
-    let home = Home::new();
-    let store = home.store();
-    let layer = store
-        .layers()
-        .import(archive(&[file("etc/passwd", b"root", 0o644), file("b", b"2", 0o644)]).as_slice(), "test", None)
-        .expect("layer");
-    let tree = store.layers().tree(&layer).expect("tree").path().to_owned();
-    fs::write(tree.join("etc/passwd"), b"toor").expect("changed");
-    let error = store.layers().export(&layer, &mut std::io::sink()).expect_err("damaged").to_string();
-    assert!(error.contains("etc/passwd is damaged"), "{error}");
-    let faults = store.fsck().expect("fsck");
-    assert!(faults.len() == 1 && faults[0].why.contains("etc/passwd"), "{faults:?}");
-    fs::remove_file(tree.join("etc/passwd")).expect("removed");
-    std::os::unix::fs::symlink("/etc/shadow", tree.join("etc/passwd")).expect("link");
-    assert!(store.layers().export(&layer, &mut std::io::sink()).is_err(), "a link is not followed");
-}
-
-#[test]
-fn nothing_half_made_stays() {
-    let home = Home::new();
-    let store = home.store();
-    let bytes = archive(&[file("a", b"1", 0o644), file("b", b"2", 0o644)]);
-    let cut = &bytes[..1400];
-    assert!(matches!(store.layers().import(cut, "cut", None), Err(BlobError::Tar { .. })));
-    let wrong = DiffId(Digest::of(b"other"));
-    assert!(matches!(store.layers().import(bytes.as_slice(), "wrong", Some(&wrong)), Err(BlobError::Digest { .. })));
-    assert!(matches!(store.layers().import(&b"\x28\xb5\x2f\xfd...."[..], "zstd", None), Err(BlobError::Unsupported(_))));
-    assert_eq!(fs::read_dir(store.root().join("tmp")).expect("tmp").count(), 0);
-    assert!(store.layers().list().expect("list").is_empty());
-    // A crash leaves a folder whose lock nobody holds.
-    fs::create_dir_all(store.root().join("tmp/crashed/tree")).expect("left over");
-    let working = store.temp().expect("temp");
-    let again = home.store();
-    assert!(!again.root().join("tmp/crashed").exists());
-    assert!(working.path().exists());
-}
-
-#[test]
-fn what_was_not_durable_is_not_believed_after_a_power_cut() {
-    let home = Home::new();
-    let store = home.store();
-    let bytes = archive(&[file("a", b"1", 0o644)]);
-    let layer = store.layers().import(bytes.as_slice(), "test", None).expect("layer");
-    let boot = store.root().join("layers").join(layer.0.hex()).join("boot");
-    fs::write(&boot, b"an earlier boot").expect("boot");
-    assert!(!store.layers().contains(&layer));
-    assert!(store.layers().tree(&layer).is_err());
-    store.layers().import(bytes.as_slice(), "test", None).expect("made again");
-    assert!(store.layers().contains(&layer));
-    image(&store, &[layer], "a");
-    assert!(!boot.exists(), "an image makes its layers durable");
-}
-
-#[test]
-fn a_full_disk_is_told_with_its_path() {
-    let home = Home::new();
-    let small = home.0.join("small");
-    fs::create_dir(&small).expect("folder");
-    let mounted = root()
-        && Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small).status().is_ok_and(|status| status.success());
-    if !mounted {
-        println!("skipped: mount");
-        return;
-    }
-    let result = Store::open(&small.join("blobs")).map(|store| {
-        static BIG: [u8; 4 << 20] = [7; 4 << 20];
-        let error = store.layers().import(archive(&[file("usr/big", &BIG, 0o644)]).as_slice(), "test", None);
-        let left = fs::read_dir(store.root().join("tmp")).expect("tmp").count();
-        let fits = store.layers().import(archive(&[file("usr/small", b"1", 0o644)]).as_slice(), "test", None).is_ok();
-        (error, left, fits)
-    });
-    assert!(Command::new("umount").arg(&small).status().is_ok_and(|status| status.success()));
-    let (error, left, fits) = result.expect("store");
-    let error = error.expect_err("full").to_string();
-    assert!(error.contains("small/blobs/tmp") && error.contains("usr/big") && error.contains("No space left"), "{error}");
-    assert_eq!((left, fits), (0, true), "what was begun is gone, and the next fits");
-}
-
-/// A process killed at any moment leaves nothing that counts.
-#[test]
-fn a_killed_import_leaves_no_layer() {
-    if std::env::var_os("WHARF_TEST_CHILD").is_some() {
-        let home = PathBuf::from(std::env::var_os("WHARF_TEST_CHILD").expect("set"));
-        let store = Store::open(&home.join("blobs")).expect("store");
-        let files: Vec<_> = (0..3000)
-            .map(|number| (entry(&format!("d{}/f{number}", number % 50), Kind::File { size: 3 }, 0o644), b"abc".as_slice()))
-            .collect();
-        store.layers().import(archive(&files).as_slice(), "test", None).expect("imported");
-        return;
-    }
-    let home = Home::new();
-    let expected = {
-        let whole = Home::new();
-        run_child(&whole.0).wait().expect("child");
-        whole.store().layers().list().expect("list")
-    };
-    assert_eq!(expected.len(), 1);
-    for delay_ms in [20, 60, 120, 250] {
-        let mut child = run_child(&home.0);
-        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
-        child.kill().expect("killed");
-        child.wait().expect("child");
-        let store = home.store();
-        let layers = store.layers().list().expect("list");
-        assert!(layers.is_empty() || layers == expected, "{layers:?}");
-        assert!(store.fsck().expect("fsck").is_empty());
-        assert_eq!(fs::read_dir(store.root().join("tmp")).expect("tmp").count(), 0);
-    }
-}
-
-fn run_child(home: &Path) -> std::process::Child {
-    let mut command = Command::new(std::env::current_exe().expect("own path"));
-    command.args(["--exact", "a_killed_import_leaves_no_layer"]).env("WHARF_TEST_CHILD", home);
-    command.stdout(std::process::Stdio::null()).spawn().expect("child")
-}
-
-#[test]
-fn many_at_once_make_one_layer() {
-    let home = Home::new();
-    let bytes = archive(&[file("a", b"1", 0o644), file("b/c", b"2", 0o644)]);
-    let ids: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            (0..8).map(|_| scope.spawn(|| home.store().layers().import(bytes.as_slice(), "test", None).expect("layer"))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("thread")).collect()
-    });
-    assert!(ids.iter().all(|id| *id == ids[0]));
-    let store = home.store();
-    assert_eq!(store.layers().list().expect("list").len(), 1);
-    assert!(exported(&store, &ids[0]) == bytes);
 }
 
 #[test]

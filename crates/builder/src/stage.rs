@@ -1,59 +1,24 @@
 //! One stage: its instructions one after the other, on the layers so far.
 
-use crate::check::{Base, Read, base_of, image_of, is_remote, parse_mode};
-use crate::context::Context;
-use crate::copy::{self, Job};
+mod files;
+mod shared;
+
+pub(crate) use shared::{Layer, Outcome, Shared};
+
+use crate::check::{Base, base_of, image_of};
 use crate::error::{StepError, Trouble};
 use crate::event::{BuildEvent, StepId};
-use crate::isolate::Isolate;
 use crate::key::Key;
-use crate::origin::Origin;
-use crate::owner;
-use crate::request::{NamedContext, Request, StepReport};
+use crate::request::{NamedContext, StepReport};
 use crate::scope::{DEFAULT_PATH, Scope, architecture};
 use crate::writer::LayerWriter;
-use blobs::{BlobError, Record, Stamp, Store, TreeLease, View, import_path};
-use dockerfile::{Add, Copy, Instruction, Kind, Source, Stages};
+use blobs::{BlobError, Record, Stamp, View};
+use dockerfile::{Instruction, Kind};
 use oci::{DiffId, Digest, Hasher, History, ImageConfig};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-/// What all stages of a build share.
-pub(crate) struct Shared<'a> {
-    pub request: &'a Request,
-    pub read: &'a Read,
-    pub stages: &'a Stages<'a>,
-    pub store: &'a Store,
-    pub isolate: &'a dyn Isolate,
-    pub report: &'a (dyn Fn(BuildEvent) + Sync),
-    pub globals: Scope,
-    pub context: Context,
-    pub named: Mutex<BTreeMap<PathBuf, Arc<Context>>>,
-    pub layer_time: i64,
-    pub created: String,
-    pub used: Mutex<BTreeSet<String>>,
-    pub steps: Mutex<Vec<StepReport>>,
-    pub stopped: AtomicBool,
-    pub done: Mutex<BTreeMap<usize, Option<Arc<Outcome>>>>,
-    pub signal: Condvar,
-}
-
-/// A finished stage.
-#[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    pub config: ImageConfig,
-    pub layers: Vec<Layer>,
-}
-
-/// A layer that a stage stands on; nobody removes it meanwhile.
-#[derive(Clone, Debug)]
-pub(crate) struct Layer {
-    pub id: DiffId,
-    pub lease: Arc<TreeLease>,
-}
 
 /// A stage in the making.
 pub(crate) struct Stage<'a> {
@@ -75,68 +40,6 @@ pub(crate) struct Begun {
     started: Instant,
     line: u32,
     text: String,
-}
-
-impl Shared<'_> {
-    pub(crate) fn tell(&self, event: BuildEvent) {
-        (self.report)(event);
-    }
-
-    pub(crate) fn use_arg(&self, name: &str) {
-        if let Ok(mut used) = self.used.lock() {
-            used.insert(name.to_owned());
-        }
-    }
-
-    /// Waits for another stage.
-    fn wait(&self, index: usize) -> Result<Arc<Outcome>, Trouble> {
-        let stopped = || Trouble { stopped: true, ..Trouble::new("another stage failed") };
-        let mut done = self.done.lock().map_err(|_| stopped())?;
-        loop {
-            match done.get(&index) {
-                Some(Some(outcome)) => return Ok(outcome.clone()),
-                Some(None) => return Err(stopped()),
-                None if self.stopped.load(Ordering::Relaxed) => return Err(stopped()),
-                None => done = self.signal.wait(done).map_err(|_| stopped())?,
-            }
-        }
-    }
-
-    fn leased(&self, ids: &[DiffId]) -> Result<Vec<Layer>, BlobError> {
-        ids.iter().map(|id| Ok(Layer { id: *id, lease: Arc::new(self.store.layers().tree(id)?) })).collect()
-    }
-
-    fn image(&self, name: &str) -> Result<Outcome, Trouble> {
-        let image = self.store.images().resolve(name).map_err(|error| match error {
-            BlobError::NoImage(_) => {
-                let trouble = Trouble::new(format!("the image `{name}` is not here"));
-                trouble.hint(format!(
-                    "`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"
-                ))
-            }
-            other => other.into(),
-        })?;
-        Ok(Outcome { layers: self.leased(&image.layers)?, config: image.config })
-    }
-
-    fn imported(&self, path: &std::path::Path) -> Result<Outcome, Trouble> {
-        let images = import_path(self.store, path)?;
-        match images.as_slice() {
-            [image] => self.image(&image.id.to_string()),
-            _ => Err(Trouble::new(format!("`{}` holds {} images for this machine, and one is needed", path.display(), images.len()))),
-        }
-    }
-
-    fn named_context(&self, path: &std::path::Path) -> Result<Arc<Context>, Trouble> {
-        let mut named = self.named.lock().map_err(|_| Trouble::new("another stage failed"))?;
-        if let Some(known) = named.get(path) {
-            return Ok(known.clone());
-        }
-        let ignore = crate::ignore::Ignore::default();
-        let context = Arc::new(Context::open(path, ignore, crate::build::index_path(self.store, path))?);
-        named.insert(path.to_owned(), context.clone());
-        Ok(context)
-    }
 }
 
 impl<'a> Stage<'a> {
@@ -227,156 +130,6 @@ impl<'a> Stage<'a> {
             Kind::Workdir(word) => self.workdir(instruction, &word.text),
             _ => Err(Trouble::new("this instruction is not supported here")),
         }
-    }
-
-    fn copy(&mut self, instruction: &Instruction, copy: &Copy) -> Result<(), Trouble> {
-        let begun = self.begin(instruction);
-        let job = Job {
-            link: copy.link,
-            ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
-        };
-        let Some(from) = &copy.from else {
-            return self.transfer(begun, "COPY", &job, &Origin::Context(&self.shared.context), None);
-        };
-        match base_of(from, self.index, self.shared.stages, self.shared.request) {
-            Base::Context(NamedContext::Folder(path)) if !path.join("oci-layout").is_file() => {
-                let context = self.shared.named_context(&path)?;
-                self.transfer(begun, "COPY", &job, &Origin::Context(&context), None)
-            }
-            _ => {
-                let source = self.find_base(from)?.unwrap_or_else(scratch);
-                let view = View::open(&trees(&source.layers))?;
-                self.transfer(begun, "COPY", &job, &Origin::View(&view), Some(chain(&source.layers)))
-            }
-        }
-    }
-
-    fn add(&mut self, instruction: &Instruction, add: &Add) -> Result<(), Trouble> {
-        let begun = self.begin(instruction);
-        let job = self.job(&add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
-        let job = Job { link: add.link, unpack: add.unpack != Some(false), ..job };
-        for source in &job.sources {
-            if let copy::Source::Path(path) = source
-                && is_remote(path)
-            {
-                return Err(
-                    Trouble::new(format!("ADD of the address `{path}` is not supported")).hint("fetch it before the build and copy it")
-                );
-            }
-        }
-        self.transfer(begun, "ADD", &job, &Origin::Context(&self.shared.context), None)
-    }
-
-    fn job(
-        &self,
-        sources: &[Source],
-        destination: &str,
-        chown: Option<&str>,
-        chmod: Option<&str>,
-        exclude: &[String],
-    ) -> Result<Job, Trouble> {
-        let sources = sources.iter().map(|source| match source {
-            Source::Path(word) => Ok(copy::Source::Path(self.expand(&word.text)?)),
-            Source::Heredoc(heredoc) => {
-                let body = heredoc.content();
-                let body = if heredoc.expand {
-                    self.expanded(dockerfile::expand_heredoc(&body, self.escape(), &|name| self.env.get(name)))?
-                } else {
-                    body
-                };
-                Ok(copy::Source::Text(heredoc.name.clone(), body))
-            }
-        });
-        let destination = self.expand(destination)?;
-        if destination.is_empty() {
-            return Err(Trouble::new("the destination is empty"));
-        }
-        let owner = match chown {
-            Some(text) => Some(owner::lookup(&self.expand(text)?, &View::open(&self.trees())?)?),
-            None => None,
-        };
-        let mode = match chmod {
-            Some(text) => {
-                let text = self.expand(text)?;
-                Some(parse_mode(&text).ok_or_else(|| {
-                    Trouble::new(format!("--chmod={text} is not supported")).hint("write the mode as an octal number, such as 0755")
-                })?)
-            }
-            None => None,
-        };
-        let workdir = if self.config.config.working_dir.is_empty() { "/".into() } else { self.config.config.working_dir.clone() };
-        Ok(Job {
-            sources: sources.collect::<Result<_, Trouble>>()?,
-            destination,
-            workdir,
-            owner,
-            mode,
-            exclude: exclude.iter().map(|text| self.expand(text)).collect::<Result<_, _>>()?,
-            unpack: false,
-            link: false,
-            time: self.shared.layer_time,
-        })
-    }
-
-    /// Copies, unless it is known what comes out. What comes from layers is known by their names before a file is read.
-    fn transfer(&mut self, begun: Begun, kind: &str, job: &Job, origin: &Origin<'_>, source: Option<Digest>) -> Result<(), Trouble> {
-        let parent = self.chain();
-        let quick = source.map(|source| {
-            let mut key = Key::new(kind, &parent);
-            job.settings(&mut key);
-            key.digest("source layers", source);
-            for source in &job.sources {
-                match source {
-                    copy::Source::Path(path) => key.part("source", path.as_bytes()),
-                    copy::Source::Text(name, text) => key.part(format!("here-document {name}"), text.as_bytes()),
-                }
-            }
-            key
-        });
-        if let Some(layer) = quick.as_ref().and_then(|quick| self.recall(quick)) {
-            return self.finish(begun, layer, None);
-        }
-        let given = job.gather(origin)?;
-        let mut key = Key::new(kind, &parent);
-        job.settings(&mut key);
-        job.contents(origin, &given, &mut key)?;
-        let (layer, reasons) = match self.recall(&key) {
-            Some(layer) => (layer, None),
-            None => {
-                let reasons = self.compare(&key, &begun);
-                let layer = self.layer(|layer| job.write(origin, &given, layer))?;
-                self.store_outcome(&key, &begun, layer);
-                (layer, Some(reasons))
-            }
-        };
-        if let Some(quick) = quick {
-            let _ = self.shared.store.cache().put(&quick.finish(), &Record { layer, note: Default::default() });
-        }
-        self.finish(begun, layer, reasons)
-    }
-
-    fn workdir(&mut self, instruction: &Instruction, word: &str) -> Result<(), Trouble> {
-        let begun = self.begin(instruction);
-        let written = self.expand(word)?;
-        let path = join(&self.config.config.working_dir, &written);
-        self.config.config.working_dir = path.clone();
-        let mut key = Key::new("WORKDIR", &self.chain());
-        let user = self.config.config.user.clone();
-        key.part("folder and user", format!("{path}\0{user}\0{}", self.shared.layer_time).as_bytes());
-        let (layer, reasons) = match self.recall(&key) {
-            Some(layer) => (layer, None),
-            None => {
-                let reasons = self.compare(&key, &begun);
-                let owner = owner::lookup(&user, &View::open(&self.trees())?)?;
-                let layer = self.layer(|layer| {
-                    let place = layer.resolve(path.as_bytes())?;
-                    if layer.existing(&place)? == Some(crate::writer::Existing::Folder) { Ok(()) } else { layer.folders(&place, owner) }
-                })?;
-                self.store_outcome(&key, &begun, layer);
-                (layer, Some(reasons))
-            }
-        };
-        self.finish(begun, layer, reasons)
     }
 
     /// Makes a layer of what is written; none when nothing is.
@@ -545,18 +298,4 @@ fn scratch() -> Outcome {
 
 fn makes_layer(instruction: &Instruction) -> bool {
     matches!(instruction.kind, Kind::Run(_) | Kind::Copy(_) | Kind::Add(_) | Kind::Workdir(_))
-}
-
-/// A path below another, or itself where it is absolute; `.` and `..` worked.
-fn join(base: &str, path: &str) -> String {
-    let whole = if path.starts_with('/') { path.to_owned() } else { format!("{base}/{path}") };
-    let mut parts: Vec<&str> = Vec::new();
-    for part in whole.split('/').filter(|part| !part.is_empty() && *part != ".") {
-        if part == ".." {
-            parts.pop();
-        } else {
-            parts.push(part);
-        }
-    }
-    format!("/{}", parts.join("/"))
 }

@@ -1,0 +1,112 @@
+//! What the stages of a build share, and what they hand to each other.
+
+use crate::check::Read;
+use crate::context::Context;
+use crate::error::Trouble;
+use crate::event::BuildEvent;
+use crate::isolate::Isolate;
+use crate::request::{Request, StepReport};
+use crate::scope::Scope;
+use blobs::{BlobError, Store, TreeLease, import_path};
+use dockerfile::Stages;
+use oci::{DiffId, ImageConfig};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+/// What all stages of a build share.
+pub(crate) struct Shared<'a> {
+    pub request: &'a Request,
+    pub read: &'a Read,
+    pub stages: &'a Stages<'a>,
+    pub store: &'a Store,
+    pub isolate: &'a dyn Isolate,
+    pub report: &'a (dyn Fn(BuildEvent) + Sync),
+    pub globals: Scope,
+    pub context: Context,
+    pub named: Mutex<BTreeMap<PathBuf, Arc<Context>>>,
+    pub layer_time: i64,
+    pub created: String,
+    pub used: Mutex<BTreeSet<String>>,
+    pub steps: Mutex<Vec<StepReport>>,
+    pub stopped: AtomicBool,
+    pub done: Mutex<BTreeMap<usize, Option<Arc<Outcome>>>>,
+    pub signal: Condvar,
+}
+
+/// A finished stage.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub config: ImageConfig,
+    pub layers: Vec<Layer>,
+}
+
+/// A layer that a stage stands on; nobody removes it meanwhile.
+#[derive(Clone, Debug)]
+pub(crate) struct Layer {
+    pub id: DiffId,
+    pub lease: Arc<TreeLease>,
+}
+
+impl Shared<'_> {
+    pub(crate) fn tell(&self, event: BuildEvent) {
+        (self.report)(event);
+    }
+
+    pub(crate) fn use_arg(&self, name: &str) {
+        if let Ok(mut used) = self.used.lock() {
+            used.insert(name.to_owned());
+        }
+    }
+
+    /// Waits for another stage.
+    pub(super) fn wait(&self, index: usize) -> Result<Arc<Outcome>, Trouble> {
+        let stopped = || Trouble { stopped: true, ..Trouble::new("another stage failed") };
+        let mut done = self.done.lock().map_err(|_| stopped())?;
+        loop {
+            match done.get(&index) {
+                Some(Some(outcome)) => return Ok(outcome.clone()),
+                Some(None) => return Err(stopped()),
+                None if self.stopped.load(Ordering::Relaxed) => return Err(stopped()),
+                None => done = self.signal.wait(done).map_err(|_| stopped())?,
+            }
+        }
+    }
+
+    pub(super) fn leased(&self, ids: &[DiffId]) -> Result<Vec<Layer>, BlobError> {
+        ids.iter().map(|id| Ok(Layer { id: *id, lease: Arc::new(self.store.layers().tree(id)?) })).collect()
+    }
+
+    pub(super) fn image(&self, name: &str) -> Result<Outcome, Trouble> {
+        let image = self.store.images().resolve(name).map_err(|error| match error {
+            BlobError::NoImage(_) => {
+                let trouble = Trouble::new(format!("the image `{name}` is not here"));
+                trouble.hint(format!(
+                    "`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"
+                ))
+            }
+            other => other.into(),
+        })?;
+        Ok(Outcome { layers: self.leased(&image.layers)?, config: image.config })
+    }
+
+    pub(super) fn imported(&self, path: &std::path::Path) -> Result<Outcome, Trouble> {
+        let images = import_path(self.store, path)?;
+        match images.as_slice() {
+            [image] => self.image(&image.id.to_string()),
+            _ => Err(Trouble::new(format!("`{}` holds {} images for this machine, and one is needed", path.display(), images.len()))),
+        }
+    }
+
+    pub(super) fn named_context(&self, path: &std::path::Path) -> Result<Arc<Context>, Trouble> {
+        let mut named = self.named.lock().map_err(|_| Trouble::new("another stage failed"))?;
+        if let Some(known) = named.get(path) {
+            return Ok(known.clone());
+        }
+        let ignore = crate::ignore::Ignore::default();
+        let context = Arc::new(Context::open(path, ignore, crate::build::index_path(self.store, path))?);
+        named.insert(path.to_owned(), context.clone());
+        Ok(context)
+    }
+}
