@@ -201,4 +201,3 @@ fn times(seconds: i64, nanos: u32) -> Timestamps {
     let at = Timespec { tv_sec: seconds, tv_nsec: nanos.into() };
     Timestamps { last_access: at, last_modification: at }
 }
-

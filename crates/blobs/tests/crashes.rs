@@ -73,7 +73,8 @@ fn a_full_disk_is_told_with_its_path() {
     let home = Home::new();
     let small = home.0.join("small");
     fs::create_dir(&small).expect("folder");
-    let mounted = root() && Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small).status().is_ok_and(|status| status.success());
+    let mounted = root()
+        && Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small).status().is_ok_and(|status| status.success());
     if !mounted {
         println!("skipped: mount");
         return;
@@ -98,7 +99,9 @@ fn a_killed_import_leaves_no_layer() {
     if std::env::var_os("WHARF_TEST_CHILD").is_some() {
         let home = PathBuf::from(std::env::var_os("WHARF_TEST_CHILD").expect("set"));
         let store = Store::open(&home.join("blobs")).expect("store");
-        let files: Vec<_> = (0..3000).map(|number| (entry(&format!("d{}/f{number}", number % 50), Kind::File { size: 3 }, 0o644), b"abc".as_slice())).collect();
+        let files: Vec<_> = (0..3000)
+            .map(|number| (entry(&format!("d{}/f{number}", number % 50), Kind::File { size: 3 }, 0o644), b"abc".as_slice()))
+            .collect();
         store.layers().import(archive(&files).as_slice(), "test", None).expect("imported");
         return;
     }
