@@ -1,7 +1,7 @@
 //! How both services of the jobs example listen: bounded connections, headers, bodies and times; a lame-duck drain.
 //!
 //! After SIGTERM the listener stays open and every answer says `Connection: close`, so that whatever was routed here
-//! is answered; the process ends when the grace is over, or earlier when nothing has come for a while.
+//! is answered, however long it takes; the process ends when nothing is left, or when the time for it is over.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -13,11 +13,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What one client may use.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// After SIGTERM: how long to go on answering at most.
     pub drain_time: Duration,
-    /// After SIGTERM: end once nothing has come for this long.
+    /// After SIGTERM: end once nothing has come for this long and no connection is open.
+    pub drain_quiet: Duration,
+    /// After SIGTERM: how long a connection that is kept open may sit idle; its client learns by its next answer that
+    /// it is to go, and to close it before could meet a request that is already on its way.
     pub drain_idle: Duration,
 }
 
@@ -44,7 +47,8 @@ impl Default for Limits {
             request_time: Duration::from_secs(10),
             body_bytes: 16 * 1024,
             drain_time: Duration::from_secs(20),
-            drain_idle: Duration::from_millis(500),
+            drain_quiet: Duration::from_millis(500),
+            drain_idle: Duration::from_secs(3),
         }
     }
 }
@@ -69,7 +73,63 @@ struct Shared {
     limits: Limits,
     draining: AtomicBool,
     began: Instant,
-    last_request_ms: AtomicU64,
+    last_ms: AtomicU64,
+    open: AtomicUsize,
+    owing: AtomicUsize,
+}
+
+impl Shared {
+    fn new(limits: Limits) -> Arc<Self> {
+        let zero = || AtomicUsize::new(0);
+        Arc::new(Self {
+            limits,
+            draining: AtomicBool::new(false),
+            began: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            open: zero(),
+            owing: zero(),
+        })
+    }
+
+    /// Something came or went.
+    fn touch(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.fetch_max(now, Ordering::Relaxed);
+    }
+
+    /// Whether nothing is left to answer.
+    fn done(&self, told: Duration) -> bool {
+        let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
+        let quiet = self.began.elapsed().saturating_sub(last).min(told);
+        let patience = if self.open.load(Ordering::Relaxed) == 0 { self.limits.drain_quiet } else { self.limits.drain_idle };
+        self.owing.load(Ordering::Relaxed) == 0 && quiet >= patience
+    }
+}
+
+/// Counts itself for as long as it lives.
+struct Counted(Arc<Shared>, fn(&Shared) -> &AtomicUsize);
+
+impl Counted {
+    fn new(shared: &Arc<Shared>, which: fn(&Shared) -> &AtomicUsize) -> Self {
+        shared.touch();
+        which(shared).fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone(), which)
+    }
+
+    fn open(shared: &Arc<Shared>) -> Self {
+        Self::new(shared, |shared| &shared.open)
+    }
+
+    fn owing(shared: &Arc<Shared>) -> Self {
+        Self::new(shared, |shared| &shared.owing)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.1(&self.0).fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Listens on `address` and answers every request by `handle` until SIGTERM or SIGINT and the drain after it.
@@ -81,38 +141,68 @@ where
     H: Fn(Whole) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
-    let listener = TcpListener::bind(address).await?;
-    log("listening", serde_json::json!({"address": address.to_string()}));
-    let shared = Arc::new(Shared { limits, draining: AtomicBool::new(false), began: Instant::now(), last_request_ms: AtomicU64::new(0) });
+    serve_until(TcpListener::bind(address).await?, limits, handle, told_to_end()).await
+}
+
+async fn serve_until<H, F>(listener: TcpListener, limits: Limits, handle: H, told: impl Future<Output = ()>) -> std::io::Result<()>
+where
+    H: Fn(Whole) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    log("listening", serde_json::json!({"address": listener.local_addr()?.to_string()}));
+    let shared = Shared::new(limits);
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let mut ended = std::pin::pin!(drained(shared.clone()));
+    let mut drained = std::pin::pin!(drained(&shared, told));
     loop {
-        let slot = slots.clone().acquire_owned().await.map_err(std::io::Error::other)?;
         tokio::select! {
-            accepted = listener.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
+            (stream, slot) = accept(&listener, &slots) => {
                 let _ = stream.set_nodelay(true);
-                let (shared, handle) = (shared.clone(), handle.clone());
-                tokio::spawn(async move {
-                    let service = service_fn(|request| answer(shared.clone(), handle.clone(), request));
-                    let mut http = hyper::server::conn::http1::Builder::new();
-                    http.timer(TokioTimer::new()).header_read_timeout(shared.limits.head_time).max_buf_size(32 * 1024);
-                    let _ = http.serve_connection(TokioIo::new(stream), service).await;
-                    drop(slot);
-                });
+                tokio::spawn(connection(shared.clone(), handle.clone(), stream, slot));
             }
-            () = &mut ended => return Ok(()),
+            () = &mut drained => return Ok(()),
         }
     }
 }
 
-async fn answer<H, F>(shared: Arc<Shared>, handle: H, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible>
+/// The next connection, once there is room for it.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+    loop {
+        if let (Ok(slot), Ok((stream, _))) = (slots.clone().acquire_owned().await, listener.accept().await) {
+            return (stream, slot);
+        }
+        // Out of descriptors, most likely: some will be free again.
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn connection<H, F>(shared: Arc<Shared>, handle: H, stream: TcpStream, slot: OwnedSemaphorePermit)
+where
+    H: Fn(Whole) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+{
+    let _open = Counted::open(&shared);
+    // A new connection is owed an answer from the first: its request may be on the way.
+    let first = Arc::new(Mutex::new(Some(Counted::owing(&shared))));
+    let service = service_fn(|request| {
+        let first = first.lock().ok().and_then(|mut first| first.take());
+        answer(shared.clone(), handle.clone(), request, first.unwrap_or_else(|| Counted::owing(&shared)))
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(shared.limits.head_time).max_buf_size(32 * 1024);
+    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+    drop(slot);
+}
+
+async fn answer<H, F>(
+    shared: Arc<Shared>,
+    handle: H,
+    request: Request<Incoming>,
+    _owing: Counted,
+) -> Result<Response<Full<Bytes>>, Infallible>
 where
     H: Fn(Whole) -> F,
     F: Future<Output = Response<Full<Bytes>>>,
 {
-    let now = u64::try_from(shared.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    shared.last_request_ms.store(now, Ordering::Relaxed);
     let whole = async {
         let (head, body) = request.into_parts();
         match Limited::new(body, shared.limits.body_bytes).collect().await {
@@ -130,22 +220,21 @@ where
     Ok(response)
 }
 
-async fn drained(shared: Arc<Shared>) {
+async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         return std::future::pending().await;
     };
     tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+}
+
+async fn drained(shared: &Shared, told: impl Future<Output = ()>) {
+    told.await;
     shared.draining.store(true, Ordering::Relaxed);
     log("draining", serde_json::json!({}));
     let told = Instant::now();
-    loop {
+    while !shared.done(told.elapsed()) && told.elapsed() < shared.limits.drain_time {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        let last = Duration::from_millis(shared.last_request_ms.load(Ordering::Relaxed));
-        let quiet = shared.began.elapsed().saturating_sub(last).min(told.elapsed());
-        if quiet >= shared.limits.drain_idle || told.elapsed() >= shared.limits.drain_time {
-            return;
-        }
     }
 }
 
@@ -153,19 +242,26 @@ async fn drained(shared: Arc<Shared>) {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::task::JoinHandle;
+
+    async fn start<F>(
+        limits: Limits,
+        told: impl Future<Output = ()> + Send + 'static,
+        handle: fn(Whole) -> F,
+    ) -> (TcpStream, JoinHandle<()>)
+    where
+        F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let server = tokio::spawn(async move { serve_until(listener, limits, handle, told).await.expect("served") });
+        (TcpStream::connect(address).await.expect("connected"), server)
+    }
 
     async fn ask(request: &[u8]) -> String {
         let limits = Limits { body_bytes: 8, head_time: Duration::from_millis(200), ..Limits::default() };
-        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("its address");
-        drop(free);
-        let server = tokio::spawn(serve(address, limits, |request: Whole| async move { text(StatusCode::OK, request.into_body()) }));
-        let mut stream = loop {
-            match tokio::net::TcpStream::connect(address).await {
-                Ok(stream) => break stream,
-                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
-        };
+        let echo = |request: Whole| async move { text(StatusCode::OK, request.into_body()) };
+        let (mut stream, server) = start(limits, std::future::pending(), echo).await;
         stream.write_all(request).await.expect("sent");
         let mut answer = String::new();
         let _ = tokio::time::timeout(Duration::from_secs(5), stream.read_to_string(&mut answer)).await.expect("an end");
@@ -186,5 +282,23 @@ mod tests {
         let began = Instant::now();
         ask(b"GET / HTTP/1.1\r\nHost:").await;
         assert!(began.elapsed() < Duration::from_secs(4));
+    }
+    #[tokio::test]
+    async fn what_was_routed_here_is_answered_however_slow_and_then_it_ends() {
+        let limits = Limits { drain_quiet: Duration::from_millis(100), drain_idle: Duration::from_millis(400), ..Limits::default() };
+        let slow = |_: Whole| async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            text(StatusCode::OK, "late")
+        };
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let (mut stream, server) = start(limits, async move { drop(told.await) }, slow).await;
+        tell.send(()).expect("told");
+        // The drain has begun before the request is sent, and is long past its quiet time when it is answered.
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.ends_with("late") && answer.to_lowercase().contains("connection: close"), "{answer}");
+        tokio::time::timeout(Duration::from_secs(2), server).await.expect("ended").expect("well");
     }
 }
