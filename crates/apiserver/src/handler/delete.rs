@@ -2,6 +2,7 @@
 
 use super::options::{DeleteOptions, Propagation};
 use super::prepare::Part;
+use super::write::TRIES;
 use super::{Call, Written};
 use crate::admission;
 use crate::core::{MODIFIED, commit_error};
@@ -24,7 +25,8 @@ impl Call<'_> {
     /// # Errors
     /// 404, 409 for preconditions.
     pub async fn delete(&mut self, options: &DeleteOptions) -> Result<Written, ApiError> {
-        for _ in 0..20 {
+        let mut turn = None;
+        for _ in 0..TRIES {
             let target = self.target.clone();
             let stored = self.core.objects.get(target.kind, &target.namespace, &target.name).ok_or_else(|| target.not_found())?;
             check(&target, &stored, options)?;
@@ -32,6 +34,7 @@ impl Call<'_> {
             if let Some(written) = self.delete_once(&stored, options).await? {
                 return Ok(written);
             }
+            self.wait_turn(&mut turn).await;
         }
         Err(ApiError::conflict(self.target.kind, &self.target.name, MODIFIED))
     }

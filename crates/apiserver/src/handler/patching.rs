@@ -1,6 +1,7 @@
 //! The four patch kinds.
 
 use super::prepare::Part;
+use super::write::TRIES;
 use super::{Call, Given, Written};
 use k8s::apply::{self, Manager, Operation};
 use k8s::{ApiError, Fields, Value, fields, patch};
@@ -86,7 +87,8 @@ impl Call<'_> {
     async fn apply(&mut self, given: &Value) -> Result<Written, ApiError> {
         let part = self.part();
         let intent = self.read_intent(given)?;
-        for _ in 0..20 {
+        let mut turn = None;
+        for _ in 0..TRIES {
             let target = self.target.clone();
             let Some(stored) = self.core.objects.get(target.kind, &target.namespace, &target.name) else {
                 if part != Part::Main {
@@ -103,6 +105,7 @@ impl Call<'_> {
             if let Some(written) = self.replace(&stored, new, part, true).await? {
                 return Ok(written);
             }
+            self.wait_turn(&mut turn).await;
         }
         Err(ApiError::conflict(self.target.kind, &self.target.name, crate::core::MODIFIED))
     }

@@ -13,9 +13,11 @@ use k8s::kinds::{POD, SERVICE};
 use k8s::{ApiError, Fields, Kind, Value};
 use std::sync::Arc;
 use store::{CommitError, Expect, Op, Txn};
+use tokio::sync::OwnedMutexGuard;
 
-/// How often a write that does not name a version is tried again when another came between.
-const TRIES: usize = 20;
+/// How often a write that does not name a version is tried when others come between; only those that have not waited for
+/// the object's turn can.
+pub(super) const TRIES: usize = 100;
 
 impl Call<'_> {
     /// Creates an object.
@@ -118,16 +120,24 @@ impl Call<'_> {
         part: Part,
         change: &mut (dyn FnMut(&mut Self, &Value) -> Result<Value, ApiError> + Send),
     ) -> Result<Written, ApiError> {
+        let mut turn = None;
         for _ in 0..TRIES {
             let target = &self.target;
             let stored = self.core.objects.get(target.kind, &target.namespace, &target.name).ok_or_else(|| target.not_found())?;
             let new = change(self, &stored.value)?;
             match self.replace(&stored, new, part, false).await? {
                 Some(written) => return Ok(written),
-                None => tokio::task::yield_now().await,
+                None => self.wait_turn(&mut turn).await,
             }
         }
         Err(ApiError::conflict(self.target.kind, &self.target.name, MODIFIED))
+    }
+
+    /// Before a write is tried again: takes the object's turn, so that those that were beaten once go one after the other.
+    pub(super) async fn wait_turn(&self, turn: &mut Option<OwnedMutexGuard<()>>) {
+        if turn.is_none() {
+            *turn = Some(self.core.turns.take(&self.target.key()).await);
+        }
     }
 
     /// Puts `new` in the place of what is stored; nothing when another write came between and `new` names no version.
