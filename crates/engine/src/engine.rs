@@ -13,7 +13,6 @@ use crate::services::Services;
 use apiserver::Server;
 use base::{Clock, Problem, ProblemKind, SystemClock, files};
 use node::{NodeManager, Parts};
-use runtime::ShimRuntime;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -59,7 +58,6 @@ pub struct Engine {
     whereabouts: Whereabouts,
     server: Server,
     node: NodeManager,
-    runtime: Arc<ShimRuntime>,
     services: Arc<Services>,
     tasks: JoinSet<()>,
     log: Log,
@@ -89,7 +87,7 @@ impl Engine {
         let node = NodeManager::start(
             parts::node_config(&config),
             Parts {
-                runtime: runtime.clone(),
+                runtime,
                 network: services.clone(),
                 images: Arc::new(StoredImages::new(store)),
                 cluster: objects.clone(),
@@ -106,7 +104,7 @@ impl Engine {
             Whereabouts { pid: std::process::id(), address: server.address().to_string(), version: env!("CARGO_PKG_VERSION").to_owned() };
         announce(&config, &lock, &server, &whereabouts)?;
         log(&format!("ready at {} after {} ms", whereabouts.address, began.elapsed().as_millis()));
-        Ok(Self { config, lock, whereabouts, server, node, runtime, services, tasks, log })
+        Ok(Self { config, lock, whereabouts, server, node, services, tasks, log })
     }
 
     /// Where clients find it.
@@ -122,7 +120,9 @@ impl Engine {
         self.lock.withdraw();
         self.node.stop().await;
         self.tasks.abort_all();
-        let pods = drain::Pods { api: self.server.api(), runtime: &*self.runtime, network: &*self.services };
+        // The links to the shims lived on the node's own thread, and ended with it.
+        let runtime = parts::runtime(&self.config).await?;
+        let pods = drain::Pods { api: self.server.api(), runtime: &runtime, network: &*self.services };
         pods.end_all().await?;
         self.server.drain(Duration::from_secs(2)).await;
         names::stop(&self.config);
