@@ -5,7 +5,7 @@ mod support;
 
 use runtime::*;
 use std::time::{Duration, Instant};
-use support::{Place, all, place, wait};
+use support::{all, place, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lack_of_memory_is_told() {
@@ -154,7 +154,7 @@ fn containers_end_with_their_shim_even_when_nobody_watches() {
     });
     // The engine is gone, as by a crash: nobody listens any more.
     engine.shutdown_timeout(Duration::from_secs(1));
-    let Some((place, pid, shim)) = begun else { return };
+    let Some((mut place, pid, shim)) = begun else { return };
     let status = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let ended = |pid: u32| status(pid).is_empty() || status(pid).contains("State:\tZ");
     std::thread::sleep(Duration::from_millis(100));
@@ -171,8 +171,8 @@ fn containers_end_with_their_shim_even_when_nobody_watches() {
         let runtime = place.again().await;
         assert_eq!(runtime.state("one").await.expect("asked").expect("known").shim_pid, None);
         runtime.remove_pod("one").await.expect("removed");
-        let left = Place { runtime, ..place };
-        left.end().await;
+        place.runtime = runtime;
+        place.end().await;
     });
 }
 

@@ -164,6 +164,25 @@ impl Place {
     }
 }
 
+/// A test that failed takes its pods away too, if not its folder.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let runtime = self.runtime.clone();
+        let removing = std::thread::spawn(move || {
+            let own = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+            own.block_on(async {
+                for pod in runtime.pods().await.unwrap_or_default() {
+                    let _ = tokio::time::timeout(Duration::from_secs(10), runtime.remove_pod(&pod)).await;
+                }
+            });
+        });
+        let _ = removing.join();
+    }
+}
+
 /// Folders below the hierarchies that carry our name.
 pub fn left_cgroups(root: &str) -> Vec<PathBuf> {
     let mut roots = vec![PathBuf::from("/sys/fs/cgroup")];
