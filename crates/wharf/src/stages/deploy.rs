@@ -5,6 +5,8 @@ use crate::output::{Output, Running};
 use base::{Problem, ProblemKind};
 use delivery::manifests::{Inputs, Release, Source, read_folder, render};
 use delivery::{Change, Delivery, Options, Progress};
+use k8s::Fields;
+use network::{Protocol, port_holder};
 use std::sync::Arc;
 
 /// See the module.
@@ -12,6 +14,7 @@ pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine:
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let release = release(run)?;
+    ports_are_free(&release)?;
     let delivery = delivery(run, running)?;
     let options = Options { rollback: !run.no_rollback, ..Options::default() };
     let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from)?;
@@ -34,6 +37,21 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
             .map(|(change, word)| format!("{} {word}", count(change)))
             .collect();
     Ok(Done::new(format!("release {} serves: {}", deployed.release, told.join(", "))))
+}
+
+/// The rules of a node port would hide whoever listens there already.
+fn ports_are_free(release: &Release) -> Result<(), Problem> {
+    let services = release.intents.iter().filter(|intent| intent.object.text("kind") == "Service");
+    for (service, port) in services.flat_map(|intent| intent.object.items("spec.ports").iter().map(|port| (intent.object.name(), port))) {
+        let Some(number) = port.int("nodePort").and_then(|number| u16::try_from(number).ok()) else { continue };
+        let protocol = if port.text("protocol") == "UDP" { Protocol::Udp } else { Protocol::Tcp };
+        if let Some(holder) = port_holder(protocol, number) {
+            let holder = holder.pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid} ({})", holder.program));
+            let message = format!("port {number}, which Service {service} asks for, is taken by {holder}");
+            return Err(Problem::new(ProblemKind::Host, message).hint(format!("end that process, or give the service another nodePort than {number}")));
+        }
+    }
+    Ok(())
 }
 
 /// The release that the manifests and images make.
