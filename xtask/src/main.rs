@@ -1,8 +1,10 @@
 //! Generators, tidy checks, benchmarks: `cargo run -p xtask -- COMMAND`.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
+mod bench;
 mod facts;
 mod fuzz;
+mod long;
 mod suite;
 mod tidy;
 
@@ -13,7 +15,7 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[suite::COMMAND, tidy::COMMAND, fuzz::COMMAND, facts::COMMAND];
+const COMMANDS: &[Command] = &[suite::COMMAND, tidy::COMMAND, fuzz::COMMAND, long::COMMAND, bench::COMMAND, facts::COMMAND];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

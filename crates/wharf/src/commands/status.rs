@@ -91,7 +91,7 @@ async fn show(context: &Context, project: &Project, target: &Target, objects: &[
                 _ => Paint::Yellow,
             };
             let state = output.paint(paint, &format!("{:<12}", format!("{:?}", verdict.state)));
-            output.data(&format!("{:<22} {:<32} {state} {}", object.text("kind"), object.name(), verdict.message).trim_end());
+            output.data(format!("{:<22} {:<32} {state} {}", object.text("kind"), object.name(), verdict.message).trim_end());
         }
         urls.iter().for_each(|url| output.data(&format!("{:<22} {:<32} {}", "", url.service, url.url)));
     }

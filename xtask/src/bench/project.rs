@@ -1,0 +1,66 @@
+//! `examples/jobs`, up in an engine of its own; all of it goes when dropped.
+
+use super::site::{self, Site};
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The project that runs.
+pub(super) struct Project {
+    wharf: PathBuf,
+    home: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Project {
+    /// Brings it up; nothing is left to settle when this returns.
+    pub(super) fn up(site: &Site) -> Result<Self, String> {
+        site::need(&["kubectl"])?;
+        let home = site.folder().join("home");
+        let project = Self { wharf: site.wharf()?.to_path_buf(), kubeconfig: site.folder().join("kubeconfig"), home };
+        site::said(project.command(&["up", "examples/jobs", "--skip", "test"]).current_dir(crate::root()))?;
+        let kubeconfig = site::said(&mut project.command(&["engine", "kubeconfig"]))?;
+        std::fs::write(&project.kubeconfig, kubeconfig).map_err(|error| format!("cannot write the kubeconfig: {error}"))?;
+        Ok(project)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.wharf);
+        command.args(arguments).env("WHARF_HOME", &self.home);
+        command
+    }
+
+    pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        site::said(Command::new("kubectl").arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
+    }
+
+    /// Objects as kubectl lists them, in all namespaces.
+    pub(super) fn list(&self, kind: &str) -> Result<Vec<Value>, String> {
+        let text = self.kubectl(&["get", kind, "--all-namespaces", "--output", "json"])?;
+        let mut list: Value = serde_json::from_str(&text).map_err(|error| format!("kubectl printed no JSON: {error}"))?;
+        Ok(list["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// The processes that run our program: the engine, the name service, a shim for each pod.
+    pub(super) fn processes(&self) -> Vec<(u32, String)> {
+        let ids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+        let ours = ids.filter(|id| std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == self.wharf));
+        let named = ours.map(|id| {
+            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            let role = line.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+            (id, String::from_utf8_lossy(role).into_owned())
+        });
+        named.collect()
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        for arguments in [&["engine", "reset"][..], &["image", "prune", "--all"]] {
+            if let Err(why) = site::said(&mut self.command(arguments)) {
+                println!("left behind: {why}");
+            }
+        }
+    }
+}

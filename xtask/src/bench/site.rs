@@ -1,0 +1,103 @@
+//! Where benchmarks run: a folder of their own, the program as it ships, and other programs.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The product's target and flags: as `cargo wharf` builds it, see `.cargo/config.toml`.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// See the module; the folder goes when this is dropped.
+pub(super) struct Site {
+    folder: PathBuf,
+    given: Option<PathBuf>,
+    wharf: OnceLock<Result<PathBuf, String>>,
+}
+
+impl Site {
+    pub(super) fn new(given: Option<PathBuf>) -> Result<Self, String> {
+        let folder = std::env::temp_dir().join(format!("wharf-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+        Ok(Self { folder, given, wharf: OnceLock::new() })
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program, built or as given, under a path that no other process runs.
+    pub(super) fn wharf(&self) -> Result<&Path, String> {
+        let made = self.wharf.get_or_init(|| {
+            let built = self.given.clone().map_or_else(build, Ok)?;
+            let own = self.folder.join("wharf");
+            std::fs::copy(&built, &own).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
+            Ok(own)
+        });
+        made.as_deref().map_err(Clone::clone)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn build() -> Result<PathBuf, String> {
+    let mut cargo = Command::new("cargo");
+    // The alias runs the program; asking for its version is the least that it can do.
+    run(cargo.args(["wharf", "--version"]).current_dir(crate::root()))?;
+    Ok(target().join(TRIPLE).join("release/wharf"))
+}
+
+/// Cargo's target folder.
+pub(super) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
+}
+
+/// Builds an example of a crate, optimised.
+pub(super) fn example(package: &str, name: &str) -> Result<PathBuf, String> {
+    let mut cargo = Command::new("cargo");
+    run(cargo.args(["build", "--locked", "--release", "--quiet", "--package", package, "--example", name]).current_dir(crate::root()))?;
+    Ok(target().join("release/examples").join(name))
+}
+
+/// Runs a crate's own benchmark, which prints its figures.
+pub(super) fn cargo_bench(package: &str, name: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["bench", "--locked", "--quiet", "--package", package, "--bench", name, "--"]).args(arguments);
+    run(cargo.current_dir(crate::root()))
+}
+
+/// Whether a program is on the path.
+pub(super) fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+}
+
+/// What a program must be there for.
+pub(super) fn need(programs: &[&str]) -> Result<(), String> {
+    let missing: Vec<&str> = programs.iter().copied().filter(|program| !has(program)).collect();
+    if missing.is_empty() { Ok(()) } else { Err(format!("skipped: {}", missing.join(", "))) }
+}
+
+/// Runs a command to its end; its output goes where ours goes.
+pub(super) fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}")) }
+}
+
+/// Runs a command to its end and hands over what it said.
+pub(super) fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!("{command:?}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The middle one.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
