@@ -48,7 +48,8 @@ fn ports_are_free(release: &Release) -> Result<(), Problem> {
         if let Some(holder) = port_holder(protocol, number) {
             let holder = holder.pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid} ({})", holder.program));
             let message = format!("port {number}, which Service {service} asks for, is taken by {holder}");
-            return Err(Problem::new(ProblemKind::Host, message).hint(format!("end that process, or give the service another nodePort than {number}")));
+            return Err(Problem::new(ProblemKind::Host, message)
+                .hint(format!("end that process, or give the service another nodePort than {number}")));
         }
     }
     Ok(())
