@@ -33,7 +33,7 @@ usage: cargo xtask bench [--wharf FILE] [NAME..]
 
   --wharf FILE   the program to measure (otherwise it is built as it ships)
 
-Ours and the peer take turns within one run, so that a busy machine slows both; a ratio above 1.00 is in our favour.
+Ours and the peer take turns within one run, so that a busy machine slows both; a ratio says what it divides by what.
 Figures only mean something on a quiet machine: its load is printed first. What is missing is said, never guessed.
 ";
 

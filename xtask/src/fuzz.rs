@@ -33,7 +33,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
 
 fn build(folder: &Path, target: &Path) -> Result<(), String> {
     let status = std::process::Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--bins", "--target", TRIPLE, "--target-dir"])
+        .args(["build", "--locked", "--release", "--quiet", "--bins", "--target", TRIPLE, "--target-dir"])
         .arg(target)
         .current_dir(folder)
         .env("RUSTFLAGS", FLAGS)

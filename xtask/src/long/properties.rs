@@ -6,7 +6,7 @@ use std::process::Command;
 pub(super) const TEST: Long = Long {
     name: "properties",
     usage: "[CASES]",
-    about: "every property of the pure crates with 20,000 random inputs, or CASES (about half an hour on two cores)",
+    about: "every property of the pure crates with 20,000 random inputs, or CASES",
     run,
 };
 
