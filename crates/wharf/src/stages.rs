@@ -31,6 +31,8 @@ pub struct Stage {
     pub on_demand: bool,
     /// Whether it needs the engine.
     pub needs_engine: bool,
+    /// Whether its failure says that the release is no good.
+    pub judges_release: bool,
     /// Does it.
     pub run: fn(&mut Run, &Running<'_>) -> Result<Done, Problem>,
 }
@@ -83,6 +85,8 @@ pub struct Run {
     pub no_rollback: bool,
     /// Whether the deploy changed nothing.
     pub unchanged: bool,
+    /// Whether the deploy changed something.
+    pub deployed_anew: bool,
 }
 
 /// Which stages are wanted.
@@ -151,6 +155,7 @@ impl Run {
             cluster: None,
             no_rollback: false,
             unchanged: false,
+            deployed_anew: false,
         })
     }
 
@@ -171,7 +176,7 @@ impl Run {
                 Ok(done) => running.end(done.verdict, &done.summary),
                 Err(problem) => {
                     running.end(Verdict::Failed, "");
-                    return Err(problem);
+                    return Err(if stage.judges_release { self.go_back(&mut shown, problem) } else { problem });
                 }
             }
         }
@@ -182,6 +187,31 @@ impl Run {
             self.context.output.say(&format!("{:<width$}  {:>20}", "total", base::units::show_duration(shown.elapsed())));
         }
         Ok(())
+    }
+
+    /// A release that serves and does not do what it should is put back, as one that does not serve is.
+    fn go_back(&self, shown: &mut Stages, problem: Problem) -> Problem {
+        if self.no_rollback || !self.deployed_anew {
+            return problem;
+        }
+        let running = shown.begin("rollback");
+        let name = self.project.name();
+        let options = ::delivery::Options { rollback: false, ..Default::default() };
+        let done = deploy::delivery(self, &running)
+            .and_then(|delivery| self.tokio.block_on(delivery.roll_back(name, name, None, &options)).map_err(Problem::from));
+        match done {
+            Ok(deployed) => {
+                running.end(Verdict::Done, &format!("release {} serves again", deployed.release));
+                if self.context.output.is_json() {
+                    self.context.output.json(&json!({"rolled_back": deployed.release}));
+                }
+                problem.hint(format!("release {} serves again", deployed.release))
+            }
+            Err(why) => {
+                running.end(Verdict::Failed, "");
+                problem.hint(format!("nothing was put back: {why}"))
+            }
+        }
     }
 
     /// The cluster that was connected by the engine's stage.

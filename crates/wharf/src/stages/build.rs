@@ -9,7 +9,7 @@ use builder::{BuildError, BuildEvent, Built, Request};
 use std::collections::BTreeMap;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "build", on_demand: false, needs_engine: false, run };
+pub const STAGE: Stage = Stage { name: "build", on_demand: false, needs_engine: false, judges_release: false, run };
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     if run.project.settings().images.is_empty() {

@@ -10,7 +10,7 @@ use network::{Protocol, port_holder};
 use std::sync::Arc;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine: true, run };
+pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine: true, judges_release: false, run };
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let release = release(run)?;
@@ -18,7 +18,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let delivery = delivery(run, running)?;
     let options = Options { rollback: !run.no_rollback, ..Options::default() };
     let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from)?;
-    run.unchanged = deployed.unchanged;
+    (run.unchanged, run.deployed_anew) = (deployed.unchanged, !deployed.unchanged);
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
     }
