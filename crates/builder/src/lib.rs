@@ -1,6 +1,6 @@
 //! Dockerfile to graph to layers to image.
 //!
-//! [`check`] reads a Dockerfile whole and says what it needs and what of it is not supported; [`build`] makes the image. Steps are
+//! [`check()`] reads a Dockerfile whole and says what it needs and what of it is not supported; [`build()`] makes the image. Steps are
 //! remembered by what goes into them - never by when - so that equal inputs give equal images.
 
 mod build;

@@ -1,7 +1,7 @@
 //! Reads objects by the table of facts: unknown and double fields, types, canonical scalars, and Go's rules for empty fields.
 //!
 //! The way of a request body: [`read`] (or [`check`] for what came as YAML or from a patch), [`judge`] its problems, then
-//! [`settle`], then the kind's defaults.
+//! [`settle()`], then the kind's defaults.
 
 mod scalar;
 mod settle;

@@ -1,4 +1,4 @@
-//! Volumes of a pod: each kind is a file and a line in [`VOLUMES`].
+//! Volumes of a pod: each kind is a file and a line in `VOLUMES`.
 
 mod atomic;
 mod claim;

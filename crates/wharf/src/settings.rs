@@ -1,7 +1,7 @@
 //! The project's settings: `wharf.yaml`, `wharf.local.yaml` and `--set`, typed, with all errors at once and the origin of every value.
 //!
-//! [`load`] reads a folder; a folder without `wharf.yaml` gets what [`infer`] sees in it. One table, [`fields`], holds every field: reading,
-//! the JSON schema ([`schema`]), defaults and "did you mean" all come from it.
+//! [`load()`] reads a folder; a folder without `wharf.yaml` gets what [`infer()`] sees in it. One table, [`fields`], holds every field: reading,
+//! the JSON schema ([`schema()`]), defaults and "did you mean" all come from it.
 
 mod check;
 mod command;

@@ -3,12 +3,8 @@
 use super::Long;
 use std::process::Command;
 
-pub(super) const TEST: Long = Long {
-    name: "properties",
-    usage: "[CASES]",
-    about: "every property of the pure crates with 20,000 random inputs, or CASES",
-    run,
-};
+pub(super) const TEST: Long =
+    Long { name: "properties", usage: "[CASES]", about: "every property of the pure crates with 20,000 random inputs, or CASES", run };
 
 const CRATES: [&str; 6] = ["base", "oci", "dockerfile", "k8s", "store", "controllers"];
 

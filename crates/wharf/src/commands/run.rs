@@ -25,7 +25,7 @@ struct Arguments {
     /// Sets a variable; without a value it is taken from the environment
     #[arg(short, long, value_name = "KEY=VALUE")]
     env: Vec<String>,
-    /// Mounts a file or folder: HOST:CONTAINER[:ro]
+    /// Mounts a file or folder: `HOST:CONTAINER[:ro]`
     #[arg(short, long, value_name = "HOST:CONTAINER")]
     volume: Vec<String>,
     /// Who runs it
