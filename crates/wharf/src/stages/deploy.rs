@@ -8,16 +8,20 @@ use delivery::{Change, Delivery, Options, Progress};
 use k8s::Fields;
 use network::{Protocol, port_holder};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// See the module.
 pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine: true, judges_release: false, run };
+
+/// How long a wait may take before it is talked of.
+const QUIET: Duration = Duration::from_secs(1);
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let release = release(run)?;
     ports_are_free(&release)?;
     let delivery = delivery(run, running)?;
     let options = Options { rollback: !run.no_rollback, ..Options::default() };
-    let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from)?;
+    let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from).map_err(advise)?;
     (run.unchanged, run.deployed_anew) = (deployed.unchanged, !deployed.unchanged);
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
@@ -37,6 +41,14 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
             .map(|(change, word)| format!("{} {word}", count(change)))
             .collect();
     Ok(Done::new(format!("release {} serves: {}", deployed.release, told.join(", "))))
+}
+
+/// What to do about refusals whose words are the API's.
+fn advise(problem: Problem) -> Problem {
+    if problem.message.contains("provided port is already allocated") {
+        return problem.hint("another service has it; `kubectl --context wharf get services --all-namespaces` shows whose, and `wharf down` in that project frees it");
+    }
+    problem
 }
 
 /// The rules of a node port would hide whoever listens there already.
@@ -88,7 +100,18 @@ fn release(run: &Run) -> Result<Release, Problem> {
 pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
     let cluster = run.cluster()?;
     let (output, name) = (run.context.output.clone(), running.name().to_owned());
-    let mut delivery = Delivery::new(cluster, Arc::new(move |progress| tell(&output, &name, &progress)));
+    let began = Instant::now();
+    let listener = move |progress: Progress| {
+        // What passes within a moment is no news.
+        if output.is_json()
+            || output.is_verbose()
+            || began.elapsed() > QUIET
+            || !matches!(progress, Progress::Waiting { .. } | Progress::Leaving { .. })
+        {
+            tell(&output, &name, &progress);
+        }
+    };
+    let mut delivery = Delivery::new(cluster, Arc::new(listener));
     delivery.home = Some(run.context.home.clone());
     Ok(delivery)
 }
