@@ -105,7 +105,8 @@ impl TestWorld {
 
     pub fn settle_all(&mut self, controllers: &[&Controller]) {
         for _ in 0..100 {
-            if !controllers.iter().fold(false, |wrote, controller| self.turn(controller) || wrote) {
+            let writers = controllers.iter().filter(|controller| self.turn(controller)).count();
+            if writers == 0 {
                 return;
             }
         }
