@@ -5,8 +5,8 @@ use base::{Problem, ProblemKind, files};
 use builder::{Exit, Isolate, IsolateError, Network, RunStep};
 use network::{HostNetwork, PodLink, PodNetwork};
 use runtime::{
-    ContainerSpec, ContainerState, Mount, MountSource, PodSpec, Privileges, Propagation, Resources, Root, Runtime, RuntimeEvent,
-    ShimRuntime, Streams, User,
+    ContainerSpec, ContainerState, DEFAULT_CAPABILITIES, Mount, MountSource, PodSpec, Privileges, Propagation, Resources, Root, Runtime,
+    RuntimeEvent, ShimRuntime, Streams, User,
 };
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
@@ -16,24 +16,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::broadcast::error::RecvError;
-
-/// Capabilities of a container that is told nothing else: docker's fourteen.
-pub const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-    "AUDIT_WRITE",
-];
 
 /// The sandbox of one process; what it needs is made when it is first needed, and gone when it is dropped.
 pub struct Sandbox {

@@ -51,7 +51,7 @@ async fn write_out(bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// Standard input is read by a thread of its own: a read of a terminal cannot be called off.
-fn feed(mut to: impl tokio::io::AsyncWrite + Unpin + Send + 'static) {
+pub fn feed(mut to: impl tokio::io::AsyncWrite + Unpin + Send + 'static) {
     let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(4);
     std::thread::spawn(move || {
         let mut buffer = [0; 8 << 10];

@@ -3,70 +3,8 @@
 use super::Inputs;
 use crate::pod::Pod;
 use k8s::{Fields, Value};
+use runtime::DEFAULT_CAPABILITIES;
 use std::collections::BTreeSet;
-
-/// What a container has when it asks for nothing: docker's set.
-pub const DEFAULT_CAPABILITIES: [&str; 14] = [
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "NET_RAW",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
-/// Every capability, in the order of their numbers (capabilities(7)).
-const ALL_CAPABILITIES: [&str; 41] = [
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "DAC_READ_SEARCH",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "SETGID",
-    "SETUID",
-    "SETPCAP",
-    "LINUX_IMMUTABLE",
-    "NET_BIND_SERVICE",
-    "NET_BROADCAST",
-    "NET_ADMIN",
-    "NET_RAW",
-    "IPC_LOCK",
-    "IPC_OWNER",
-    "SYS_MODULE",
-    "SYS_RAWIO",
-    "SYS_CHROOT",
-    "SYS_PTRACE",
-    "SYS_PACCT",
-    "SYS_ADMIN",
-    "SYS_BOOT",
-    "SYS_NICE",
-    "SYS_RESOURCE",
-    "SYS_TIME",
-    "SYS_TTY_CONFIG",
-    "MKNOD",
-    "LEASE",
-    "AUDIT_WRITE",
-    "AUDIT_CONTROL",
-    "SETFCAP",
-    "MAC_OVERRIDE",
-    "MAC_ADMIN",
-    "SYSLOG",
-    "WAKE_ALARM",
-    "BLOCK_SUSPEND",
-    "AUDIT_READ",
-    "PERFMON",
-    "BPF",
-    "CHECKPOINT_RESTORE",
-];
 
 /// Refuses what this node cannot give a pod, by the field's name.
 ///
@@ -176,12 +114,12 @@ fn capabilities(raw: &Value) -> Result<Vec<String>, String> {
         items.map(|name| name.to_uppercase().trim_start_matches("CAP_").to_owned()).collect()
     };
     let (add, drop) = (names("securityContext.capabilities.add"), names("securityContext.capabilities.drop"));
-    if let Some(unknown) = add.iter().chain(&drop).find(|name| *name != "ALL" && !ALL_CAPABILITIES.contains(&name.as_str())) {
+    if let Some(unknown) = add.iter().chain(&drop).find(|name| *name != "ALL" && !sys::creds::CAPABILITIES.contains(&name.as_str())) {
         return Err(format!("unknown capability \"CAP_{unknown}\""));
     }
     let all = |list: &[String]| list.iter().any(|name| name == "ALL");
     let mut set: BTreeSet<&str> = match (all(&add), all(&drop)) {
-        (true, _) => ALL_CAPABILITIES.into(),
+        (true, _) => sys::creds::CAPABILITIES.into(),
         (false, true) => BTreeSet::new(),
         (false, false) => DEFAULT_CAPABILITIES.into(),
     };

@@ -213,25 +213,8 @@ fn bytes(text: &str) -> Option<u64> {
 }
 
 async fn pipe(streams: Streams) {
-    if let Some(mut stdin) = streams.stdin {
-        let (sender, mut receiver) = tokio::sync::mpsc::channel::<Vec<u8>>(4);
-        std::thread::spawn(move || {
-            use std::io::Read;
-            let mut buffer = [0; 8 << 10];
-            while let Ok(read @ 1..) = std::io::stdin().lock().read(&mut buffer) {
-                if sender.blocking_send(buffer.get(..read).unwrap_or_default().to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        tokio::spawn(async move {
-            while let Some(bytes) = receiver.recv().await {
-                if stdin.write_all(&bytes).await.is_err() {
-                    return;
-                }
-            }
-            let _ = stdin.shutdown().await;
-        });
+    if let Some(stdin) = streams.stdin {
+        crate::session::feed(stdin);
     }
     let copy = |stream: Option<Box<dyn AsyncRead + Send + Unpin>>, error: bool| async move {
         let Some(mut stream) = stream else { return };
