@@ -101,7 +101,7 @@ impl Engine {
         tasks.spawn(control::run(around, control));
         tasks.spawn(tell_node(node.clone(), changes));
         let whereabouts =
-            Whereabouts { pid: std::process::id(), address: server.address().to_string(), version: env!("CARGO_PKG_VERSION").to_owned() };
+            Whereabouts { pid: std::process::id(), address: server.address().to_string(), version: env!("CARGO_PKG_VERSION").to_owned(), ending: false };
         announce(&config, &lock, &server, &whereabouts)?;
         log(&format!("ready at {} after {} ms", whereabouts.address, began.elapsed().as_millis()));
         Ok(Self { config, lock, whereabouts, server, node, services, tasks, log })
@@ -119,7 +119,8 @@ impl Engine {
     pub async fn stop(mut self) -> Result<(), Problem> {
         self.lock.withdraw();
         self.node.stop().await;
-        self.tasks.abort_all();
+        self.tasks.shutdown().await;
+        self.services.close().await.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
         // The links to the shims lived on the node's own thread, and ended with it.
         let runtime = parts::runtime(&self.config).await?;
         let pods = drain::Pods { api: self.server.api(), runtime: &runtime, network: &*self.services };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Where a running engine is, as clients read it from `HOME/engine/engine.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Whereabouts {
     pub address: String,
     /// The program's version.
     pub version: String,
+    /// Whether it was told to end, and serves nobody any more.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 /// The lock on a home; held as long as this lives.
@@ -39,7 +43,7 @@ impl HomeLock {
         let path = folder.join("engine.lock");
         let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = opened.map_err(|error| host(&files::FileError::new("open", &path, error)))?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if !locked(&file) {
             let holder = Whereabouts::read(folder).map_or_else(String::new, |other| format!(" (process {})", other.pid));
             return Err(Problem::new(ProblemKind::Target, format!("an engine runs with this home already{holder}"))
                 .hint("`wharf engine stop` ends it"));
@@ -56,26 +60,43 @@ impl HomeLock {
         files::write_atomically(&self.folder.join("engine.json"), &text, 0o600)
     }
 
-    /// Takes that back.
+    /// Tells clients that it is ending.
     pub fn withdraw(&self) {
-        let _ = std::fs::remove_file(self.folder.join("engine.json"));
+        if let Some(whereabouts) = Whereabouts::read(&self.folder) {
+            let _ = self.announce(&Whereabouts { ending: true, ..whereabouts });
+        }
     }
 }
 
 impl Whereabouts {
-    /// Where the engine of this folder is, if one runs: the file says so and the lock is held.
+    /// Where the engine of this folder is, if one serves: the file says so and the lock is held.
     pub fn of_running(folder: &Path) -> Option<Self> {
-        let file = File::open(folder.join("engine.lock")).ok()?;
-        // A lock that can be had is nobody's: the engine was killed and left its file behind.
-        if flock(&file, FlockOperation::NonBlockingLockShared).is_ok() {
-            return None;
-        }
-        Self::read(folder)
+        Self::of_held(folder).filter(|whereabouts| !whereabouts.ending)
+    }
+
+    /// As [`Whereabouts::of_running`], and also of one that is ending.
+    pub fn of_held(folder: &Path) -> Option<Self> {
+        is_held(folder).then(|| Self::read(folder)).flatten()
     }
 
     fn read(folder: &Path) -> Option<Self> {
         serde_json::from_slice(&files::read_if_exists(&folder.join("engine.json")).ok()??).ok()
     }
+}
+
+/// Whoever asks whether the lock is held has it for a moment: it is tried again for a while.
+fn locked(file: &File) -> bool {
+    (0..10).any(|turn| {
+        std::thread::sleep(Duration::from_millis(if turn == 0 { 0 } else { 15 }));
+        flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    })
+}
+
+/// Whether a process has this home: it may be starting, serving or ending.
+///
+/// A lock that can be had is nobody's: the engine was killed and left its file behind.
+pub fn is_held(folder: &Path) -> bool {
+    File::open(folder.join("engine.lock")).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
 #[cfg(test)]
@@ -85,14 +106,18 @@ mod tests {
     #[test]
     fn one_at_a_time_and_a_dead_ones_file_counts_for_nothing() {
         let folder = std::env::temp_dir().join(format!("wharf-lock-{}", base::ids::suffix(8)));
-        let here = Whereabouts { pid: 1, address: "127.0.0.1:1".to_owned(), version: "0".to_owned() };
+        let here = Whereabouts { pid: 1, address: "127.0.0.1:1".to_owned(), version: "0".to_owned(), ending: false };
         let lock = HomeLock::take(&folder).expect("free");
         lock.announce(&here).expect("written");
         assert_eq!(Whereabouts::of_running(&folder), Some(here));
         let refused = HomeLock::take(&folder).expect_err("held");
         assert!(refused.message.contains("process 1"), "{refused}");
-        drop(lock);
+        lock.withdraw();
         assert_eq!(Whereabouts::of_running(&folder), None);
+        assert!(Whereabouts::of_held(&folder).is_some_and(|engine| engine.ending && engine.pid == 1));
+        drop(lock);
+        assert_eq!(Whereabouts::of_held(&folder), None);
+        assert!(!is_held(&folder));
         assert!(HomeLock::take(&folder).is_ok());
         std::fs::remove_dir_all(folder).expect("removed");
     }

@@ -91,6 +91,18 @@ impl Services {
         }
     }
 
+    /// Takes every endpoint out of every service: nothing new is routed to pods that are about to end. The next engine puts back what serves then.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub async fn close(&self) -> Result<(), NetworkError> {
+        let mut topology = self.topology();
+        for port in topology.services.values_mut().flat_map(|service| &mut service.ports) {
+            port.endpoints.clear();
+        }
+        self.network.apply(topology).await
+    }
+
     fn topology(&self) -> Topology {
         let attached = self.attached.lock().unwrap_or_else(PoisonError::into_inner);
         topology_of(&network::Objects {

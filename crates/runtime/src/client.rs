@@ -53,6 +53,8 @@ struct Inner {
     pods: Mutex<BTreeMap<PodId, Arc<Pod>>>,
     filters: Mutex<HashMap<u64, Arc<OwnedFd>>>,
     events: broadcast::Sender<RuntimeEvent>,
+    // Connections live as long as this runtime, not as the one of whoever happens to make a pod.
+    tokio: tokio::runtime::Handle,
     weak: u32,
 }
 
@@ -115,6 +117,7 @@ impl ShimRuntime {
             pods: Mutex::default(),
             filters: Mutex::default(),
             events: broadcast::channel(EVENTS).0,
+            tokio: tokio::runtime::Handle::current(),
             weak,
         };
         let runtime = Self { inner: Arc::new(inner) };
@@ -157,6 +160,7 @@ impl ShimRuntime {
             runtime.clean_up(&pod).await;
             let _ = runtime.inner.events.send(RuntimeEvent::ShimGone { pod: id });
         };
+        let _of_ours = self.inner.tokio.enter();
         let link = Link::begin(
             socket,
             child,

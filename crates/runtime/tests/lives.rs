@@ -56,6 +56,25 @@ async fn limits_hold_and_can_be_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pod_outlives_the_threads_that_made_it() {
+    let Some(place) = place("threads").await else { return };
+    let (runtime, pod, spec) = (place.runtime.clone(), place.pod("one"), place.sh("one", "main", "while true; do sleep 1; done"));
+    std::fs::create_dir_all(&spec.root.writable).expect("folder");
+    std::thread::spawn(move || {
+        let short = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("threads");
+        short.block_on(async {
+            runtime.create_pod(&pod).await.expect("made");
+            runtime.start("one", &spec).await.expect("started");
+        });
+    })
+    .join()
+    .expect("ended");
+    let asked = tokio::time::timeout(Duration::from_secs(5), place.runtime.state("one")).await;
+    assert!(asked.expect("in time").expect("answered").is_some());
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_engine_adopts_what_runs() {
     let Some(place) = place("adopt").await else { return };
     let pod = place.pod("one");

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use base::{Problem, ProblemKind};
-use engine::lock::Whereabouts;
+use engine::lock::{self, Whereabouts};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader};
@@ -11,7 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long an engine may take to start or to end.
+const CHANGING: Duration = Duration::from_secs(75);
 
 /// The folder of the engine below the home.
 pub fn folder(context: &Context) -> PathBuf {
@@ -43,7 +46,7 @@ pub fn kubeconfig(context: &Context) -> PathBuf {
 /// # Errors
 /// What the engine says of why it cannot start.
 pub fn ensure(context: &Context) -> Result<Whereabouts, Problem> {
-    if let Some(running) = running(context) {
+    if let Some(running) = settled(context) {
         return Ok(running);
     }
     let host = |doing: &str, error: &dyn std::fmt::Display| Problem::new(ProblemKind::Host, format!("cannot {doing}: {error}"));
@@ -72,7 +75,19 @@ pub fn ensure(context: &Context) -> Result<Whereabouts, Problem> {
     }
     let _ = child.wait();
     // Somebody else may have been faster.
-    running(context).map_or_else(|| Err(refusal(&said, &log)), Ok)
+    settled(context).map_or_else(|| Err(refusal(&said, &log)), Ok)
+}
+
+/// The running engine, after waiting for one that is just starting or ending.
+fn settled(context: &Context) -> Option<Whereabouts> {
+    let until = Instant::now() + CHANGING;
+    loop {
+        match running(context) {
+            Some(running) => return Some(running),
+            None if lock::is_held(&folder(context)) && Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            None => return None,
+        }
+    }
 }
 
 fn refusal(said: &serde_json::Value, log: &std::path::Path) -> Problem {
@@ -93,11 +108,13 @@ fn refusal(said: &serde_json::Value, log: &std::path::Path) -> Problem {
 /// # Errors
 /// When it does not end in time.
 pub fn stop(context: &Context, patience: Duration) -> Result<bool, Problem> {
-    let Some(engine) = running(context) else { return Ok(false) };
+    let Some(engine) = Whereabouts::of_held(&folder(context)) else { return Ok(false) };
     let gone =
         |error: rustix::io::Errno| Problem::new(ProblemKind::Target, format!("cannot signal the engine (process {}): {error}", engine.pid));
     let Some(handle) = handle(engine.pid) else { return Ok(true) };
-    pidfd_send_signal(&handle, Signal::TERM).map_err(gone)?;
+    if !engine.ending {
+        pidfd_send_signal(&handle, Signal::TERM).map_err(gone)?;
+    }
     let ended = wait(&handle, patience);
     if ended {
         Ok(true)

@@ -31,15 +31,12 @@ fn failed(error: &dyn std::fmt::Display) -> Problem {
 }
 
 impl Pods<'_> {
-    /// Takes every pod out of the services, asks it to end, and removes it when it has or its grace is over.
+    /// Asks every pod to end, and removes it when it has or its grace is over.
     ///
     /// # Errors
     /// What cannot be removed.
     pub async fn end_all(&self) -> Result<(), Problem> {
         let attached = self.network.attached().await.map_err(|error| failed(&error))?;
-        for link in attached.values() {
-            self.network.withdraw(link.address).await.map_err(|error| failed(&error))?;
-        }
         let pods = self.runtime.pods().await.map_err(|error| failed(&error))?;
         futures::future::join_all(pods.iter().map(|pod| self.end(pod))).await.into_iter().collect::<Result<(), Problem>>()?;
         for pod in attached.keys() {
