@@ -2,7 +2,7 @@
 
 use super::{Hook, News, StartFault, Turn, ending};
 use crate::pod::Role;
-use crate::state::{ContainerRun, EndStage, Ended, PodRuntimeState, Stage, StopStep, Task};
+use crate::state::{Backoff, ContainerRun, EndStage, Ended, PodRuntimeState, Stage, StopStep, Task};
 use base::Timestamp;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -290,6 +290,8 @@ fn adopted(state: &mut PodRuntimeState, turn: &mut Turn<'_>, seen: Option<&runti
         adopt_container(run, turn, name, seen.and_then(|seen| seen.containers.get(name)));
     }
     if !alive && had {
+        // It ended with the engine or the machine, not of itself: nothing to hold it back for.
+        state.containers.values_mut().for_each(|run| run.backoff = Backoff::default());
         state.sandbox = Task::Done;
         shim_gone(state, turn);
     }

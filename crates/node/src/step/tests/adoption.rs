@@ -74,3 +74,18 @@ fn a_stop_under_way_is_taken_up_again_after_adoption() {
     sim.pass(30_000);
     assert_eq!(sim.take(), [PodAction::Kill { container: "c".into() }]);
 }
+
+#[test]
+fn what_ended_with_the_engine_starts_again_at_once() {
+    let mut sim = Sim::new(one(json!({})));
+    sim.ready_sandbox();
+    sim.started("c");
+    sim.exited("c", 1);
+    sim.started("c");
+    assert!(!sim.state.containers["c"].backoff.delay.is_zero(), "it crashed before");
+    sim.take();
+    sim.tell(&[News::Adopted { runtime: None, messages: Default::default(), ip: None }]);
+    sim.take();
+    sim.ready_sandbox();
+    assert!(sim.take().contains(&start("c", 2)));
+}
