@@ -29,9 +29,10 @@ struct Bench {
 const BENCHES: &[Bench] = &[starts::BENCH, api::BENCH, store::BENCH, builds::BENCH, nodeport::BENCH, idle::BENCH];
 
 const HELP: &str = "\
-usage: cargo xtask bench [--wharf FILE] [NAME..]
+usage: cargo xtask bench [--wharf FILE] [--peer KUBECONFIG] [NAME..]
 
-  --wharf FILE   the program to measure (otherwise it is built as it ships)
+  --wharf FILE        the program to measure (otherwise it is built as it ships)
+  --peer KUBECONFIG   a real Kubernetes that runs here, with client certificates
 
 Ours and the peer take turns within one run, so that a busy machine slows both; a ratio says what it divides by what.
 Figures only mean something on a quiet machine: its load is printed first. What is missing is said, never guessed.
@@ -65,18 +66,19 @@ fn run(arguments: &[String]) -> Result<(), String> {
 
 /// Where to measure and what; nothing when help is wanted.
 fn asked(arguments: &[String]) -> Result<Option<(Site, Vec<String>)>, String> {
-    let (mut wharf, mut named) = (None, Vec::new());
+    let (mut wharf, mut peer, mut named) = (None, None, Vec::new());
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         let mut value = || rest.next().map(std::path::PathBuf::from).ok_or_else(|| format!("{argument} needs a file"));
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
             "--wharf" => wharf = Some(value()?),
+            "--peer" => peer = Some(value()?),
             name if BENCHES.iter().any(|bench| bench.name == name) => named.push(name.to_owned()),
             other => return Err(format!("there is no benchmark `{other}`; `cargo xtask bench --help` lists them")),
         }
     }
-    Ok(Some((Site::new(wharf)?, named)))
+    Ok(Some((Site::new(wharf, peer)?, named)))
 }
 
 #[cfg(test)]

@@ -8,14 +8,27 @@ use std::process::Stdio;
 /// See the module.
 pub const COMMAND: Command = Command { name: "test", about: "runs every test and counts passed, failed and skipped", run };
 
+/// What the test runner's lines are about.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Section {
+    #[default]
+    Progress,
+    /// What tests that passed have said; it is only read for what was skipped.
+    Successes,
+    Failures,
+}
+
 #[derive(Default)]
 struct Counts {
+    section: Section,
     passed: usize,
     failed: usize,
     ignored: usize,
     skipped: BTreeSet<String>,
     skips: usize,
-    failures: Vec<String>,
+    /// Whether the test that speaks has said already that it was skipped.
+    told_skip: bool,
+    failures: BTreeSet<String>,
 }
 
 fn run(arguments: &[String]) -> Result<(), String> {
@@ -31,7 +44,10 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let out = child.stdout.take().ok_or("cargo has no output")?;
     for line in BufReader::new(out).split(b'\n') {
         let line = line.map_err(|error| format!("cannot read cargo's output: {error}"))?;
-        counts.line(&String::from_utf8_lossy(&line));
+        let line = String::from_utf8_lossy(&line);
+        if counts.line(&line) {
+            println!("{line}");
+        }
     }
     let status = child.wait().map_err(|error| format!("cargo was lost: {error}"))?;
     for reason in &counts.skipped {
@@ -46,31 +62,35 @@ fn run(arguments: &[String]) -> Result<(), String> {
 }
 
 impl Counts {
-    fn line(&mut self, line: &str) {
+    /// Reads a line; true when it is worth showing.
+    fn line(&mut self, line: &str) -> bool {
+        match line {
+            "successes:" => self.section = Section::Successes,
+            "failures:" => self.section = Section::Failures,
+            _ => {}
+        }
         if let Some(rest) = line.strip_prefix("test result: ") {
+            self.section = Section::Progress;
             self.passed += number(rest, "passed");
             self.failed += number(rest, "failed");
             self.ignored += number(rest, "ignored");
-            return;
+            return false;
         }
-        if line.starts_with("skipped: ") {
-            self.skips += 1;
+        if line.starts_with("---- ") {
+            self.told_skip = false;
+        }
+        if self.section == Section::Successes && line.starts_with("skipped: ") {
+            self.skips += usize::from(!std::mem::replace(&mut self.told_skip, true));
             self.skipped.insert(line.to_owned());
-            return;
         }
-        let failure = line.strip_prefix("    ").filter(|name| !name.contains(' ') && name.contains("::"));
-        if let Some(name) = failure.filter(|name| !self.failures.iter().any(|known| known == name)) {
-            self.failures.push(name.to_owned());
+        if self.section != Section::Failures {
+            return false;
         }
-        if is_worth_showing(line) {
-            println!("{line}");
+        if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
+            self.failures.insert(name.to_owned());
         }
+        true
     }
-}
-
-/// Output of tests that passed is only read for what was skipped.
-fn is_worth_showing(line: &str) -> bool {
-    ["panicked at", "error", "assertion", "  left:", " right:", "---- "].iter().any(|part| line.contains(part)) && !line.ends_with(" ok")
 }
 
 /// The number before a word in `ok. 3 passed; 0 failed; ...`.
@@ -83,12 +103,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_results_and_skips() {
+    fn counts_results_and_skips_and_shows_what_failed() {
+        let told = "running 4 tests\n.F..\nsuccesses:\n\n---- one::well stdout ----\nskipped: not root\nskipped: not root\n\n\n\
+            successes:\n    one::well\n\nfailures:\n\n---- two::bad stdout ----\nskipped: no\nassertion failed\n\n\nfailures:\n    two::bad\n\n\
+            test result: FAILED. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.1s\nrunning 1 test\n";
         let mut counts = Counts::default();
-        counts.line("test result: ok. 12 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; finished in 0.1s");
-        counts.line("skipped: not root");
-        counts.line("skipped: not root");
-        assert_eq!((counts.passed, counts.failed, counts.ignored, counts.skips), (12, 1, 2, 2));
+        let shown: Vec<&str> = told.lines().filter(|line| counts.line(line)).collect();
+        assert_eq!((counts.passed, counts.failed, counts.ignored, counts.skips), (12, 1, 2, 1));
         assert_eq!(counts.skipped.len(), 1);
+        assert_eq!(counts.failures.iter().collect::<Vec<_>>(), ["two::bad"]);
+        assert!(
+            shown.contains(&"assertion failed") && !shown.contains(&"    one::well") && !shown.contains(&"running 1 test"),
+            "{shown:?}"
+        );
     }
 }

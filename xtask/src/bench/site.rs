@@ -12,17 +12,23 @@ pub(super) struct Site {
     folder: PathBuf,
     given: Option<PathBuf>,
     wharf: OnceLock<Result<PathBuf, String>>,
+    peer: Option<PathBuf>,
 }
 
 impl Site {
-    pub(super) fn new(given: Option<PathBuf>) -> Result<Self, String> {
+    pub(super) fn new(given: Option<PathBuf>, peer: Option<PathBuf>) -> Result<Self, String> {
         let folder = std::env::temp_dir().join(format!("wharf-bench-{}", std::process::id()));
         std::fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
-        Ok(Self { folder, given, wharf: OnceLock::new() })
+        Ok(Self { folder, given, wharf: OnceLock::new(), peer })
     }
 
     pub(super) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The kubeconfig of a real Kubernetes, when one was named.
+    pub(super) fn peer(&self) -> Option<&Path> {
+        self.peer.as_deref()
     }
 
     /// The program, built or as given, under a path that no other process runs.
