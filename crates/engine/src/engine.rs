@@ -100,8 +100,12 @@ impl Engine {
         let around = Surroundings { objects, clock, root_ca: Arc::from(server.ca_pem()), volumes: config.volumes() };
         tasks.spawn(control::run(around, control));
         tasks.spawn(tell_node(node.clone(), changes));
-        let whereabouts =
-            Whereabouts { pid: std::process::id(), address: server.address().to_string(), version: env!("CARGO_PKG_VERSION").to_owned(), ending: false };
+        let whereabouts = Whereabouts {
+            pid: std::process::id(),
+            address: server.address().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ending: false,
+        };
         announce(&config, &lock, &server, &whereabouts)?;
         log(&format!("ready at {} after {} ms", whereabouts.address, began.elapsed().as_millis()));
         Ok(Self { config, lock, whereabouts, server, node, services, tasks, log })
