@@ -71,7 +71,7 @@ impl HomeLock {
 impl Whereabouts {
     /// Where the engine of this folder is, if one serves: the file says so and the lock is held.
     pub fn of_running(folder: &Path) -> Option<Self> {
-        Self::of_held(folder).filter(|whereabouts| !whereabouts.ending)
+        Self::of_held(folder).filter(|whereabouts| !whereabouts.ending && lives(whereabouts.pid))
     }
 
     /// As [`Whereabouts::of_running`], and also of one that is ending.
@@ -97,6 +97,13 @@ fn locked(file: &File) -> bool {
 /// A lock that can be had is nobody's: the engine was killed and left its file behind.
 pub fn is_held(folder: &Path) -> bool {
     File::open(folder.join("engine.lock")).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+}
+
+/// Whether a process still does something: one that was killed has its lock until its last thread is gone.
+fn lives(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything, brackets too.
+    stat.rsplit(')').next().is_some_and(|rest| !matches!(rest.trim_start().chars().next(), None | Some('Z' | 'X')))
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ pub fn ensure(context: &Context) -> Result<Whereabouts, Problem> {
     if let Some(running) = settled(context) {
         return Ok(running);
     }
-    let host = |doing: &str, error: &dyn std::fmt::Display| Problem::new(ProblemKind::Host, format!("cannot {doing}: {error}"));
+    let host = |doing: &str, error: &dyn std::fmt::Display| {
+        Problem::new(ProblemKind::Host, format!("cannot {doing}: {error}"))
+            .hint("make room or rights there, or pass another home with `--home DIR`")
+    };
     base::files::make_folder(&folder(context), 0o700).map_err(|error| host("start the engine", &error))?;
     let log = folder(context).join("engine.log");
     let errors =

@@ -16,6 +16,17 @@ fn host(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(ProblemKind::Host, error.to_string())
 }
 
+/// What can be done depends on whether it is the disk or the kernel that says no.
+fn lacking(error: &dyn std::fmt::Display) -> Problem {
+    let problem = host(error);
+    let is_disk = ["No space left", "Read-only file system", "quota"].iter().any(|sign| problem.message.contains(sign));
+    problem.hint(if is_disk {
+        "make room or rights there, or pass another home with `--home DIR`"
+    } else {
+        "`wharf doctor` says what this host lacks"
+    })
+}
+
 /// The engine is for root only, until there is a rootless tier.
 ///
 /// # Errors
@@ -38,7 +49,7 @@ pub fn network_config(config: &Config) -> network::Config {
 /// # Errors
 /// When the kernel lacks what it needs.
 pub fn network(config: &Config) -> Result<HostNetwork, Problem> {
-    HostNetwork::open(network_config(config)).map_err(|error| host(&error).hint("`wharf doctor` says what this host lacks"))
+    HostNetwork::open(network_config(config)).map_err(|error| lacking(&error))
 }
 
 /// The names and numbers of the engine's containers.
@@ -51,7 +62,7 @@ pub fn runtime_config(config: &Config) -> runtime::Config {
 /// # Errors
 /// When cgroups are missing, or its folder cannot be used.
 pub async fn runtime(config: &Config) -> Result<ShimRuntime, Problem> {
-    ShimRuntime::open(runtime_config(config)).await.map_err(|error| host(&error).hint("`wharf doctor` says what this host lacks"))
+    ShimRuntime::open(runtime_config(config)).await.map_err(|error| lacking(&error))
 }
 
 /// The content store.

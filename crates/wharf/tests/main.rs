@@ -1,0 +1,8 @@
+//! The program as people use it, with a real engine in a network namespace of its own: brought up, loaded, killed, broken, removed.
+
+#[path = "main/bad_days.rs"]
+mod bad_days;
+#[path = "main/engine.rs"]
+mod engine;
+#[path = "main/place.rs"]
+mod place;
