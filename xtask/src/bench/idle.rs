@@ -20,7 +20,7 @@ const TICKS_A_SECOND: f64 = 100.0;
 fn run(site: &Site) -> Result<(), String> {
     let project = Project::up(site)?;
     std::thread::sleep(SETTLE);
-    let before = project.processes();
+    let before = project.processes()?;
     let used: Vec<_> = before.iter().map(|(id, _)| (ticks(*id), switches(*id))).collect();
     std::thread::sleep(SPAN);
     let (mut memory, mut time, mut wakes) = (0, 0, 0);
@@ -29,7 +29,7 @@ fn run(site: &Site) -> Result<(), String> {
         println!("{:<10} {:>7.1} MB  {:>5.2} %  {:>7.1} switches/s", role, mb(kib), percent(used), a_second(woken));
         (memory, time, wakes) = (memory + kib, time + used, wakes + woken);
     }
-    if before.is_empty() || project.processes().len() != before.len() {
+    if project.processes()? != before {
         return Err("processes came or went meanwhile: not idle".to_owned());
     }
     let pods = project.list("pods")?.len();

@@ -41,17 +41,26 @@ impl Project {
         Ok(list["items"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
-    /// The processes that run our program: the engine, the name service, a shim for each pod.
-    pub(super) fn processes(&self) -> Vec<(u32, String)> {
+    /// Our processes with their parts: the engine, the name service, and a shim for each pod; a shim that is not found is an error.
+    pub(super) fn processes(&self) -> Result<Vec<(u32, String)>, String> {
+        let pods = self.list("pods")?;
+        let text = |pod: &Value, name: &str| pod["metadata"][name].as_str().unwrap_or_default().to_owned();
+        let pods: Vec<String> = pods.iter().map(|pod| format!("{}/{}", text(pod, "namespace"), text(pod, "name"))).collect();
         let ids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-        let ours = ids.filter(|id| std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|exe| exe == self.wharf));
-        let named = ours.map(|id| {
-            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            let role = line.split(|byte| *byte == 0).nth(1).unwrap_or_default();
-            (id, String::from_utf8_lossy(role).into_owned())
-        });
-        named.collect()
+        let found: Vec<(u32, String)> = ids.filter_map(|id| Some((id, self.part(id, &pods)?))).collect();
+        let shims = found.iter().filter(|(_, part)| part == "__shim").count();
+        if shims == pods.len() { Ok(found) } else { Err(format!("{shims} shims of {} pods were found", pods.len())) }
+    }
+
+    /// Which part a process is, if it is ours. A shim has given up the root that its program lies in, so its arguments tell.
+    fn part(&self, id: u32, pods: &[String]) -> Option<String> {
+        let line = std::fs::read(format!("/proc/{id}/cmdline")).ok()?;
+        let words: Vec<_> = line.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
+        let is_program = std::fs::read_link(format!("/proc/{id}/exe")).is_ok_and(|program| program == self.wharf);
+        let part = words.get(1)?;
+        let is_shim = part == "__shim" && words.get(2).is_some_and(|pod| pods.iter().any(|own| own == pod));
+        (is_program || is_shim).then(|| part.clone().into_owned())
     }
 }
 
