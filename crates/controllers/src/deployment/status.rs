@@ -89,6 +89,11 @@ fn set_progressing(deployment: &Value, sets: &Sets, status: &Value, conditions: 
     }
     let before = deployment.condition("Progressing");
     let reason = before.map_or("", |condition| condition.text("reason"));
+    // A rollout that was complete stays so when its pods are lost later: that is told by their availability. Only other pods begin a new one.
+    let counted = |field: &str| status.int(field).unwrap_or(0);
+    if reason == "NewReplicaSetAvailable" && sets.new.is_some() && counted("replicas") == counted("updatedReplicas") {
+        return None;
+    }
     let is_new = sets.new.is_none() || deployment.int("status.observedGeneration") != deployment.int("metadata.generation");
     if has_progressed(deployment, status) || before.is_none() || (is_new && reason != "ReplicaSetUpdated") || reason == "DeploymentPaused" {
         tell("True", "ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing."));
@@ -105,10 +110,6 @@ fn set_progressing(deployment: &Value, sets: &Sets, status: &Value, conditions: 
     if now.since(since) >= deadline {
         tell("False", "ProgressDeadlineExceeded", format!("ReplicaSet \"{name}\" has timed out progressing."));
         return None;
-    }
-    if reason == "NewReplicaSetAvailable" {
-        tell("True", "ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing."));
-        return Some(deadline + Duration::from_millis(100));
     }
     Some(deadline.saturating_sub(now.since(since)) + Duration::from_millis(100))
 }

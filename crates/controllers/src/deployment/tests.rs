@@ -100,6 +100,21 @@ fn says_that_progress_is_stuck_when_the_deadline_is_over() {
 }
 
 #[test]
+fn pods_that_are_lost_long_after_a_rollout_are_no_stuck_progress() {
+    let mut world = deploy(2, rolling());
+    world.advance(Duration::from_secs(3_600));
+    for pod in world.list(POD, None) {
+        world.change(POD, "d", pod.name(), |pod| pod["status"]["conditions"][0]["status"] = json!("False"));
+    }
+    world.settle_all(BOTH);
+    world.advance(Duration::from_secs(3_600));
+    world.settle_all(BOTH);
+    let deployment = now(&world);
+    assert_eq!(deployment.condition("Progressing").expect("told").text("reason"), "NewReplicaSetAvailable");
+    assert_eq!(deployment.condition("Available").expect("told").text("status"), "False");
+}
+
+#[test]
 fn recreate_ends_all_before_it_begins() {
     let mut world = deploy(2, json!({"type": "Recreate"}));
     image(&mut world, "two");
