@@ -83,6 +83,8 @@ pub struct Run {
     pub cluster: Option<Cluster>,
     /// Whether a failed rollout is left as it is.
     pub no_rollback: bool,
+    /// Whether the engine ran before.
+    pub engine_ran: bool,
     /// Whether the deploy changed nothing.
     pub unchanged: bool,
     /// Whether the deploy changed something.
@@ -127,6 +129,11 @@ impl Selection {
             STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
         let needs_engine = stages.iter().any(|stage| stage.needs_engine);
         let mut all = stages;
+        // What is deployed is named by the digests that a build gives; an unchanged one costs nothing.
+        let position = |all: &[&'static Stage], name: &str| all.iter().position(|stage| stage.name == name);
+        if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, build::STAGE.name)) {
+            all.insert(at, &build::STAGE);
+        }
         if needs_engine && !all.iter().any(|stage| stage.name == engine::STAGE.name) {
             let at = all.iter().position(|stage| stage.needs_engine).unwrap_or(0);
             all.insert(at, &engine::STAGE);
@@ -154,6 +161,7 @@ impl Run {
             starting: None,
             cluster: None,
             no_rollback: false,
+            engine_ran: false,
             unchanged: false,
             deployed_anew: false,
         })
@@ -167,6 +175,7 @@ impl Run {
         let width = stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
         if stages.iter().any(|stage| stage.needs_engine) {
             crate::commands::doctor::require_root()?;
+            self.engine_ran = crate::engine_client::running(&self.context).is_some();
             self.starting = Some(engine::begin(&self.context));
         }
         let mut shown = Stages::new(self.context.output.clone(), width);

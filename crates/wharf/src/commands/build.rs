@@ -81,7 +81,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
-    let built = builder::build(&request, &store, &*sandbox, &report).map_err(|error| problem(&error))?;
+    let built = builder::build(&request, &store, &*sandbox, &report).map_err(|error| error.problem())?;
     built.warnings.iter().for_each(|warning| output.warning(warning));
     if let Some(target) = target {
         let image = store.images().get(&built.image).map_err(image::problem)?;

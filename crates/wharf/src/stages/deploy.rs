@@ -28,10 +28,8 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     }
     let objects = deployed.changes.len();
     if deployed.unchanged {
-        return Ok(Done::unchanged(format!(
-            "release {}: all {objects} objects stand as they stood, nothing was restarted",
-            deployed.release
-        )));
+        let pods = if run.engine_ran { "nothing was restarted" } else { "their pods are started again" };
+        return Ok(Done::unchanged(format!("release {}: all {objects} objects stand as they stood, {pods}", deployed.release)));
     }
     let count = |wanted: Change| deployed.changes.iter().filter(|(_, change)| *change == wanted).count();
     let told: Vec<String> =
