@@ -34,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match done {
         Ok(code) => code,
         Err(problem) => {
+            crate::interrupt::give_way();
             output.problem(&problem);
             ExitCode::from(problem.kind.exit_code())
         }

@@ -2,10 +2,19 @@
 
 use crate::sandbox::Sandbox;
 use base::ProblemKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 static SANDBOXES: Mutex<Vec<Weak<Sandbox>>> = Mutex::new(Vec::new());
 static LISTENING: OnceLock<()> = OnceLock::new();
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Waits for the end that an interrupt brings, when there was one: what failed because of it is no failure of its own.
+pub fn give_way() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
 
 /// Ends the sandbox's containers when the user interrupts, for as long as the answer lives.
 pub fn cleanup(sandbox: &Arc<Sandbox>) -> Guard {
@@ -31,6 +40,7 @@ fn wait() {
         use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        INTERRUPTED.store(true, Ordering::SeqCst);
         let ended = tokio::task::spawn_blocking(end_all);
         tokio::select! { _ = ended => {}, _ = interrupt.recv() => {} }
         std::process::exit(i32::from(ProblemKind::Interrupted.exit_code()));
