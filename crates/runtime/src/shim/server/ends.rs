@@ -19,9 +19,12 @@ impl Server {
                 Err(RuntimeError::Host { doing: format!("start `{name}`"), reason: "it was killed while it was being prepared".to_owned() })
             }
             (None, None) => Ok((pending.begun.pid, pending.begun.pidfd)),
-            (None, Some(pid)) => {
-                sys::task::pidfd_open(pid).map(|pidfd| (pid, pidfd)).map_err(crate::protocol::host(format!("watch `{name}`")))
-            }
+            (None, Some(pid)) => match sys::task::pidfd_open(pid) {
+                Ok(pidfd) => Ok((pid, pidfd)),
+                // It has ended and was reaped before its id was heard of: its end is taken right below.
+                Err(_) if self.early.iter().any(|ended| ended.pid == pid) => Ok((pid, pending.begun.pidfd)),
+                Err(error) => Err(crate::protocol::host(format!("watch `{name}`"))(error)),
+            },
         };
         match outcome {
             Ok((pid, pidfd)) => {
