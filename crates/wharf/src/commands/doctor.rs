@@ -28,7 +28,7 @@ struct Check {
 
 const CHECKS: &[Check] = &[
     Check { name: "root", serves: "containers, pod network, image layers", probe: root },
-    Check { name: "kernel", serves: "openat2, clone3, pidfd, close_range (5.9 or newer)", probe: kernel },
+    Check { name: "kernel", serves: "openat2, clone3, pidfd, close_range, mount_setattr (5.12 or newer)", probe: kernel },
     Check { name: "cgroups", serves: "limits of memory, CPU and processes", probe: cgroups },
     Check { name: "overlayfs", serves: "containers' root file systems", probe: overlay },
     Check { name: "ip forwarding", serves: "pods that reach each other and the outside", probe: forwarding },
@@ -101,7 +101,7 @@ fn kernel(_: &Context) -> Result<String, String> {
     let release = name.release().to_string_lossy().into_owned();
     let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version >= (5, 9) { Ok(format!("Linux {release}")) } else { Err(format!("Linux {release}; install 5.9 or newer")) }
+    if version >= (5, 12) { Ok(format!("Linux {release}")) } else { Err(format!("Linux {release}; install 5.12 or newer")) }
 }
 
 fn cgroups(_: &Context) -> Result<String, String> {
