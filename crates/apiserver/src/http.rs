@@ -15,7 +15,7 @@ use crate::request::{Query, ResourcePath, Target, Verb};
 use crate::respond::{self, Answer, Shape};
 use crate::subresource::{log, scale};
 use crate::user::User;
-use crate::{documents, streams};
+use crate::{documents, proxy, streams};
 use bodies::{body, given, gone, patch_value, success, value_of};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
@@ -38,7 +38,7 @@ impl Handler for Service {
     }
 }
 
-fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
+pub(crate) fn header_text(headers: &HeaderMap, name: header::HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -80,6 +80,9 @@ fn origin(request: &Request<Incoming>) -> Result<(), ApiError> {
 }
 
 async fn resource(core: &Arc<Core>, request: Request<Incoming>, user: User, path: ResourcePath, query: Query) -> Result<Answer, ApiError> {
+    if proxy::is_meant(&path) {
+        return proxy::answer(core, request, &user, &path).await;
+    }
     let watch = query.flag("watch");
     let verb = path.verb(request.method(), watch).ok_or_else(not_allowed)?;
     let asked = Attributes {
@@ -107,7 +110,7 @@ async fn resource(core: &Arc<Core>, request: Request<Incoming>, user: User, path
     if exchange.target.subresource.is_empty() { exchange.main(verb, request).await } else { exchange.below(verb, request).await }
 }
 
-fn not_allowed() -> ApiError {
+pub(crate) fn not_allowed() -> ApiError {
     ApiError::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }
 

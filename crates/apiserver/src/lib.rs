@@ -14,6 +14,7 @@ pub mod http;
 pub mod node_proxy;
 pub mod objects;
 pub mod pki;
+mod proxy;
 pub mod request;
 pub mod respond;
 pub mod seal;

@@ -6,7 +6,13 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use k8s::{ApiError, Value};
 use runtime::{ExecSpec, Streams};
+use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+/// How long a pod may take to accept a connection.
+const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// Which log lines are wanted. Source: core/v1 PodLogOptions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +50,13 @@ pub trait NodeProxy: Send + Sync {
     async fn attach(&self, pod: &Value, container: &str) -> Result<Streams, ApiError>;
     /// Connects to a port inside a pod, on its loopback.
     async fn port_forward(&self, pod: &Value, port: u16) -> Result<Box<dyn Duplex>, ApiError>;
+    /// Connects to an address of the pod network, as a client on the node would.
+    async fn connect(&self, address: SocketAddr) -> Result<Box<dyn Duplex>, ApiError> {
+        let told = |why: String| ApiError::new(503, "ServiceUnavailable", format!("error trying to reach service: dial {address}: {why}"));
+        let connecting = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(address)).await;
+        let stream = connecting.map_err(|_| told("no answer in time".to_owned()))?.map_err(|error| told(error.to_string()))?;
+        Ok(Box::new(stream))
+    }
 }
 
 /// A node that is not there: every question is answered by 503.
@@ -66,6 +79,9 @@ impl NodeProxy for NoNode {
         Err(unavailable())
     }
     async fn port_forward(&self, _: &Value, _: u16) -> Result<Box<dyn Duplex>, ApiError> {
+        Err(unavailable())
+    }
+    async fn connect(&self, _: SocketAddr) -> Result<Box<dyn Duplex>, ApiError> {
         Err(unavailable())
     }
 }

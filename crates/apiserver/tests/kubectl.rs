@@ -4,5 +4,7 @@
 mod commands;
 #[path = "kubectl/common.rs"]
 mod common;
+#[path = "kubectl/proxy.rs"]
+mod proxy;
 #[path = "kubectl/semantics.rs"]
 mod semantics;

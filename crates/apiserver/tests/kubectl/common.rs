@@ -8,6 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use k8s::{ApiError, Fields, Value};
 use runtime::{ExecSpec, RuntimeError, Streams};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -65,6 +66,10 @@ impl NodeProxy for HostNode {
     async fn port_forward(&self, _: &Value, port: u16) -> Result<Box<dyn Duplex>, ApiError> {
         let stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| ApiError::internal(error.to_string()))?;
         Ok(Box::new(stream))
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<Box<dyn Duplex>, ApiError> {
+        self.port_forward(&Value::Null, address.port()).await
     }
 }
 

@@ -21,6 +21,7 @@ static FACTS: Kind = Kind {
         Subresource { name: "exec", body: ("", "v1", "PodExecOptions"), verbs: &["create", "get"] },
         Subresource { name: "log", body: ("", "v1", "Pod"), verbs: &["get"] },
         Subresource { name: "portforward", body: ("", "v1", "PodPortForwardOptions"), verbs: &["create", "get"] },
+        Subresource { name: "proxy", body: ("", "v1", "PodProxyOptions"), verbs: &["create", "delete", "get", "patch", "update"] },
     ],
     default: defaults::pod::pod,
     validate: validate::pod::pod,

@@ -1,6 +1,6 @@
 //! Service of the core group.
 
-use super::{Kind, Scope};
+use super::{Kind, Scope, Subresource};
 use crate::{defaults, generated, support, validate};
 
 static FACTS: Kind = Kind {
@@ -14,7 +14,9 @@ static FACTS: Kind = Kind {
     scope: Scope::Namespaced,
     has_status: true,
     schema: &generated::core_v1::SERVICE,
-    subresources: &[],
+    subresources: &[
+        Subresource { name: "proxy", body: ("", "v1", "ServiceProxyOptions"), verbs: &["create", "delete", "get", "patch", "update"] },
+    ],
     default: defaults::service::service,
     validate: validate::service::service,
     support: support::SERVICE,
