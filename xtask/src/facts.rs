@@ -14,7 +14,7 @@ pub const COMMAND: Command =
 pub const MODULES: [(&str, &str); 2] = [("k8s.io/api", "v0.36.3"), ("k8s.io/apimachinery", "v0.36.3")];
 
 /// The API groups of the table; each becomes one file.
-pub const GROUPS: [&str; 15] = [
+pub const GROUPS: [&str; 16] = [
     "admissionregistration",
     "apps",
     "authentication",
@@ -26,6 +26,7 @@ pub const GROUPS: [&str; 15] = [
     "discovery",
     "events",
     "networking",
+    "node",
     "policy",
     "rbac",
     "scheduling",

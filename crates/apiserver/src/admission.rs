@@ -7,6 +7,7 @@ mod namespace_lifecycle;
 mod priority;
 mod rbac_escalation;
 mod resource_quota;
+mod runtime_class;
 mod service_account;
 mod service_address;
 mod taints;
@@ -76,6 +77,7 @@ pub const ADMISSIONS: &[Admission] = &[
     service_account::ADMISSION,
     priority::ADMISSION,
     taints::ADMISSION,
+    runtime_class::ADMISSION,
     default_storage_class::ADMISSION,
     service_address::ADMISSION,
     event_owner::ADMISSION,

@@ -168,7 +168,7 @@ impl Api {
         self.call(Target::object(k8s::kinds::POD, namespace, pod).below("binding")).bind(&binding).await
     }
 
-    /// Clears `spec.finalizers` of a namespace; one that is being deleted is gone then.
+    /// Takes the server's own finalizer from a namespace; one that is being deleted and held by no other is gone then.
     ///
     /// # Errors
     /// 404.
@@ -176,7 +176,9 @@ impl Api {
         let mut call = self.call(Target::object(k8s::kinds::NAMESPACE, "", namespace).below("finalize"));
         let clear = &mut |_: &mut Call<'_>, old: &Value| {
             let mut new = old.clone();
-            new.set("spec.finalizers", Vec::<Value>::new());
+            let mut left = old.items("spec.finalizers").to_vec();
+            left.retain(|finalizer| finalizer != "kubernetes");
+            new.set("spec.finalizers", left);
             new.unset("metadata.resourceVersion");
             Ok(new)
         };

@@ -164,7 +164,7 @@ impl Exchange<'_> {
     fn list(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
         let shape = self.shape(request.headers())?;
         let call = self.call();
-        let selection = Selection::read(&self.query)?;
+        let selection = Selection::read(self.kind, &self.query)?;
         let listed = call.list(&self.query, &selection)?;
         if shape == Shape::Plain && convert::is_plain(self.kind) {
             let items = listed.entries.iter().map(|entry| entry.value.clone());
@@ -178,7 +178,7 @@ impl Exchange<'_> {
 
     fn watch(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
         let shape = self.shape(request.headers())?;
-        let selection = Selection::read(&self.query)?;
+        let selection = Selection::read(self.kind, &self.query)?;
         let watching = Watching::begin(self.core, self.kind, (&self.target.namespace, &self.target.name), &self.query, selection, shape)?;
         let (sender, body) = Body::stream(8);
         tokio::spawn(watching.run(sender));
@@ -250,7 +250,7 @@ impl Exchange<'_> {
 
     async fn delete_collection(&mut self, request: Request<Incoming>) -> Result<Answer, ApiError> {
         let options = self.delete_options(request).await?;
-        let selection = Selection::read(&self.query)?;
+        let selection = Selection::read(self.kind, &self.query)?;
         let mut call = self.call();
         let listed = call.list(&self.query, &selection)?;
         let matching = listed.entries.iter().map(|entry| self.core.objects.decode(entry)).collect();
@@ -326,6 +326,9 @@ async fn question(
 ) -> Result<Answer, ApiError> {
     if request.method() != Method::POST {
         return Err(not_allowed());
+    }
+    if !matches!(Shape::negotiate(header_text(request.headers(), header::ACCEPT), ""), Some(Shape::Plain)) {
+        return Err(ApiError::new(406, "NotAcceptable", "only the following media types are accepted: application/json"));
     }
     let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
     let mut body = value_of(given(&content_type, body(request).await?)?)?;

@@ -4,6 +4,8 @@
 mod commands;
 #[path = "kubectl/common.rs"]
 mod common;
+#[path = "kubectl/programs.rs"]
+mod programs;
 #[path = "kubectl/proxy.rs"]
 mod proxy;
 #[path = "kubectl/semantics.rs"]

@@ -14,6 +14,7 @@ pub mod discovery_v1;
 pub mod events_v1;
 pub mod meta_v1;
 pub mod networking_v1;
+pub mod node_v1;
 pub mod policy_v1;
 pub mod rbac_v1;
 pub mod scheduling_v1;
@@ -117,6 +118,8 @@ pub const ROOTS: &[(&str, &str, &str, &Message)] = &[
     ("networking.k8s.io", "v1", "NetworkPolicyList", &networking_v1::NETWORK_POLICY_LIST),
     ("networking.k8s.io", "v1", "ServiceCIDR", &networking_v1::SERVICE_CIDR),
     ("networking.k8s.io", "v1", "ServiceCIDRList", &networking_v1::SERVICE_CIDR_LIST),
+    ("node.k8s.io", "v1", "RuntimeClass", &node_v1::RUNTIME_CLASS),
+    ("node.k8s.io", "v1", "RuntimeClassList", &node_v1::RUNTIME_CLASS_LIST),
     ("policy", "v1", "Eviction", &policy_v1::EVICTION),
     ("policy", "v1", "PodDisruptionBudget", &policy_v1::POD_DISRUPTION_BUDGET),
     ("policy", "v1", "PodDisruptionBudgetList", &policy_v1::POD_DISRUPTION_BUDGET_LIST),

@@ -122,8 +122,11 @@ pub fn find_resource(group: &str, version: &str, resource: &str) -> Option<&'sta
 }
 
 mod request;
+mod selectable;
 
 pub use request::{REQUESTS, RequestKind};
+pub use selectable::check_fields;
+pub(crate) use selectable::field_text;
 
 macro_rules! kinds {
     ($($module:ident $constant:ident),* $(,)?) => {
@@ -137,6 +140,7 @@ kinds! {
     namespace NAMESPACE,
     node NODE,
     pod POD,
+    pod_template POD_TEMPLATE,
     service SERVICE,
     endpoints ENDPOINTS,
     config_map CONFIG_MAP,
@@ -153,6 +157,7 @@ kinds! {
     controller_revision CONTROLLER_REVISION,
     endpoint_slice ENDPOINT_SLICE,
     network_policy NETWORK_POLICY,
+    ingress_class INGRESS_CLASS,
     lease LEASE,
     role ROLE,
     cluster_role CLUSTER_ROLE,
@@ -160,4 +165,5 @@ kinds! {
     cluster_role_binding CLUSTER_ROLE_BINDING,
     storage_class STORAGE_CLASS,
     priority_class PRIORITY_CLASS,
+    runtime_class RUNTIME_CLASS,
 }

@@ -111,15 +111,7 @@ impl FieldSelector {
 
     /// Whether an object has the values asked for; a missing field reads as empty.
     pub fn matches(&self, object: &Value) -> bool {
-        self.terms.iter().all(|(path, equal, value)| {
-            let found = match object.at(path) {
-                Some(Value::String(text)) => text.clone(),
-                Some(Value::Bool(flag)) => flag.to_string(),
-                Some(Value::Number(number)) => number.to_string(),
-                _ => String::new(),
-            };
-            (found == *value) == *equal
-        })
+        self.terms.iter().all(|(path, equal, value)| (crate::kinds::field_text(object, path) == *value) == *equal)
     }
 }
 

@@ -6,8 +6,9 @@ use crate::request::{Query, prefix};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use k8s::kinds::check_fields;
 use k8s::labels::{FieldSelector, Selector};
-use k8s::{ApiError, Fields, Value};
+use k8s::{ApiError, Fields, Kind, Value};
 use serde_json::{Map, json};
 use std::sync::Arc;
 use store::{Entry, Revision};
@@ -27,13 +28,12 @@ impl Selection {
     /// Reads the query parameters.
     ///
     /// # Errors
-    /// 400 for a selector that cannot be read.
-    pub fn read(query: &Query) -> Result<Self, ApiError> {
-        Ok(Self {
-            labels: Selector::parse(query.get("labelSelector")).map_err(ApiError::bad_request)?,
-            fields: FieldSelector::parse(query.get("fieldSelector")).map_err(ApiError::bad_request)?,
-            name: String::new(),
-        })
+    /// 400 for a selector that cannot be read, or names a field by which the kind's objects cannot be selected.
+    pub fn read(kind: &Kind, query: &Query) -> Result<Self, ApiError> {
+        let labels = Selector::parse(query.get("labelSelector")).map_err(ApiError::bad_request)?;
+        let mut fields = FieldSelector::parse(query.get("fieldSelector")).map_err(ApiError::bad_request)?;
+        check_fields(kind, &mut fields).map_err(ApiError::bad_request)?;
+        Ok(Self { labels, fields, name: String::new() })
     }
 
     /// Whether everything is wanted, so that no object needs to be looked into.

@@ -2,14 +2,14 @@
 
 use base::Timestamp;
 use k8s::kinds::{
-    DEPLOYMENT, ENDPOINT_SLICE, NAMESPACE, NETWORK_POLICY, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, PRIORITY_CLASS,
-    REPLICA_SET, SERVICE,
+    DEPLOYMENT, ENDPOINT_SLICE, INGRESS_CLASS, NAMESPACE, NETWORK_POLICY, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
+    POD_TEMPLATE, PRIORITY_CLASS, REPLICA_SET, SERVICE,
 };
 use k8s::{ApiError, Fields, Kind, Value};
 use serde_json::{Map, json};
 
 /// Kinds whose `metadata.generation` counts the changes of what is wanted. Source: the kinds' strategies in kubernetes `pkg/registry`.
-const COUNTED: [&Kind; 6] = [DEPLOYMENT, REPLICA_SET, POD, NETWORK_POLICY, ENDPOINT_SLICE, PRIORITY_CLASS];
+const COUNTED: [&Kind; 8] = [DEPLOYMENT, REPLICA_SET, POD, POD_TEMPLATE, NETWORK_POLICY, INGRESS_CLASS, ENDPOINT_SLICE, PRIORITY_CLASS];
 
 /// What an object's status is when it is new.
 fn first_status(kind: &Kind) -> Option<Value> {
@@ -105,6 +105,8 @@ pub enum Part {
     Main,
     /// The status and what metadata it may touch.
     Status,
+    /// `spec.finalizers` of a namespace alone.
+    Finalizers,
     /// Everything; for the server's own writes (binding, finalizing, deleting).
     Whole,
 }
@@ -131,6 +133,12 @@ pub fn update(kind: &'static Kind, part: Part, old: &Value, new: &mut Value) {
             if kind == NAMESPACE {
                 keep_at(old, new, "spec", "finalizers");
             }
+        }
+        Part::Finalizers => {
+            let mut kept = old.clone();
+            keep_at(new, &mut kept, "spec", "finalizers");
+            keep_at(new, &mut kept, "metadata", "resourceVersion");
+            *new = kept;
         }
         Part::Status => {
             let mut kept = old.clone();

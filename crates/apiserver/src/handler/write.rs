@@ -107,6 +107,7 @@ impl Call<'_> {
         match self.target.subresource.as_str() {
             "status" => Part::Status,
             "" => Part::Main,
+            "finalize" => Part::Finalizers,
             _ => Part::Whole,
         }
     }

@@ -1,13 +1,19 @@
 //! A server in a folder of its own, a node made of the host's processes, and kubectl.
 
-use apiserver::{Config, Duplex, LogOptions, NodeProxy, Server};
+use apiserver::{Config, Duplex, LogOptions, NodeProxy, Server, TokenWish};
 use async_trait::async_trait;
 use base::SystemClock;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use k8s::kinds::CLUSTER_ROLE_BINDING;
 use k8s::{ApiError, Fields, Value};
 use runtime::{ExecSpec, RuntimeError, Streams};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, ServerName};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -151,6 +157,43 @@ impl World {
         let (good, told) = self.try_kubectl(args, stdin).await;
         assert!(good, "kubectl {args:?}: {told}");
         told
+    }
+
+    /// Sends one request as the administrator, as a program would; gives the code and the body.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.server().ca_pem().as_bytes()).expect("a certificate")).expect("an authority");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        let plain = tokio::net::TcpStream::connect(self.server().address()).await.expect("answers");
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let io = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, plain).await.expect("is who it should be");
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.expect("speaks HTTP");
+        tokio::spawn(connection);
+        let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost");
+        request = request.header("authorization", format!("Bearer {}", self.token().await));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::copy_from_slice(body))).expect("a request");
+        let answer = sender.send_request(request).await.expect("answered");
+        let code = answer.status().as_u16();
+        let body = answer.into_body().collect().await.expect("read").to_bytes();
+        (code, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// A token of an account that may do everything.
+    async fn token(&self) -> String {
+        let api = self.server().api();
+        let account = json!({"kind": "ServiceAccount", "name": "default", "namespace": "kube-system"});
+        let binding = json!({"metadata": {"name": "test-admin"}, "subjects": [account],
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}});
+        if api.get(CLUSTER_ROLE_BINDING, "", "test-admin").is_none() {
+            api.create(CLUSTER_ROLE_BINDING, binding).await.expect("made");
+        }
+        let wish = TokenWish { seconds: 3_600, ..TokenWish::default() };
+        api.issue_token("kube-system", "default", &wish).expect("a token").0
     }
 
     /// Runs kubectl, which must not go well.

@@ -51,7 +51,12 @@ pub(super) fn strings<'a>(object: &'a Value, path: &str) -> impl Iterator<Item =
 }
 
 pub(super) fn containers(object: &Value) -> [Value; 2] {
-    let containers = object.items("spec.template.spec.containers");
+    containers_at(object, "spec.template")
+}
+
+/// Names and images of a template's containers.
+pub(super) fn containers_at(object: &Value, template: &str) -> [Value; 2] {
+    let containers = object.items(&format!("{template}.spec.containers"));
     ["name", "image"].map(|member| json!(joined(containers.iter().map(|container| container.text(member)), ",")))
 }
 

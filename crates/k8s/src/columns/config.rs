@@ -1,4 +1,4 @@
-//! ConfigMaps, Secrets, Namespaces, ResourceQuotas, Leases, PriorityClasses.
+//! ConfigMaps, Secrets, Namespaces, ResourceQuotas, Leases, PriorityClasses, RuntimeClasses.
 
 use super::cells::age;
 use super::{AGE, Column, NAME, Printer, number, text, wide};
@@ -57,6 +57,12 @@ pub(super) static PRIORITY_CLASS: Printer = Printer {
         let (value, default) = (object.int("value").unwrap_or(0), object.flag("globalDefault"));
         vec![json!(object.name()), json!(value), json!(default), age(object, now), json!(object.text("preemptionPolicy"))]
     },
+};
+
+pub(super) static RUNTIME_CLASS: Printer = Printer {
+    kind: kinds::RUNTIME_CLASS,
+    columns: &[NAME, text("Handler", "What runs its pods."), AGE],
+    cells: |object, now| vec![json!(object.name()), json!(object.text("handler")), age(object, now)],
 };
 
 fn entries(object: &Value, member: &str) -> usize {

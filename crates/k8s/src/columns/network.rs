@@ -1,4 +1,4 @@
-//! Services, Endpoints, EndpointSlices, NetworkPolicies.
+//! Services, Endpoints, EndpointSlices, NetworkPolicies, IngressClasses.
 
 use super::cells::{age, first_three, joined, labels, or_none, selector_or_none, strings};
 use super::{AGE, Column, NAME, Printer, text, wide};
@@ -40,6 +40,21 @@ pub(super) static NETWORK_POLICY: Printer = Printer {
     columns: &[NAME, text("Pod-Selector", "Which pods it is about."), AGE],
     cells: |object, now| vec![json!(object.name()), selector_or_none(object, "spec.podSelector"), age(object, now)],
 };
+
+pub(super) static INGRESS_CLASS: Printer = Printer {
+    kind: kinds::INGRESS_CLASS,
+    columns: &[NAME, text("Controller", "What serves its ingresses."), text("Parameters", "The object with its settings."), AGE],
+    cells: ingress_class,
+};
+
+fn ingress_class(object: &Value, now: Timestamp) -> Vec<Value> {
+    let parameters = object.at("spec.parameters").map(|parameters| {
+        let group = parameters.text("apiGroup");
+        let group = if group.is_empty() { String::new() } else { format!(".{group}") };
+        format!("{}{group}/{}", parameters.text("kind"), parameters.text("name"))
+    });
+    vec![json!(object.name()), json!(object.text("spec.controller")), or_none(&parameters.unwrap_or_default()), age(object, now)]
+}
 
 fn service(object: &Value, now: Timestamp) -> Vec<Value> {
     let cluster_ip = strings(object, "spec.clusterIPs").next().unwrap_or(object.text("spec.clusterIP"));

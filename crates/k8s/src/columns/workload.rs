@@ -1,6 +1,6 @@
-//! Deployments, ReplicaSets, ControllerRevisions.
+//! Deployments, ReplicaSets, PodTemplates, ControllerRevisions.
 
-use super::cells::{age, containers, or_none, selector, selector_or_none};
+use super::cells::{age, containers, containers_at, labels, or_none, selector, selector_or_none};
 use super::{AGE, Column, NAME, Printer, number, text, wide};
 use crate::kinds;
 use crate::object::{Fields, Value};
@@ -46,6 +46,22 @@ pub(super) static CONTROLLER_REVISION: Printer = Printer {
     columns: &[NAME, text("Controller", "Whose revision it is."), text("Revision", "Its number."), AGE],
     cells: controller_revision,
 };
+
+pub(super) static POD_TEMPLATE: Printer = Printer {
+    kind: kinds::POD_TEMPLATE,
+    columns: &[
+        NAME,
+        text("Containers", "Names of the template's containers."),
+        text("Images", "Images of the template's containers."),
+        text("Pod Labels", "Labels of pods made from it."),
+    ],
+    cells: pod_template,
+};
+
+fn pod_template(object: &Value, _: Timestamp) -> Vec<Value> {
+    let [names, images] = containers_at(object, "template");
+    vec![json!(object.name()), names, images, labels(object, "template.metadata.labels")]
+}
 
 fn count(object: &Value, path: &str) -> i64 {
     object.int(path).unwrap_or(0)

@@ -1,4 +1,4 @@
-//! Endpoints, EndpointSlices, NetworkPolicies.
+//! Endpoints, EndpointSlices, NetworkPolicies, IngressClasses.
 
 use super::{each, fill, fill_pointer};
 use crate::Value;
@@ -19,6 +19,13 @@ pub fn endpoint_slice(object: &mut Value) {
             port.set("name", "");
         }
         fill_pointer(port, "protocol", "TCP");
+    }
+}
+
+/// An IngressClass: its parameters stand in no namespace.
+pub fn ingress_class(object: &mut Value) {
+    if object.at("spec.parameters").is_some() {
+        fill_pointer(object, "spec.parameters.scope", "Cluster");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Deployments and ReplicaSets.
+//! Deployments, ReplicaSets, PodTemplates.
 
 use super::{fill, fill_pointer, inside, pod};
 use crate::Value;
@@ -23,6 +23,11 @@ pub fn replica_set(object: &mut Value) {
     let Some(spec) = inside(object, "spec") else { return };
     fill(spec, "replicas", 1);
     template(spec);
+}
+
+/// A PodTemplate.
+pub fn pod_template(object: &mut Value) {
+    template(object);
 }
 
 fn template(spec: &mut Value) {

@@ -16,8 +16,8 @@ fn tells_and_refuses_with_the_path() {
     let port = |host: bool| json!({"spec": {"hostNetwork": host, "containers": [{"ports": [{"containerPort": 80, "hostPort": 80}]}]}});
     assert_eq!(check(POD, &port(true)), Told::default());
     assert!(check(POD, &port(false)).warnings[0].starts_with("spec.containers[0].ports[0].hostPort: "));
-    let deployment = json!({"spec": {"template": {"spec": {"runtimeClassName": "x"}}}});
-    assert_eq!(check(DEPLOYMENT, &deployment).refused[0].field, "spec.template.spec.runtimeClassName");
+    let deployment = json!({"spec": {"template": {"spec": {"hostnameOverride": "x"}}}});
+    assert_eq!(check(DEPLOYMENT, &deployment).refused[0].field, "spec.template.spec.hostnameOverride");
     assert_eq!(check(SERVICE, &json!({"spec": {"type": "NodePort", "ipFamilies": ["IPv4"]}})), Told::default());
 }
 

@@ -1,4 +1,4 @@
-//! Namespaces, nodes, events, leases, classes of priority.
+//! Namespaces, nodes, events, leases, classes of priority and of runtimes.
 
 use super::{Errors, meta, names};
 use crate::object::Fields;
@@ -101,6 +101,22 @@ pub fn priority_class(object: &Value, old: Option<&Value>) -> Vec<Cause> {
             errors.forbidden("value", "may not be changed in an update.");
         }
         errors.immutable("preemptionPolicy", object.at("preemptionPolicy"), old.at("preemptionPolicy"));
+    }
+    errors.finish()
+}
+
+/// A RuntimeClass.
+pub fn runtime_class(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    meta::check(object, old, names::subdomain, &mut errors);
+    errors.invalid_each("handler", object.text("handler"), names::label(object.text("handler")));
+    super::resources::amounts(object, "overhead.podFixed", &mut errors);
+    for (key, value) in object.texts("scheduling.nodeSelector") {
+        errors.invalid_each("scheduling.nodeSelector", key, names::label_key(key));
+        errors.invalid_each("scheduling.nodeSelector", value, names::label_value(value));
+    }
+    if let Some(old) = old {
+        errors.immutable("handler", object.at("handler"), old.at("handler"));
     }
     errors.finish()
 }

@@ -33,6 +33,47 @@ fn is_within(inner: (IpAddr, u8), outer: (IpAddr, u8)) -> bool {
     inner.0.is_ipv4() == outer.0.is_ipv4() && inner.1 > outer.1 && bits(inner.0) & mask == bits(outer.0) & mask
 }
 
+/// An IngressClass. Source: kubernetes `pkg/apis/networking/validation`.
+pub fn ingress_class(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    meta::check(object, old, names::subdomain, &mut errors);
+    let controller = object.text("spec.controller");
+    if controller.len() > 250 {
+        errors.too_long("spec.controller", 250);
+    }
+    match controller.split_once('/') {
+        _ if controller.is_empty() => errors.required("spec.controller", ""),
+        Some((domain, path)) if !path.is_empty() => errors.invalid_each("spec.controller", controller, names::subdomain(domain)),
+        _ => errors.invalid("spec.controller", controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
+    }
+    if let Some(parameters) = object.at("spec.parameters") {
+        ingress_parameters(parameters, &mut errors);
+    }
+    if let Some(old) = old {
+        errors.immutable("spec.controller", object.at("spec.controller"), old.at("spec.controller"));
+    }
+    errors.finish()
+}
+
+fn ingress_parameters(parameters: &Value, errors: &mut Errors) {
+    let path = "spec.parameters";
+    let (scope, namespace) = (parameters.text("scope"), parameters.text("namespace"));
+    errors.one_of(format!("{path}.scope"), scope, &["Cluster", "Namespace"]);
+    for name in ["kind", "name"] {
+        if parameters.text(name).is_empty() {
+            errors.required(format!("{path}.{name}"), &format!("{name} is required"));
+        }
+        errors.invalid_each(&format!("{path}.{name}"), parameters.text(name), names::path_segment(parameters.text(name)));
+    }
+    match (scope, namespace) {
+        ("Namespace", "") => errors.required(format!("{path}.namespace"), "`parameters.scope` is set to 'Namespace'"),
+        ("Cluster", named) if !named.is_empty() => {
+            errors.forbidden(format!("{path}.namespace"), "`parameters.scope` is set to 'Cluster'");
+        }
+        _ => {}
+    }
+}
+
 /// Endpoints.
 pub fn endpoints(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut errors = Errors::default();

@@ -43,6 +43,15 @@ fn name(name: &str, path: &str, errors: &mut Errors) {
     }
 }
 
+/// Checks amounts that stand for themselves, as in a pod's overhead.
+pub fn amounts(object: &Value, path: &str, errors: &mut Errors) {
+    for (name, amount) in object.texts(path) {
+        let path = format!("{path}[{name}]");
+        self::name(name, &path, errors);
+        not_negative(&path, amount, errors);
+    }
+}
+
 /// Tells an amount below zero.
 pub fn not_negative(path: &str, amount: &str, errors: &mut Errors) {
     if quantity::parse_milli(amount).is_some_and(|amount| amount < 0) {

@@ -96,6 +96,12 @@ fn good_objects_are_silent() {
         ),
         (PRIORITY_CLASS, json!({"metadata": {"name": "system-node-critical"}, "value": 2_000_001_000})),
         (CONTROLLER_REVISION, json!({"metadata": {"name": "r"}, "data": {"a": 1}, "revision": 1})),
+        (POD_TEMPLATE, json!({"metadata": {"name": "t"}, "template": {"spec": {"containers": [{"name": "c", "image": "nginx"}]}}})),
+        (RUNTIME_CLASS, json!({"metadata": {"name": "r"}, "handler": "runc", "overhead": {"podFixed": {"cpu": "10m"}}})),
+        (
+            INGRESS_CLASS,
+            json!({"metadata": {"name": "i"}, "spec": {"controller": "example.com/c", "parameters": {"kind": "k", "name": "n"}}}),
+        ),
         (ENDPOINTS, json!({"metadata": {"name": "e"}, "subsets": [{"addresses": [{"ip": "10.42.0.2"}], "ports": [{"port": 80}]}]})),
     ] {
         assert_eq!(told(kind, object.clone()), Vec::<String>::new(), "{}", kind.kind);

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, ControllerRevisions.
+//! Deployments, ReplicaSets, PodTemplates, ControllerRevisions.
 
 use super::{Errors, meta, names, pod, selector};
 use crate::labels::Selector;
@@ -130,6 +130,19 @@ pub fn controller_revision(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     errors.not_negative("revision", object.int("revision"));
     if let Some(old) = old {
         errors.immutable("data", object.at("data"), old.at("data"));
+    }
+    errors.finish()
+}
+
+/// A PodTemplate.
+pub fn pod_template(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    meta::check(object, old, names::subdomain, &mut errors);
+    meta::labels(object.at("template.metadata.labels"), "template.labels", &mut errors);
+    meta::annotations(object.at("template.metadata.annotations"), "template.annotations", &mut errors);
+    match object.at("template.spec") {
+        Some(spec) => pod::template_spec(spec, "template.spec", &mut errors),
+        None => errors.required("template.spec.containers", ""),
     }
     errors.finish()
 }
