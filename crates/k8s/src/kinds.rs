@@ -122,11 +122,8 @@ pub fn find_resource(group: &str, version: &str, resource: &str) -> Option<&'sta
 }
 
 mod request;
-mod selectable;
 
 pub use request::{REQUESTS, RequestKind};
-pub use selectable::check_fields;
-pub(crate) use selectable::field_text;
 
 macro_rules! kinds {
     ($($module:ident $constant:ident),* $(,)?) => {

@@ -111,7 +111,7 @@ impl FieldSelector {
 
     /// Whether an object has the values asked for; a missing field reads as empty.
     pub fn matches(&self, object: &Value) -> bool {
-        self.terms.iter().all(|(path, equal, value)| (crate::kinds::field_text(object, path) == *value) == *equal)
+        self.terms.iter().all(|(path, equal, value)| (crate::selectable::field_text(object, path) == *value) == *equal)
     }
 }
 

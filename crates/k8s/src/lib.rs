@@ -17,6 +17,7 @@ pub mod patch;
 pub mod protobuf;
 pub mod quantity;
 pub mod schema;
+pub mod selectable;
 pub mod support;
 pub mod usage;
 pub mod validate;

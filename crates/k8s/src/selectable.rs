@@ -1,7 +1,7 @@
 //! The fields by which objects can be selected. Source: kubernetes `pkg/apis/*/v1/conversion.go` and the kinds' strategies.
 
-use super::{EVENT, EVENTS_EVENT, Kind, NAMESPACE, NODE, POD, SECRET, SERVICE};
 use crate::Value;
+use crate::kinds::{EVENT, EVENTS_EVENT, Kind, NAMESPACE, NODE, POD, SECRET, SERVICE};
 use crate::labels::FieldSelector;
 use crate::object::Fields;
 
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(selects(POD, "spec.containers=x", &pod), Err("field label not supported: spec.containers".to_owned()));
         assert_eq!(selects(SERVICE, "spec.type=NodePort", &json!({"spec": {"type": "NodePort"}})), Ok(true));
         assert!(selects(SERVICE, "spec.nodeName=n", &pod).is_err());
-        assert!(selects(super::super::CONFIG_MAP, "data.a=b", &pod).is_err());
+        assert!(selects(crate::kinds::CONFIG_MAP, "data.a=b", &pod).is_err());
     }
 
     #[test]
