@@ -18,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) resource: Resource,
     pub(crate) intent: Value,
     pub(crate) live: Option<Value>,
+    /// Whether applying would change nothing, once that was worked out.
+    pub(crate) stands: Option<bool>,
 }
 
 impl Target {
@@ -42,7 +44,7 @@ pub(crate) async fn read(cluster: &Cluster, release: &Release) -> Result<Vec<Tar
             object.set("metadata.namespace", release.namespace.as_str());
         }
         let live = cluster.get(&resource, object.namespace(), object.name()).await?;
-        Ok::<Target, Problem>(Target { resource, intent: object, live })
+        Ok::<Target, Problem>(Target { resource, intent: object, live, stands: None })
     });
     stream::iter(reads).buffered(AT_ONCE).try_collect().await
 }
@@ -67,6 +69,17 @@ pub(crate) struct How<'a> {
     pub(crate) listener: &'a Listener,
 }
 
+/// Works out whether every object stands as it is to be.
+pub(crate) fn all_stand(targets: &mut [Target], how: How<'_>) -> bool {
+    let judge = |target: &mut Target| {
+        let stands = target.live.as_ref().is_some_and(|live| stands(target, live, how));
+        target.stands = Some(stands);
+        stands
+    };
+    // Each is judged, also after one that does not stand.
+    targets.iter_mut().map(judge).fold(true, |all, one| all && one)
+}
+
 /// Applies all targets, group by group.
 pub(crate) async fn apply(cluster: &Cluster, targets: &[Target], how: How<'_>) -> Result<Vec<Applied>, Problem> {
     let mut done = Vec::with_capacity(targets.len());
@@ -79,7 +92,7 @@ pub(crate) async fn apply(cluster: &Cluster, targets: &[Target], how: How<'_>) -
 }
 
 async fn one(cluster: &Cluster, target: &Target, how: How<'_>) -> Result<Applied, Problem> {
-    let applied = match target.live.as_ref().filter(|live| stands(target, live, how)) {
+    let applied = match target.live.as_ref().filter(|live| target.stands.unwrap_or_else(|| stands(target, live, how))) {
         Some(live) => Applied { object: live.clone(), change: Change::Unchanged },
         None => {
             let request = Apply { manager: MANAGER, force: how.force, dry_run: false };

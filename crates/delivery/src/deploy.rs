@@ -3,6 +3,7 @@
 //! Every step is written down before it is taken (the inventory), so a run that is killed is resumed by the next one.
 
 use crate::apply::{self, Applied, How, Target};
+use crate::hold::{self, Holder, Slot, Standing};
 use crate::inventory::{Entry, Inventory, Phase};
 use crate::manifests::{FAILED, MANAGER, Release};
 use crate::order;
@@ -29,6 +30,10 @@ pub struct Delivery {
     pub home: Option<PathBuf>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Who deploys, as other runs are told.
+    pub holder: Holder,
+    /// The hold on the project, while there is one.
+    pub held: Slot,
 }
 
 /// How a release is deployed.
@@ -42,11 +47,13 @@ pub struct Options {
     pub patience: Patience,
     /// What allowed the release, for its record.
     pub notes: Value,
+    /// Keep the hold on the project afterwards, until [`Delivery::let_go`].
+    pub hold_on: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { force: true, rollback: true, patience: Patience::default(), notes: json!({}) }
+        Self { force: true, rollback: true, patience: Patience::default(), notes: json!({}), hold_on: false }
     }
 }
 
@@ -113,26 +120,96 @@ impl Failed {
     }
 }
 
+// What a deploy finds before it does anything.
+struct Seen {
+    targets: Vec<Target>,
+    before: Inventory,
+    inventory: Inventory,
+    /// Whether this very release serves already.
+    known: bool,
+    /// Whether nothing is to be written at all.
+    quiet: bool,
+}
+
 impl Delivery {
     /// Delivers with the machine's own clock and no home.
     pub fn new(cluster: Cluster, listener: Arc<Listener>) -> Self {
-        Self { cluster, listener, home: None, clock: Arc::new(SystemClock) }
+        let holder = Holder::this_process("someone");
+        Self { cluster, listener, home: None, clock: Arc::new(SystemClock), holder, held: Slot::default() }
     }
 
-    /// Deploys a release and waits until it serves.
+    /// Deploys a release and waits until it serves. One run at a time: a second one is refused by name. What changes
+    /// nothing takes no hold, and so writes nothing.
     ///
     /// # Errors
-    /// When it could not be applied, or does not serve; the release before then serves again unless told otherwise.
+    /// When another run has the project, it could not be applied, or does not serve; the release before then serves
+    /// again unless told otherwise.
     pub async fn deploy(&self, release: &Release, options: &Options) -> Result<Deployed, DeployError> {
-        let (targets, inventory) = futures::future::join(apply::read(&self.cluster, release), self.inventory(release)).await;
-        let (targets, mut inventory) = (targets?, inventory?);
-        let before = inventory.clone();
-        let known = inventory.phase == Phase::Deployed && inventory.current.as_ref() == Some(&release.id);
-        self.make_namespace(&targets, release, options).await?;
-        for target in &targets {
-            let made = target.is_ours(&release.project);
-            inventory.remember(Entry::of(&target.intent, made));
+        let mut seen = self.see(release, options).await?;
+        if !seen.quiet {
+            self.make_namespace(&seen.targets, release, options).await?;
+            self.take_hold(&release.namespace, &release.project).await?;
+            // What was read before the hold may be of the run before.
+            seen = self.see(release, options).await?;
         }
+        let done = self.unless_lost(&release.project, self.carry_out(release, seen, options)).await;
+        if !options.hold_on {
+            self.let_go().await;
+        }
+        done
+    }
+
+    /// Lets the project go, where it was held on to.
+    pub async fn let_go(&self) {
+        let hold = self.held.lock().await.take();
+        if let Some(hold) = hold {
+            hold.let_go().await;
+        }
+    }
+
+    pub(crate) async fn take_hold(&self, namespace: &str, project: &str) -> Result<(), Problem> {
+        let mut held = self.held.lock().await;
+        if held.is_none() {
+            let wanted = hold::Wanted { cluster: &self.cluster, clock: self.clock.clone(), namespace, project, holder: &self.holder };
+            *held = Some(wanted.take().await?);
+        }
+        Ok(())
+    }
+
+    async fn unless_lost<T>(&self, project: &str, work: impl Future<Output = Result<T, DeployError>>) -> Result<T, DeployError> {
+        let lost = self.held.lock().await.as_ref().map(hold::Hold::lost);
+        let Some(mut lost) = lost else { return work.await };
+        tokio::select! {
+            done = work => done,
+            Ok(_) = lost.wait_for(|lost| *lost) => Err(hold::lost(project).into()),
+        }
+    }
+
+    async fn see(&self, release: &Release, options: &Options) -> Result<Seen, Problem> {
+        let reads = (
+            apply::read(&self.cluster, release),
+            self.inventory(release),
+            hold::read(&self.cluster, &release.namespace, &release.project),
+        );
+        let (targets, inventory, lease) = futures::future::join3(reads.0, reads.1, reads.2).await;
+        let (mut targets, before) = (targets?, inventory?);
+        let ours = self.held.lock().await.is_some();
+        if let Some(lease) = lease?.filter(|lease| !ours && hold::standing(lease, self.clock.now()) == Standing::Held) {
+            return Err(hold::refusal(&lease, &release.project));
+        }
+        let mut inventory = before.clone();
+        for target in &targets {
+            inventory.remember(Entry::of(&target.intent, target.is_ours(&release.project)));
+        }
+        let known = before.phase == Phase::Deployed && before.current.as_ref() == Some(&release.id);
+        let all_stand = apply::all_stand(&mut targets, self.how(options));
+        let nothing_goes = prune::surplus(&inventory, &release.intents_as_entries()).0.is_empty();
+        let quiet = known && all_stand && nothing_goes && inventory.entries.len() == before.entries.len();
+        Ok(Seen { targets, before, inventory, known, quiet })
+    }
+
+    async fn carry_out(&self, release: &Release, seen: Seen, options: &Options) -> Result<Deployed, DeployError> {
+        let Seen { targets, before, mut inventory, known, .. } = seen;
         if !known {
             let mut record = self.record(release, &before, options).await?;
             record.fate = Fate::Deploying;
@@ -144,7 +221,11 @@ impl Delivery {
         let workloads = applied.iter().map(|applied| applied.object.clone()).collect();
         match self.track(release, workloads, options).await? {
             Ok(()) => Ok(self.settle(release, inventory, &applied, known, options).await?),
-            Err(cause) => Err(self.fail(release, inventory, cause, options).await),
+            Err(cause) => {
+                // What was to change nothing has no hold yet.
+                self.take_hold(&release.namespace, &release.project).await?;
+                Err(self.fail(release, inventory, cause, options).await)
+            }
         }
     }
 

@@ -45,8 +45,19 @@ impl Delivery {
     /// Removes all that a project made, waits until it is gone, and proves it by listing what carries its label.
     ///
     /// # Errors
-    /// When the cluster refuses, or something is still there after the time given.
+    /// When another run deploys the project, the cluster refuses, or something is still there after the time given.
     pub async fn down(&self, namespace: &str, project: &str, options: &DownOptions) -> Result<Downed, Problem> {
+        // In a namespace that is going nothing can be made, and nobody else can deploy there.
+        let there = self.cluster.get(&Resource::from(k8s::kinds::NAMESPACE), "", namespace).await?;
+        if there.is_some_and(|namespace| !namespace.is_terminating()) {
+            self.take_hold(namespace, project).await?;
+        }
+        let downed = self.remove_all(namespace, project, options).await;
+        self.let_go().await;
+        downed
+    }
+
+    async fn remove_all(&self, namespace: &str, project: &str, options: &DownOptions) -> Result<Downed, Problem> {
         let mut inventory = Inventory::load(&self.cluster, namespace, project).await?;
         for object in labelled(&self.cluster, project).await? {
             // What carries the label and is not in the inventory is of a run that was killed, and made by us.

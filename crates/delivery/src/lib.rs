@@ -3,6 +3,7 @@
 mod apply;
 mod deploy;
 mod down;
+pub mod hold;
 pub mod inventory;
 pub mod manifests;
 pub mod order;

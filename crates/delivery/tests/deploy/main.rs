@@ -3,6 +3,7 @@
 mod server;
 
 use cluster::Cluster;
+use delivery::hold::Holder;
 use delivery::inventory::{Inventory, Phase};
 use delivery::manifests::{Inputs, Release, read_text, render};
 use delivery::{Change, Delivery, DeployError, DownOptions, Fate, Options, Progress};
@@ -60,6 +61,26 @@ impl Stand {
 
     async fn deploy(&self, release: &Release) -> Result<delivery::Deployed, DeployError> {
         self.delivery.deploy(release, &Options::default()).await
+    }
+
+    /// The run that comes next is another process than the one before, which is dead.
+    fn killed(&mut self) {
+        let dead = Holder { started: 1, ..Holder::this_process("dead") };
+        (self.delivery.holder, self.delivery.held) = (dead, Default::default());
+    }
+
+    fn next_run(&mut self) {
+        (self.delivery.holder, self.delivery.held) = (Holder::this_process("next"), Default::default());
+    }
+
+    /// The Lease as another process would have it.
+    fn held_by(&self, holder: &Holder, renewed: base::Timestamp) {
+        let annotation = serde_json::to_string(holder).expect("JSON");
+        self.server.put(
+            "Lease",
+            json!({"metadata": {"name": "wharf-hold-jobs", "namespace": "jobs", "annotations": {"wharf.local/holder": annotation}},
+                "spec": {"holderIdentity": holder.identity(), "leaseDurationSeconds": 15, "renewTime": renewed.rfc3339_micros()}}),
+        );
     }
 
     async fn inventory(&self) -> Inventory {
@@ -210,13 +231,15 @@ async fn what_was_there_before_is_never_removed() {
 
 #[tokio::test]
 async fn a_run_killed_after_any_write_is_resumed_by_the_next() {
-    for writes in 0..14 {
-        let stand = Stand::new().await;
+    for writes in 0..16 {
+        let mut stand = Stand::new().await;
         stand.deploy(&release("good:1", &[MANIFESTS, EXTRA])).await.expect("deployed");
         let two = release("good:2", &[MANIFESTS]);
+        stand.killed();
         stand.server.die_after(Some(writes));
         let killed = stand.deploy(&two).await;
         stand.server.die_after(None);
+        stand.next_run();
         let after = stand.deploy(&two).await.unwrap_or_else(|error| panic!("after {writes} writes: {error}"));
         assert_eq!(image_of(&stand), "good:2", "{killed:?}");
         assert!(stand.server.object("ConfigMap", "jobs", "extra").is_none(), "{after:?}");
@@ -228,11 +251,13 @@ async fn a_run_killed_after_any_write_is_resumed_by_the_next() {
 
 #[tokio::test]
 async fn a_first_run_killed_after_any_write_leaves_nothing_that_down_misses() {
-    for writes in 0..9 {
-        let stand = Stand::new().await;
+    for writes in 0..11 {
+        let mut stand = Stand::new().await;
+        stand.killed();
         stand.server.die_after(Some(writes));
         let _ = stand.deploy(&release("good:1", &[MANIFESTS])).await;
         stand.server.die_after(None);
+        stand.next_run();
         stand.delivery.down("jobs", "jobs", &DownOptions { volumes: true, ..DownOptions::default() }).await.expect("down");
         assert_eq!(stand.server.names(), Vec::<String>::new(), "after {writes} writes");
     }
@@ -249,4 +274,73 @@ async fn an_unreachable_cluster_is_one_sentence() {
     let error = cluster.version().await.expect_err("closed");
     assert!(error.to_string().starts_with("cannot reach the cluster at http://127.0.0.1:1: "), "{error}");
     assert!(!stand.told.lock().expect("told").iter().any(|step| matches!(step, Progress::Failed { .. })));
+}
+
+fn now() -> base::Timestamp {
+    base::Clock::now(&base::SystemClock)
+}
+
+#[tokio::test]
+async fn the_second_of_two_runs_is_refused_by_name_and_writes_nothing() {
+    let stand = Stand::new().await;
+    let one = release("good:1", &[MANIFESTS]);
+    stand.deploy(&one).await.expect("deployed");
+    let first = Holder { user: "first".to_owned(), ..Holder::this_process("") };
+    stand.held_by(&first, now());
+    stand.server.writes();
+    for wanted in [&one, &release("good:2", &[MANIFESTS])] {
+        let refused = stand.deploy(wanted).await.expect_err("held");
+        let problem = base::Problem::from(refused);
+        assert_eq!(problem.kind.exit_code(), 3, "{problem}");
+        let named = format!("first@{} process {}", first.host, std::process::id());
+        assert!(problem.message.starts_with("another run deploys the project `jobs`") && problem.message.contains(&named), "{problem}");
+    }
+    let refused = stand.delivery.down("jobs", "jobs", &DownOptions::default()).await.expect_err("held");
+    assert!(refused.message.contains("first@"), "{refused}");
+    assert_eq!(stand.server.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn two_first_runs_at_once_are_one_release_and_one_refusal() {
+    let stand = Stand::new().await;
+    let other = Delivery { holder: Holder::this_process("other"), held: Default::default(), ..stand.delivery.clone() };
+    let (one, two) = (release("good:1", &[MANIFESTS]), release("good:2", &[MANIFESTS]));
+    let options = Options::default();
+    let (a, b) = tokio::join!(stand.delivery.deploy(&one, &options), other.deploy(&two, &options));
+    let wanted = match (&a, &b) {
+        (Ok(_), Err(error)) | (Err(error), Ok(_)) => error.to_string(),
+        both => panic!("one of both: {both:?}"),
+    };
+    assert!(wanted.contains("another run deploys the project"), "{wanted}");
+    assert_eq!(image_of(&stand), if a.is_ok() { "good:1" } else { "good:2" });
+    assert!(stand.server.object("Lease", "jobs", "wharf-hold-jobs").is_none(), "let go");
+}
+
+#[tokio::test]
+async fn what_a_dead_run_held_is_taken_over_at_once() {
+    let stand = Stand::new().await;
+    stand.deploy(&release("good:1", &[MANIFESTS])).await.expect("deployed");
+    stand.held_by(&Holder { started: 1, ..Holder::this_process("dead") }, now());
+    stand.deploy(&release("good:2", &[MANIFESTS])).await.expect("deployed");
+    assert_eq!(image_of(&stand), "good:2");
+    assert!(stand.server.object("Lease", "jobs", "wharf-hold-jobs").is_none());
+}
+
+#[tokio::test]
+async fn a_hold_that_is_kept_lasts_until_it_is_let_go_and_one_that_was_taken_stops_the_work() {
+    let stand = Stand::new().await;
+    let options = Options { hold_on: true, ..Options::default() };
+    stand.delivery.deploy(&release("good:1", &[MANIFESTS]), &options).await.expect("deployed");
+    let lease = stand.server.object("Lease", "jobs", "wharf-hold-jobs").expect("held");
+    assert_eq!((lease.label("wharf.local/project"), lease.int("spec.leaseDurationSeconds")), (Some("jobs"), Some(15)));
+    stand.deploy(&release("good:2", &[MANIFESTS])).await.expect("its own hold");
+    assert!(stand.server.object("Lease", "jobs", "wharf-hold-jobs").is_none());
+    let never = release("never:1", &[MANIFESTS]);
+    let taken = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        stand.held_by(&Holder::this_process("thief"), now());
+    };
+    let (stopped, ()) = tokio::join!(stand.deploy(&never), taken);
+    assert!(stopped.expect_err("taken").to_string().contains("has taken over the project `jobs`"));
+    assert!(stand.server.object("Lease", "jobs", "wharf-hold-jobs").is_some(), "it is the other's");
 }

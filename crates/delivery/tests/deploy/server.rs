@@ -329,7 +329,8 @@ impl Server {
                 false,
             )
         } else {
-            (status(json!({"name": "web", "image": image, "ready": true, "state": {"running": {}}}), true), true)
+            let ready = !image.contains("never");
+            (status(json!({"name": "web", "image": image, "ready": ready, "state": {"running": {}}}), ready), ready)
         };
         let pod = json!({"metadata": {"name": format!("{name}-{generation}-x"), "namespace": namespace, "labels": labels, "ownerReferences": owner(&set, "ReplicaSet")}, "spec": {"restartPolicy": "Always", "containers": containers}, "status": pod_status});
         state.put(kind("Pod"), pod, "ADDED");
