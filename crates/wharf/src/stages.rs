@@ -81,6 +81,8 @@ pub struct Run {
     pub starting: Option<Receiver<Result<(), Problem>>>,
     /// The cluster, once it is connected.
     pub cluster: Option<Cluster>,
+    /// The hold on the project, from the deploy until the run's end: nobody else deploys while what serves is judged.
+    pub held: ::delivery::hold::Slot,
     /// Whether a failed rollout is left as it is.
     pub no_rollback: bool,
     /// Whether the engine ran before.
@@ -160,6 +162,7 @@ impl Run {
             images: BTreeMap::new(),
             starting: None,
             cluster: None,
+            held: ::delivery::hold::Slot::default(),
             no_rollback: false,
             engine_ran: false,
             unchanged: false,
@@ -172,6 +175,18 @@ impl Run {
     /// # Errors
     /// Why it failed.
     pub fn go(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
+        let done = self.go_through(stages);
+        let held = self.held.clone();
+        self.tokio.block_on(async {
+            let hold = held.lock().await.take();
+            if let Some(hold) = hold {
+                hold.let_go().await;
+            }
+        });
+        done
+    }
+
+    fn go_through(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
         let width = stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
         if stages.iter().any(|stage| stage.needs_engine) {
             crate::commands::doctor::require_root()?;

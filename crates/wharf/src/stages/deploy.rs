@@ -3,6 +3,7 @@
 use super::{Done, Run, Stage};
 use crate::output::{Output, Running};
 use base::{Problem, ProblemKind};
+use delivery::hold::Holder;
 use delivery::manifests::{Inputs, Release, Source, read_folder, render};
 use delivery::{Change, Delivery, Options, Progress};
 use k8s::Fields;
@@ -20,7 +21,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let release = release(run)?;
     ports_are_free(&release)?;
     let delivery = delivery(run, running)?;
-    let options = Options { rollback: !run.no_rollback, ..Options::default() };
+    let options = Options { rollback: !run.no_rollback, hold_on: true, ..Options::default() };
     let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from).map_err(advise)?;
     (run.unchanged, run.deployed_anew) = (deployed.unchanged, !deployed.unchanged);
     for (object, why) in &deployed.kept {
@@ -111,7 +112,17 @@ pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
     };
     let mut delivery = Delivery::new(cluster, Arc::new(listener));
     delivery.home = Some(run.context.home.clone());
+    (delivery.holder, delivery.held) = (Holder::this_process(user()), run.held.clone());
     Ok(delivery)
+}
+
+/// Whose run this is, as others are told.
+fn user() -> String {
+    let named = ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()));
+    named.unwrap_or_else(|| match rustix::process::geteuid() {
+        root if root.is_root() => "root".to_owned(),
+        other => format!("user {}", other.as_raw()),
+    })
 }
 
 fn tell(output: &Output, stage: &str, progress: &Progress) {
