@@ -6,7 +6,7 @@ use crate::core::Core;
 use crate::handler::{Call, Given};
 use crate::request::Target;
 use crate::user::{MASTERS, User};
-use k8s::kinds::{ENDPOINT_SLICE, NAMESPACE, PRIORITY_CLASS, SERVICE, SERVICE_ACCOUNT, STORAGE_CLASS};
+use k8s::kinds::{ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, PRIORITY_CLASS, SERVICE, SERVICE_ACCOUNT, STORAGE_CLASS};
 use k8s::{ApiError, Fields, Kind, Value};
 use serde_json::json;
 use std::net::IpAddr;
@@ -30,7 +30,8 @@ pub async fn make(core: &Arc<Core>, port: u16, addresses: &[IpAddr]) -> Result<(
         wanted.push((SERVICE_ACCOUNT, json!({"metadata": {"name": "default", "namespace": name}}), false));
     }
     wanted.push((SERVICE, service(), false));
-    wanted.push((ENDPOINT_SLICE, endpoints(port, addresses), true));
+    wanted.push((ENDPOINT_SLICE, slice(port, addresses), true));
+    wanted.push((ENDPOINTS, endpoints(port, addresses), true));
     wanted.push((STORAGE_CLASS, class(), false));
     for (name, value, about) in [
         ("system-node-critical", 2_000_001_000, "Used for system critical pods that must not be moved from their current node."),
@@ -68,12 +69,21 @@ fn service() -> Value {
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": 6443}]}})
 }
 
+// Pods reach the server at an address of the node; without one the service leads nowhere, which is told by its emptiness.
+fn reached(addresses: &[IpAddr]) -> Option<String> {
+    addresses.iter().find(|address| address.is_ipv4() && !address.is_loopback()).map(ToString::to_string)
+}
+
 fn endpoints(port: u16, addresses: &[IpAddr]) -> Value {
-    // Pods reach the server at an address of the node; without one the service leads nowhere, which is told by its emptiness.
-    let reached: Vec<String> =
-        addresses.iter().filter(|address| address.is_ipv4() && !address.is_loopback()).map(ToString::to_string).collect();
-    let endpoints: Vec<Value> =
-        reached.into_iter().take(1).map(|address| json!({"addresses": [address], "conditions": {"ready": true}})).collect();
+    let subset = |address: String| json!({"addresses": [{"ip": address}], "ports": [{"name": "https", "protocol": "TCP", "port": port}]});
+    let subsets: Vec<Value> = reached(addresses).into_iter().map(subset).collect();
+    json!({"metadata": {"name": "kubernetes", "namespace": "default", "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+        "subsets": subsets})
+}
+
+fn slice(port: u16, addresses: &[IpAddr]) -> Value {
+    let endpoint = |address: String| json!({"addresses": [address], "conditions": {"ready": true}});
+    let endpoints: Vec<Value> = reached(addresses).into_iter().map(endpoint).collect();
     json!({"metadata": {"name": "kubernetes", "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
         "addressType": "IPv4", "endpoints": endpoints, "ports": [{"name": "https", "protocol": "TCP", "port": port}]})
 }

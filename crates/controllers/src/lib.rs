@@ -4,6 +4,7 @@
 //! Whoever runs it carries the writes out, and calls again when something that it watches has changed.
 
 mod deployment;
+mod endpoint_mirror;
 mod endpoint_slice;
 mod endpoints;
 mod event_ttl;
@@ -30,6 +31,7 @@ pub const CONTROLLERS: &[Controller] = &[
     scheduler::CONTROLLER,
     endpoint_slice::CONTROLLER,
     endpoints::CONTROLLER,
+    endpoint_mirror::CONTROLLER,
     namespace::CONTROLLER,
     garbage::CONTROLLER,
     service_account::CONTROLLER,

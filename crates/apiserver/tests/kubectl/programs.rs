@@ -2,7 +2,7 @@
 
 use crate::common::World;
 use apiserver::DeleteOptions;
-use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, RUNTIME_CLASS};
+use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, RUNTIME_CLASS, SERVICE};
 use k8s::{Fields, Value};
 use serde_json::json;
 
@@ -67,6 +67,37 @@ async fn finalize_changes_the_finalizers_alone() {
     freed.set("spec.finalizers", json!([]));
     assert_eq!(world.send("PUT", path, &[JSON], freed.to_string().as_bytes()).await.0, 200);
     assert!(api.get(NAMESPACE, "", "f").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_own_service_has_both_forms_of_endpoints() {
+    let world = World::start().await;
+    for (path, kind) in [
+        ("/api/v1/namespaces/default/endpoints/kubernetes", "Endpoints"),
+        ("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes", "EndpointSlice"),
+    ] {
+        let (code, body) = world.send("GET", path, &[], b"").await;
+        assert_eq!((code, parsed(&body).text("kind")), (200, kind), "{body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_keeps_the_status_that_others_give_it() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let service = json!({"metadata": {"name": "s", "namespace": "default"},
+        "spec": {"type": "LoadBalancer", "loadBalancerClass": "example.com/vip", "ports": [{"port": 80}]}});
+    api.create(SERVICE, service).await.expect("made");
+    let path = "/api/v1/namespaces/default/services/s/status";
+    let merge = ("content-type", "application/merge-patch+json");
+    let patch = br#"{"metadata":{"annotations":{"a":"b"}},"status":{"loadBalancer":{"ingress":[{"ip":"203.0.113.1"}]}}}"#;
+    assert_eq!(world.send("PATCH", path, &[merge], patch).await.0, 200);
+    let (_, body) = world.send("GET", path, &[], b"").await;
+    let mut now = parsed(&body);
+    assert_eq!((now.annotation("a"), now.items("status.loadBalancer.ingress")[0].text("ip")), (Some("b"), "203.0.113.1"));
+    now.set("status.conditions", json!([{"type": "T", "status": "True", "reason": "R", "message": "m", "lastTransitionTime": null}]));
+    let (code, body) = world.send("PUT", path, &[JSON], now.to_string().as_bytes()).await;
+    assert_eq!((code, parsed(&body).items("status.conditions").len()), (200, 1), "{body}");
 }
 
 fn pod(class: &str) -> Value {

@@ -21,7 +21,8 @@ async fn serve(mut io: impl AsyncRead + AsyncWrite + Unpin) {
         let text = String::from_utf8_lossy(&request);
         let whole = text.split_once("\r\n\r\n").is_some_and(|(head, body)| {
             let length = head.lines().filter_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()).next();
-            body.len() >= length.unwrap_or(0)
+            let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+            if chunked { body.ends_with("0\r\n\r\n") } else { body.len() >= length.unwrap_or(0) }
         });
         if whole || read == 0 {
             break;
