@@ -52,6 +52,8 @@ pub enum Progress {
         workload: String,
         /// Why, one line.
         cause: String,
+        /// Milliseconds since the first event or status that carries the cause.
+        told_after_ms: u64,
     },
     /// The release before is put back.
     RollingBack {

@@ -10,7 +10,7 @@ use crate::status::{State, verdict};
 use crate::world::{LogOf, World};
 use base::Timestamp;
 use k8s::{Fields, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use trouble::Trouble;
 
@@ -67,6 +67,9 @@ pub struct Cause {
     pub message: String,
     /// The last log lines and what events said, where there are some.
     pub evidence: Vec<String>,
+    /// Milliseconds from the first event or status that carries the cause until it was told.
+    #[serde(default)]
+    pub told_after_ms: u64,
 }
 
 impl std::fmt::Display for Cause {
@@ -88,6 +91,13 @@ pub enum Action {
     Fail(Cause),
 }
 
+/// A wait that a person would wonder about is talked of after this long.
+const EARLY: Duration = Duration::from_secs(2);
+
+fn over_sign(workload: &Workload) -> String {
+    format!("{workload}/over")
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Watched {
     told: String,
@@ -104,13 +114,15 @@ pub struct Rollout {
     signs: BTreeMap<String, Timestamp>,
     /// When each log was asked for.
     asked: BTreeMap<LogOf, Timestamp>,
+    /// Signs that were talked of while it is waited.
+    mentioned: BTreeSet<String>,
 }
 
 impl Rollout {
     /// Begins to watch workloads.
     pub fn new(workloads: impl IntoIterator<Item = Workload>, patience: Patience, now: Timestamp) -> Self {
         let workloads = workloads.into_iter().map(|workload| (workload, Watched::default())).collect();
-        Self { workloads, patience, begun: now, signs: BTreeMap::new(), asked: BTreeMap::new() }
+        Self { workloads, patience, begun: now, signs: BTreeMap::new(), asked: BTreeMap::new(), mentioned: BTreeSet::new() }
     }
 
     /// One step; to be repeated on every change of the world and a few times a second until it succeeds or fails.
@@ -121,7 +133,8 @@ impl Rollout {
         let names: Vec<Workload> = self.workloads.keys().cloned().collect();
         for name in names {
             if let Some(cause) = self.look(&name, world, now, &mut seen, &mut actions) {
-                actions.push(Action::Tell(Progress::Failed { workload: cause.workload.clone(), cause: cause.message.clone() }));
+                let (workload, message) = (cause.workload.clone(), cause.message.clone());
+                actions.push(Action::Tell(Progress::Failed { workload, cause: message, told_after_ms: cause.told_after_ms }));
                 actions.push(Action::Fail(cause));
                 return (self, actions);
             }
@@ -153,6 +166,9 @@ impl Rollout {
         }
         let late = now.since(self.begun) >= self.patience.whole;
         let over = state == Some(State::Failed) || late;
+        if over {
+            self.first(over_sign(name), now, seen);
+        }
         let troubles = object.map(|object| trouble::find(object, world)).unwrap_or_default();
         for trouble in &troubles {
             if let Some(cause) = self.weigh(name, trouble, over, world, now, seen, actions) {
@@ -163,7 +179,15 @@ impl Rollout {
             return None;
         }
         let message = if late { format!("still not ready after {} s: {message}", self.patience.whole.as_secs()) } else { message };
-        Some(Cause { workload: name.to_string(), message, evidence: Vec::new() })
+        let told_after_ms = self.first(over_sign(name), now, seen);
+        Some(Cause { workload: name.to_string(), message, evidence: Vec::new(), told_after_ms })
+    }
+
+    // Notes a sign; the milliseconds since it was seen first.
+    fn first(&mut self, sign: String, now: Timestamp, seen: &mut Vec<String>) -> u64 {
+        let since = *self.signs.entry(sign.clone()).or_insert(now);
+        seen.push(sign);
+        u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX)
     }
 
     // Whether a sign has stood for long enough to be the cause.
@@ -178,8 +202,11 @@ impl Rollout {
         seen: &mut Vec<String>,
         actions: &mut Vec<Action>,
     ) -> Option<Cause> {
-        let since = *self.signs.entry(trouble.sign.clone()).or_insert(now);
-        seen.push(trouble.sign.clone());
+        let stood = Duration::from_millis(self.first(trouble.sign.clone(), now, seen));
+        if trouble.is_told_early && stood >= EARLY && self.mentioned.insert(trouble.sign.clone()) {
+            let message = trouble.cause("", "", &[]).message;
+            actions.push(Action::Tell(Progress::Waiting { workload: name.to_string(), message }));
+        }
         if let Some(log) = &trouble.log
             && !self.asked.contains_key(log)
         {
@@ -192,7 +219,7 @@ impl Rollout {
             trouble::Weight::Passing => self.patience.passing,
             trouble::Weight::OnlyExplains => Duration::MAX,
         };
-        if !over && now.since(since) < patience {
+        if !over && stood < patience {
             return None;
         }
         let lines = match &trouble.log {
@@ -204,7 +231,10 @@ impl Rollout {
             },
         };
         let prefix = if over && trouble.weight == trouble::Weight::OnlyExplains { "never became ready: " } else { "" };
-        Some(trouble.cause(&name.to_string(), prefix, lines))
+        // What only explains became the cause when the time was up.
+        let carrier = if trouble.weight == trouble::Weight::OnlyExplains { over_sign(name) } else { trouble.sign.clone() };
+        let told_after_ms = self.first(carrier, now, seen);
+        Some(Cause { told_after_ms, ..trouble.cause(&name.to_string(), prefix, lines) })
     }
 
     fn is_late(&self, log: &LogOf, now: Timestamp) -> bool {

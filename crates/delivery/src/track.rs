@@ -101,6 +101,7 @@ fn take_in(world: &mut World, news: News) {
 
 fn watch_all(tracking: &Tracking<'_>, workloads: &[&Value], sender: &mpsc::Sender<News>, tasks: &mut JoinSet<()>) {
     let mut wanted: BTreeSet<(Resource, String)> = BTreeSet::new();
+    let mut explaining: BTreeSet<(&str, &str)> = BTreeSet::new();
     for workload in workloads {
         let namespace = workload.namespace().to_owned();
         for kind in [kinds::POD, kinds::REPLICA_SET, kinds::EVENT] {
@@ -115,8 +116,22 @@ fn watch_all(tracking: &Tracking<'_>, workloads: &[&Value], sender: &mpsc::Sende
             "Event" => Selection::namespace(namespace).fields("type=Warning"),
             _ => Selection::namespace(namespace).labels(format!("{PROJECT}={}", tracking.project)),
         };
-        tasks.spawn(follow(tracking.cluster.clone(), resource, selection, sender.clone()));
+        tasks.spawn(follow(tracking.cluster.clone(), resource, selection, sender.clone(), true));
     }
+    // Claims only explain: who may not read them is told less, and no rollout fails by it.
+    for workload in workloads.iter().filter(|workload| claims_storage(workload)) {
+        for (kind, namespace) in [(kinds::PERSISTENT_VOLUME_CLAIM, workload.namespace()), (kinds::STORAGE_CLASS, "")] {
+            if explaining.insert((kind.kind, namespace)) {
+                tasks.spawn(follow(tracking.cluster.clone(), kind.into(), Selection::namespace(namespace), sender.clone(), false));
+            }
+        }
+    }
+}
+
+fn claims_storage(workload: &Value) -> bool {
+    let volumes = ["spec.template.spec.volumes", "spec.volumes"].into_iter().flat_map(|path| workload.items(path));
+    !workload.items("spec.volumeClaimTemplates").is_empty()
+        || volumes.into_iter().any(|volume| volume.at("persistentVolumeClaim").is_some() || volume.at("ephemeral").is_some())
 }
 
 // Workloads outside our own table are the ordinary ones of `apps/v1` and `batch/v1`; their plural is regular.
@@ -130,9 +145,10 @@ fn resource_of(workload: &Value) -> Option<Resource> {
     Some(Resource { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned(), plural, namespaced: true })
 }
 
-async fn follow(cluster: Cluster, resource: Resource, selection: Selection, sender: mpsc::Sender<News>) {
+async fn follow(cluster: Cluster, resource: Resource, selection: Selection, sender: mpsc::Sender<News>, needed: bool) {
     loop {
         if let Err(error) = follow_once(&cluster, &resource, &selection, &sender).await
+            && needed
             && sender.send(News::Broken(error)).await.is_err()
         {
             return;

@@ -1,7 +1,7 @@
 //! What is known of a cluster's objects while a rollout is watched.
 
 use k8s::{Fields, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A log that was asked for: the last lines of a container, or why there are none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +21,7 @@ pub struct LogOf {
 pub struct World {
     objects: BTreeMap<(String, String, String), Value>,
     logs: BTreeMap<LogOf, Vec<String>>,
+    listed: BTreeSet<(String, String)>,
 }
 
 fn key(object: &Value) -> (String, String, String) {
@@ -40,7 +41,13 @@ impl World {
 
     /// Takes all objects of a kind in a namespace out, before a fresh list is put in.
     pub fn clear(&mut self, kind: &str, namespace: &str) {
+        self.listed.insert((kind.to_owned(), namespace.to_owned()));
         self.objects.retain(|(of, within, _), _| of != kind || within != namespace);
+    }
+
+    /// Whether all objects of a kind in a namespace are known, so that one which is not here is not there.
+    pub fn is_listed(&self, kind: &str, namespace: &str) -> bool {
+        self.listed.contains(&(kind.to_owned(), namespace.to_owned()))
     }
 
     /// Puts the last lines of a log in.

@@ -143,6 +143,77 @@ fn never_ready_says_the_probe_at_the_deadline() {
     assert_eq!(took, 0);
 }
 
+fn waiting_for_a_claim() -> Value {
+    let mut waits = pod("new", json!({"phase": "Pending"}));
+    waits["spec"]["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    waits
+}
+
+fn claim(class: &str) -> Value {
+    json!({"kind": "PersistentVolumeClaim", "metadata": {"name": "data", "namespace": "jobs", "uid": "c"},
+        "spec": {"storageClassName": class}, "status": {"phase": "Pending"}})
+}
+
+#[test]
+fn a_waiting_claim_is_the_cause() {
+    let stand = || {
+        let mut play = Play::new(&[deployment(0, "ReplicaSetUpdated"), set("2", "new"), waiting_for_a_claim()]);
+        play.world.clear("StorageClass", "");
+        play.world.put(json!({"kind": "StorageClass", "metadata": {"name": "slow"}, "provisioner": "disks"}));
+        play.world.clear("PersistentVolumeClaim", "jobs");
+        play
+    };
+    let mut unknown = stand();
+    unknown.world.put(claim("fast"));
+    let (outcome, took) = unknown.run(12).expect("ended");
+    assert_eq!(outcome.expect_err("a cause"), "pod `web-x` waits for the claim `data`: there is no storage class `fast`");
+    assert_eq!(took, 4);
+    let early = unknown.told.iter().any(|told| matches!(told, Progress::Waiting { message, .. } if message.contains("class `fast`")));
+    assert!(early, "{:?}", unknown.told);
+    let (outcome, _) = stand().run(12).expect("ended");
+    assert!(outcome.expect_err("a cause").contains("there is no PersistentVolumeClaim of that name in `jobs`"));
+    let mut refused = stand();
+    refused.world.put(claim("slow"));
+    let mut event = warning("ProvisioningFailed", "the pool is full");
+    event["involvedObject"] = json!({"uid": "c"});
+    refused.world.put(event);
+    let (outcome, took) = refused.run(12).expect("ended");
+    assert!(outcome.expect_err("a cause").ends_with("waits for the claim `data`: the pool is full"));
+    assert_eq!(took, 8);
+}
+
+#[test]
+fn a_volume_that_takes_its_time_is_told_and_is_no_failure() {
+    let mut play = Play::new(&[deployment(0, "ReplicaSetUpdated"), set("2", "new"), waiting_for_a_claim()]);
+    play.world.clear("StorageClass", "");
+    play.world.put(json!({"kind": "StorageClass", "metadata": {"name": "slow"}, "provisioner": "disks"}));
+    play.world.put(claim("slow"));
+    assert_eq!(play.run(15), None);
+    let told: Vec<&Progress> = play.told.iter().filter(|told| format!("{told:?}").contains("the storage class `slow` (disks)")).collect();
+    assert_eq!(told.len(), 1, "once: {:?}", play.told);
+    play.world.put(deployment(0, "ProgressDeadlineExceeded"));
+    let message = play.run(1).expect("ended").0.expect_err("a cause");
+    assert!(message.starts_with("never became ready: pod `web-x` waits for the claim `data`"), "{message}");
+}
+
+#[test]
+fn a_cause_says_how_long_after_its_first_sign_it_was_told() {
+    let told = |play: &Play| play.told.iter().find_map(|told| match told {
+        Progress::Failed { told_after_ms, .. } => Some(*told_after_ms),
+        _ => None,
+    });
+    let mut play = Play::failing(container(json!({"running": {}}), json!({})));
+    play.run(3);
+    play.world.put(pod("new", container(json!({"waiting": {"reason": "CreateContainerConfigError", "message": "x"}}), json!({}))));
+    let _ = play.run(10).expect("ended");
+    assert_eq!(told(&play), Some(4_000));
+    let mut never = Play::failing(container(json!({"running": {}}), json!({})));
+    never.run(5);
+    never.world.put(deployment(0, "ProgressDeadlineExceeded"));
+    let _ = never.run(5).expect("ended");
+    assert!(told(&never).is_some_and(|after| after <= 1_500), "from the deadline on: {:?}", told(&never));
+}
+
 #[test]
 fn a_quota_is_named() {
     let mut refused = set("2", "new");

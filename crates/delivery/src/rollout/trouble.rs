@@ -1,5 +1,7 @@
 //! The signs that a pod or a workload gives of what is the matter, worst first.
 
+mod claims;
+
 use super::Cause;
 use crate::world::{LogOf, World};
 use k8s::{Fields, Value};
@@ -26,11 +28,13 @@ pub(super) struct Trouble {
     message: String,
     evidence: Vec<String>,
     pub(super) log: Option<LogOf>,
+    /// Whether it is talked of before it is a verdict.
+    pub(super) is_told_early: bool,
 }
 
 impl Trouble {
     fn new(weight: Weight, sign: String, message: String) -> Self {
-        Self { weight, sign, message, evidence: Vec::new(), log: None }
+        Self { weight, sign, message, evidence: Vec::new(), log: None, is_told_early: false }
     }
 
     pub(super) fn cause(&self, workload: &str, prefix: &str, lines: &[String]) -> Cause {
@@ -39,7 +43,7 @@ impl Trouble {
             Some(line) => format!("{prefix}{}; its last line: {}", self.message, shortened(line)),
             None => format!("{prefix}{}", self.message),
         };
-        Cause { workload: workload.to_owned(), message, evidence: self.evidence.iter().chain(lines).cloned().collect() }
+        Cause { workload: workload.to_owned(), message, evidence: self.evidence.iter().chain(lines).cloned().collect(), told_after_ms: 0 }
     }
 }
 
@@ -139,6 +143,7 @@ fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
         let message = format!("no node takes pod `{name}`: {}", shortened(condition.text("message")));
         troubles.push(Trouble::new(Weight::Passing, format!("{}/unschedulable", pod.uid()), message));
     }
+    claims::look_at(pod, world, troubles);
     let warnings = world.warnings(pod);
     for (list, init) in [("status.initContainerStatuses", true), ("status.containerStatuses", false)] {
         for status in pod.items(list) {

@@ -5,9 +5,10 @@ use crate::output::{Output, Running};
 use base::{Problem, ProblemKind};
 use delivery::hold::Holder;
 use delivery::manifests::{Inputs, Release, Source, read_folder, render};
-use delivery::{Change, Delivery, Options, Progress};
+use delivery::{Change, Delivery, DeployError, Options, Progress};
 use k8s::Fields;
 use network::{Protocol, port_holder};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,15 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     ports_are_free(&release)?;
     let delivery = delivery(run, running)?;
     let options = Options { rollback: !run.no_rollback, hold_on: true, ..Options::default() };
-    let deployed = run.tokio.block_on(delivery.deploy(&release, &options)).map_err(Problem::from).map_err(advise)?;
+    let deployed = run.tokio.block_on(delivery.deploy(&release, &options));
+    if let Err(DeployError::Rollout(failed)) = &deployed
+        && run.context.output.is_json()
+    {
+        let cause = &failed.cause;
+        run.context.output.json(&json!({"release": failed.release, "workload": cause.workload, "cause": cause.message,
+            "told_after_ms": cause.told_after_ms, "evidence": cause.evidence, "rolled_back": failed.rolled_back}));
+    }
+    let deployed = deployed.map_err(Problem::from).map_err(advise)?;
     (run.unchanged, run.deployed_anew) = (deployed.unchanged, !deployed.unchanged);
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
@@ -132,7 +141,10 @@ fn tell(output: &Output, stage: &str, progress: &Progress) {
     }
     let said = match progress {
         Progress::Waiting { workload, message } => format!("{workload}: {message}"),
-        Progress::Failed { workload, cause } => format!("{workload}: {cause}"),
+        Progress::Failed { workload, cause, told_after_ms } => {
+            let after = base::units::show_duration(Duration::from_millis(*told_after_ms));
+            format!("{workload}: {cause} (told {after} after its first sign)")
+        }
         Progress::RollingBack { release } => format!("going back to release {release}"),
         Progress::Leaving { left } => format!("{left} still to go"),
         Progress::Kept { object, why } => format!("kept {object}: {why}"),
