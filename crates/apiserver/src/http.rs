@@ -63,7 +63,12 @@ async fn answer(core: &Arc<Core>, request: Request<Incoming>, peer: &Peer) -> Re
 /// name of the attacker's (DNS rebinding).
 fn origin(request: &Request<Incoming>) -> Result<(), ApiError> {
     let refuse = |what: &str| Err(ApiError::new(403, "Forbidden", format!("requests with this {what} are not answered")));
-    if request.headers().contains_key(header::ORIGIN) {
+    let headers = request.headers();
+    // A page cannot know a token, and one of this machine's own is trusted as a program of it is.
+    if headers.contains_key(header::ORIGIN)
+        && !headers.contains_key(header::AUTHORIZATION)
+        && !is_local(header_text(headers, header::ORIGIN))
+    {
         return refuse("Origin");
     }
     let host = request.uri().authority().map(http::uri::Authority::as_str).unwrap_or_else(|| header_text(request.headers(), header::HOST));
@@ -77,6 +82,12 @@ fn origin(request: &Request<Incoming>) -> Result<(), ApiError> {
         || name == "kubernetes"
         || name.starts_with("kubernetes.default");
     if ours { Ok(()) } else { refuse("Host") }
+}
+
+fn is_local(origin: &str) -> bool {
+    let host = origin.parse::<http::Uri>().ok().and_then(|origin| origin.host().map(str::to_owned)).unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 async fn resource(core: &Arc<Core>, request: Request<Incoming>, user: User, path: ResourcePath, query: Query) -> Result<Answer, ApiError> {
@@ -273,7 +284,15 @@ impl Exchange<'_> {
             ("status", Verb::Update | Verb::Patch) | ("finalize", Verb::Update) => self.write(verb, request).await,
             ("scale", Verb::Get) => Ok(respond::json_value(200, &scale::of(&self.call().stored()?.value))),
             ("scale", Verb::Update | Verb::Patch) => self.scale(verb, request).await,
-            ("log", Verb::Get) => log::stream(self.core, &self.call().stored()?.value, &self.query).await,
+            ("log", Verb::Get) => {
+                let pod = self.call().stored()?.value;
+                let lines = log::lines(self.core, &pod, &self.query).await?;
+                if streams::is_web_socket(request.headers()) {
+                    streams::log(self.core, request, lines)
+                } else {
+                    Ok(log::answer(self.core, lines))
+                }
+            }
             ("exec" | "attach" | "portforward", Verb::Get | Verb::Create) if self.kind == POD => {
                 let pod = self.call().stored()?.value;
                 streams::answer(self.core, &pod, &name, &self.query, request).await

@@ -5,6 +5,7 @@
 
 mod channels;
 mod forward;
+mod lines;
 mod remote;
 mod spdy;
 mod tunnel;
@@ -53,8 +54,10 @@ impl Wanted {
 /// How the client multiplexes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Protocol {
-    /// By the first byte of each WebSocket message; version 5 can close one channel.
-    Channels { name: &'static str, closes: bool },
+    /// By the first byte of each WebSocket message; version 5 can close one channel, the first says its end in plain words.
+    Channels { name: &'static str, closes: bool, plain: bool },
+    /// Plain messages in one direction.
+    Messages { name: &'static str },
     /// SPDY within WebSocket messages.
     Tunnel,
     /// SPDY itself.
@@ -74,10 +77,10 @@ impl Protocol {
             if forward && has(TUNNEL) {
                 return Ok(Self::Tunnel);
             }
-            let known = [("v5.channel.k8s.io", true), ("v4.channel.k8s.io", false)];
-            let chosen = known.into_iter().find(|(name, _)| has(name));
+            let known = [("v5.channel.k8s.io", true, false), ("v4.channel.k8s.io", false, false), ("channel.k8s.io", false, true)];
+            let chosen = known.into_iter().find(|(name, _, plain)| has(name) && !(forward && *plain));
             let refuse = || ApiError::bad_request(format!("no WebSocket protocol of those offered is spoken here: {}", offered.join(", ")));
-            return chosen.map(|(name, closes)| Self::Channels { name, closes }).ok_or_else(refuse);
+            return chosen.map(|(name, closes, plain)| Self::Channels { name, closes, plain }).ok_or_else(refuse);
         }
         if upgrade.split(',').any(|offer| offer.trim() == "spdy/3.1") {
             let offered = offers("x-stream-protocol-version");
@@ -107,6 +110,7 @@ pub async fn answer(core: &Arc<Core>, pod: &Value, name: &str, query: &Query, re
         return upgrade(core, request, &protocol.clone(), move |io| async move {
             match protocol {
                 Protocol::Tunnel => forward::spdy(tunnel::over(web_socket(io).await), target).await,
+                Protocol::Messages { .. } => {}
                 Protocol::Spdy { .. } => forward::spdy(io, target).await,
                 Protocol::Channels { closes, .. } => forward::channels(web_socket(io).await, &ports, closes, target).await,
             }
@@ -116,8 +120,8 @@ pub async fn answer(core: &Arc<Core>, pod: &Value, name: &str, query: &Query, re
     let streams = start(core, pod, name, query, wanted).await?;
     upgrade(core, request, &protocol.clone(), move |io| async move {
         match protocol {
-            Protocol::Spdy { .. } | Protocol::Tunnel => remote::spdy(io, wanted, streams).await,
-            Protocol::Channels { closes, .. } => remote::channels(web_socket(io).await, wanted, closes, streams).await,
+            Protocol::Spdy { .. } | Protocol::Tunnel | Protocol::Messages { .. } => remote::spdy(io, wanted, streams).await,
+            Protocol::Channels { closes, plain, .. } => remote::channels(web_socket(io).await, wanted, (closes, plain), streams).await,
         }
     })
 }
@@ -169,12 +173,17 @@ fn switching(headers: &HeaderMap, protocol: &Protocol) -> Result<Answer, ApiErro
     out.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     out.insert("sec-websocket-accept", accept);
     let name = match protocol {
-        Protocol::Channels { name, .. } => name,
+        Protocol::Channels { name, .. } | Protocol::Messages { name } => name,
         Protocol::Tunnel | Protocol::Spdy { .. } => TUNNEL,
     };
-    out.insert("sec-websocket-protocol", HeaderValue::from_static(name));
+    // One that was not offered may not be chosen. Source: RFC 6455 section 4.2.2.
+    if !name.is_empty() {
+        out.insert("sec-websocket-protocol", HeaderValue::from_static(name));
+    }
     Ok(answer)
 }
+
+pub use lines::{answer as log, is_web_socket};
 
 /// Bytes of a WebSocket message.
 const MESSAGE_BYTES: usize = 4 << 20;
@@ -196,11 +205,14 @@ mod tests {
     #[test]
     fn protocols_are_negotiated() {
         let web = |offers| headers(&[("upgrade", "websocket"), ("sec-websocket-protocol", offers)]);
-        let channels = |name, closes| Ok(Protocol::Channels { name, closes });
+        let channels = |name, closes| Ok(Protocol::Channels { name, closes, plain: false });
         assert_eq!(Protocol::choose(&web("v4.channel.k8s.io, v5.channel.k8s.io"), false), channels("v5.channel.k8s.io", true));
         assert_eq!(Protocol::choose(&web("v4.channel.k8s.io"), true), channels("v4.channel.k8s.io", false));
         assert_eq!(Protocol::choose(&web(TUNNEL), true), Ok(Protocol::Tunnel));
         assert!(Protocol::choose(&web(TUNNEL), false).is_err());
+        let first = Protocol::Channels { name: "channel.k8s.io", closes: false, plain: true };
+        assert_eq!(Protocol::choose(&web("channel.k8s.io"), false), Ok(first));
+        assert!(Protocol::choose(&web("channel.k8s.io"), true).is_err());
         let spdy = headers(&[("upgrade", "SPDY/3.1"), ("x-stream-protocol-version", "v4.channel.k8s.io")]);
         assert_eq!(Protocol::choose(&spdy, false), Ok(Protocol::Spdy { name: "v4.channel.k8s.io" }));
         assert!(Protocol::choose(&HeaderMap::new(), false).is_err());

@@ -160,7 +160,10 @@ impl Call<'_> {
         if part == Part::Main {
             self.support(&new)?;
         }
-        prepare::count(kind, old, &mut new);
+        // The scheduler's choice is no change of what is wanted. Source: kubernetes `pkg/registry/core/pod/storage` BindingREST.
+        if self.target.subresource != "binding" {
+            prepare::count(kind, old, &mut new);
+        }
         if !tracked {
             let ignored: &[&str] = match part {
                 Part::Main if kind.has_status => &["status"],

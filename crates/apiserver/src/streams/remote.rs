@@ -27,7 +27,7 @@ struct Client {
 }
 
 /// Over WebSocket channels.
-pub(super) async fn channels(socket: WebSocketStream<Io>, wanted: Wanted, closes: bool, streams: Streams) {
+pub(super) async fn channels(socket: WebSocketStream<Io>, wanted: Wanted, (closes, plain): (bool, bool), streams: Streams) {
     let mut ends = BTreeMap::new();
     let mut channels = Channels::default();
     for (number, is_wanted, inward) in [
@@ -58,12 +58,12 @@ pub(super) async fn channels(socket: WebSocketStream<Io>, wanted: Wanted, closes
     tokio::select! {
         // The pump ends after the last byte was sent, or when the client leaves; then so does the joining.
         () = channels::pump(socket, channels, closes) => {}
-        () = join_then_wait(client, streams) => {}
+        () = join_then_wait(client, streams, plain) => {}
     }
 }
 
-async fn join_then_wait(client: Client, streams: Streams) {
-    join(client, streams).await;
+async fn join_then_wait(client: Client, streams: Streams, plain: bool) {
+    join(client, streams, plain).await;
     std::future::pending::<()>().await;
 }
 
@@ -92,13 +92,13 @@ pub(super) async fn spdy(io: Io, wanted: Wanted, streams: Streams) {
         resize: opened.remove("resize"),
     };
     tokio::select! {
-        () = join(client, streams) => session.finish().await,
+        () = join(client, streams, false) => session.finish().await,
         () = session.gone() => {}
     }
 }
 
 /// Joins both sides until the process has ended and all it wrote is passed on; then says how it ended.
-async fn join(client: Client, streams: Streams) {
+async fn join(client: Client, streams: Streams, plain: bool) {
     let Streams { stdin, stdout, stderr, resize, exit } = streams;
     if let (Some(from), Some(to)) = (client.stdin, stdin) {
         tokio::spawn(copy(from, to));
@@ -122,7 +122,9 @@ async fn join(client: Client, streams: Streams) {
     let ((), (), exit) = tokio::join!(out, err, exit);
     let mut error = client.error;
     let status = status(exit.unwrap_or_else(|_| Err(RuntimeError::NotRunning("the container".to_owned()))));
-    let _ = error.write_all(status.to_string().as_bytes()).await;
+    // The first version of the protocol knows no status: it says what went wrong, or nothing.
+    let told = if plain { status["message"].as_str().unwrap_or_default().to_owned() } else { status.to_string() };
+    let _ = error.write_all(told.as_bytes()).await;
     let _ = error.shutdown().await;
 }
 

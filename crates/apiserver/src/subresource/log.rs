@@ -5,18 +5,26 @@ use crate::node_proxy::LogOptions;
 use crate::request::Query;
 use crate::respond::{self, Answer};
 use base::Timestamp;
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use k8s::{ApiError, Fields, Value};
 use net::Body;
 use std::sync::Arc;
 
-/// Streams a container's log.
+/// A container's log as it comes.
+pub type Lines = BoxStream<'static, Bytes>;
+
+/// Asks the node for a container's log.
 ///
 /// # Errors
 /// 400 for a container that is not there or not named, and what the node says.
-pub async fn stream(core: &Arc<Core>, pod: &Value, query: &Query) -> Result<Answer, ApiError> {
-    let options = options(pod, query)?;
-    let mut lines = core.node.logs(pod, options).await?;
+pub async fn lines(core: &Core, pod: &Value, query: &Query) -> Result<Lines, ApiError> {
+    core.node.logs(pod, options(pod, query)?).await
+}
+
+/// Streams a log as text.
+pub fn answer(core: &Arc<Core>, mut lines: Lines) -> Answer {
     let (sender, body) = Body::stream(16);
     let core = core.clone();
     tokio::spawn(async move {
@@ -34,7 +42,7 @@ pub async fn stream(core: &Arc<Core>, pod: &Value, query: &Query) -> Result<Answ
             }
         }
     });
-    Ok(respond::text(200, body))
+    respond::text(200, body)
 }
 
 fn options(pod: &Value, query: &Query) -> Result<LogOptions, ApiError> {

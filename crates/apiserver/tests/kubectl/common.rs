@@ -159,8 +159,8 @@ impl World {
         told
     }
 
-    /// Sends one request as the administrator, as a program would; gives the code and the body.
-    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    /// A connection to the server, without a certificate.
+    pub async fn dial(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.server().ca_pem().as_bytes()).expect("a certificate")).expect("an authority");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -168,11 +168,23 @@ impl World {
         let config = config.with_root_certificates(roots).with_no_client_auth();
         let plain = tokio::net::TcpStream::connect(self.server().address()).await.expect("answers");
         let name = ServerName::try_from("127.0.0.1").expect("a name");
-        let io = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, plain).await.expect("is who it should be");
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, plain).await.expect("is who it should be")
+    }
+
+    /// Sends one request as the administrator, as a program would; gives the code and the body.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        self.send_as(&self.token().await, method, path, headers, body).await
+    }
+
+    /// The same with a token; without one when it is empty.
+    pub async fn send_as(&self, token: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+        let io = self.dial().await;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io)).await.expect("speaks HTTP");
         tokio::spawn(connection);
         let mut request = http::Request::builder().method(method).uri(path).header("host", "localhost");
-        request = request.header("authorization", format!("Bearer {}", self.token().await));
+        if !token.is_empty() {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -184,7 +196,7 @@ impl World {
     }
 
     /// A token of an account that may do everything.
-    async fn token(&self) -> String {
+    pub async fn token(&self) -> String {
         let api = self.server().api();
         let account = json!({"kind": "ServiceAccount", "name": "default", "namespace": "kube-system"});
         let binding = json!({"metadata": {"name": "test-admin"}, "subjects": [account],

@@ -2,9 +2,12 @@
 
 use crate::common::World;
 use apiserver::DeleteOptions;
+use futures::StreamExt;
 use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, RUNTIME_CLASS, SERVICE};
 use k8s::{Fields, Value};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 
@@ -98,6 +101,76 @@ async fn a_service_keeps_the_status_that_others_give_it() {
     now.set("status.conditions", json!([{"type": "T", "status": "True", "reason": "R", "message": "m", "lastTransitionTime": null}]));
     let (code, body) = world.send("PUT", path, &[JSON], now.to_string().as_bytes()).await;
     assert_eq!((code, parsed(&body).items("status.conditions").len()), (200, 1), "{body}");
+}
+
+/// Everything that a WebSocket of a protocol says until it is closed.
+async fn messages(world: &World, protocol: &'static str, path: &str) -> Vec<Vec<u8>> {
+    let uri = format!("wss://localhost{path}");
+    let mut request = uri.into_client_request().expect("a request");
+    let token = format!("Bearer {}", world.token().await);
+    for (name, value) in [("authorization", token.as_str()), ("sec-websocket-protocol", protocol), ("origin", "http://localhost")] {
+        request.headers_mut().insert(name, value.parse().expect("a header"));
+    }
+    let (mut socket, answer) = tokio_tungstenite::client_async(request, world.dial().await).await.expect("switched");
+    assert_eq!(answer.headers()["sec-websocket-protocol"], protocol);
+    let mut told = Vec::new();
+    while let Some(message) = socket.next().await {
+        match message.expect("well closed") {
+            Message::Binary(bytes) => told.push(bytes.to_vec()),
+            Message::Close(_) => break,
+            _ => {}
+        }
+    }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs_and_programs_come_over_plain_web_sockets() {
+    let world = World::start().await;
+    let pod = json!({"metadata": {"name": "p", "namespace": "default"}, "spec": {"containers": [{"name": "c", "image": "x"}]}});
+    world.server().api().create(POD, pod).await.expect("made");
+    let below = "/api/v1/namespaces/default/pods/p";
+    let log = messages(&world, "binary.k8s.io", &format!("{below}/log?container=c")).await.concat();
+    assert_eq!(String::from_utf8_lossy(&log), "p/c tail=None previous=false\n");
+    let exec = format!("{below}/exec?stdout=1&stderr=1&container=c&command=echo&command=remote+test");
+    let told = messages(&world, "channel.k8s.io", &exec).await;
+    // Success is told by silence.
+    assert!(told.iter().all(|message| message[0] == 1), "{told:?}");
+    assert_eq!(told.iter().flat_map(|message| message[1..].to_vec()).collect::<Vec<u8>>(), b"remote test\n");
+    let told = messages(&world, "channel.k8s.io", &format!("{below}/exec?stdout=1&container=c&command=false")).await;
+    assert_eq!(told, [b"\x03command terminated with non-zero exit code: exit status 1".to_vec()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_others_are_not_answered() {
+    let world = World::start().await;
+    let token = world.token().await;
+    for (token, origin, code) in [
+        ("", "https://example.com", 403),
+        ("", "http://localhost.example.com", 403),
+        ("", "null", 403),
+        ("", "http://localhost:8080", 200),
+        (token.as_str(), "https://example.com", 200),
+    ] {
+        assert_eq!(world.send_as(token, "GET", "/version", &[("origin", origin)], b"").await.0, code, "{origin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pods_generation_counts_what_is_wanted_of_it() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let pod = json!({"metadata": {"name": "p", "namespace": "default", "generation": 100}, "spec": {"containers": [{"name": "c", "image": "x"}]}});
+    assert_eq!(api.create(POD, pod).await.expect("made").int("metadata.generation"), Some(1));
+    api.bind("default", "p", "", "n").await.expect("bound");
+    let bound = api.get(POD, "default", "p").expect("there");
+    assert_eq!((bound.text("spec.nodeName"), bound.int("metadata.generation")), ("n", Some(1)));
+    let mut changed = Value::clone(&bound);
+    changed.set("spec.activeDeadlineSeconds", 5_000);
+    changed.set("metadata.generation", 7);
+    assert_eq!(api.update(POD, changed).await.expect("changed").int("metadata.generation"), Some(2));
+    let deleted = api.delete(POD, "default", "p", &DeleteOptions { grace_seconds: Some(60), ..DeleteOptions::default() }).await;
+    assert_eq!(deleted.expect("marked").int("metadata.generation"), Some(3));
 }
 
 fn pod(class: &str) -> Value {
