@@ -1,5 +1,6 @@
 //! Commands of the project's own, on the host.
 
+use crate::interrupt;
 use crate::output::printable;
 use crate::settings::CommandLine;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
@@ -21,14 +22,10 @@ pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Problem::new(ProblemKind::Usage, format!("the command of `{name}` is empty")));
     };
-    let started = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = started.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}` for `{name}`: {error}")))?;
+    let mut command_line = Command::new(program);
+    command_line.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let started = interrupt::spawn(&mut command_line, interrupt::Kind::Group);
+    let mut ours = started.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}` for `{name}`: {error}")))?;
     let last = Mutex::new(VecDeque::new());
     let take = |text: &str| {
         if let Ok(mut last) = last.lock() {
@@ -39,12 +36,12 @@ pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str
         }
         line(text);
     };
-    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err) = (ours.child.stdout.take(), ours.child.stderr.take());
     std::thread::scope(|scope| {
         scope.spawn(|| read(out, &take));
         read(err, &take);
     });
-    let status = child.wait().map_err(|error| Problem::new(ProblemKind::Host, format!("`{name}` was lost: {error}")))?;
+    let status = ours.child.wait().map_err(|error| Problem::new(ProblemKind::Host, format!("`{name}` was lost: {error}")))?;
     if status.success() {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 //! Containers that no engine runs: `RUN` steps and `wharf run`, with a network of their own and a way out.
 
 use crate::context::Context;
+use crate::interrupt;
 use base::{Problem, ProblemKind, files};
 use builder::{Exit, Isolate, IsolateError, Network, RunStep};
 use network::{HostNetwork, PodLink, PodNetwork};
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::sync::broadcast::error::RecvError;
 
@@ -24,6 +25,8 @@ pub struct Sandbox {
     engine: PathBuf,
     tokio: tokio::runtime::Runtime,
     open: Mutex<Option<Open>>,
+    /// Whether it was closed for good; whoever begins something has it for reading.
+    closed: RwLock<bool>,
 }
 
 #[derive(Clone)]
@@ -57,11 +60,14 @@ impl Sandbox {
             engine: crate::engine_client::folder(context),
             tokio: context.tokio()?,
             open: Mutex::new(None),
+            closed: RwLock::new(false),
         }))
     }
 
     /// Ends what runs, and removes what was made on the host.
     pub fn close(&self) {
+        // What is just beginning is there before it is ended, and nothing begins after it.
+        *self.closed.write().unwrap_or_else(PoisonError::into_inner) = true;
         let Some(open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         self.tokio.block_on(async {
             remove_all(&open).await;
@@ -93,7 +99,15 @@ impl Sandbox {
         let path = self.folder.join("lock");
         let alone = File::create(&path).map_err(|error| host(&format!("cannot open `{}`: {error}", path.display())))?;
         // Another build's containers are on the same links: one at a time.
-        flock(&alone, FlockOperation::LockExclusive).map_err(|error| host(&error))?;
+        while let Err(error) = flock(&alone, FlockOperation::NonBlockingLockExclusive) {
+            if interrupt::interrupted() {
+                return Err(interrupt::problem());
+            }
+            if error != rustix::io::Errno::WOULDBLOCK && error != rustix::io::Errno::INTR {
+                return Err(host(&error));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         let network = network::Config {
             table: "wharf-sandbox".to_owned(),
             link_prefix: "whs".to_owned(),
@@ -122,6 +136,10 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be started; nothing of it is then left.
     pub fn start(&self, name: &str, container: &ContainerSpec, resources: &Resources) -> Result<Started, Problem> {
+        let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
+        if *closed {
+            return Err(interrupt::problem());
+        }
         let open = self.opened()?;
         self.tokio.block_on(async {
             let link = open.network.attach(name).await.map_err(|error| host(&error))?;
@@ -138,7 +156,7 @@ impl Sandbox {
     /// # Errors
     /// When its end was lost.
     pub fn finish(&self, pod: &str) -> Result<runtime::Exit, Problem> {
-        let open = self.opened()?;
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(interrupt::problem)?;
         self.tokio.block_on(async {
             let exit = ended(&open, pod).await;
             remove(&open, pod).await;

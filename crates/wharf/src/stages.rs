@@ -33,6 +33,8 @@ pub struct Stage {
     pub needs_engine: bool,
     /// Whether its failure says that the release is no good.
     pub judges_release: bool,
+    /// What stands when it is interrupted, and what to do next.
+    pub interrupted: &'static str,
     /// Does it.
     pub run: fn(&mut Run, &Running<'_>) -> Result<Done, Problem>,
 }
@@ -196,7 +198,10 @@ impl Run {
         let mut shown = Stages::new(self.context.output.clone(), width);
         for stage in stages {
             let running = shown.begin(stage.name);
-            match (stage.run)(self, &running) {
+            crate::interrupt::doing(format!("in {}: {}{}", stage.name, stage.interrupted, self.engine_left()));
+            let done = (stage.run)(self, &running);
+            crate::interrupt::give_way();
+            match done {
                 Ok(done) => running.end(done.verdict, &done.summary),
                 Err(problem) => {
                     running.end(Verdict::Failed, "");
@@ -213,11 +218,18 @@ impl Run {
         Ok(())
     }
 
+    // An engine that this run began runs on by itself.
+    fn engine_left(&self) -> &'static str {
+        let begun = self.starting.is_some() || self.cluster.is_some();
+        if begun && !self.engine_ran { "; the engine runs on, `wharf engine stop` ends it" } else { "" }
+    }
+
     /// A release that serves and does not do what it should is put back, as one that does not serve is.
     fn go_back(&self, shown: &mut Stages, problem: Problem) -> Problem {
         if self.no_rollback || !self.deployed_anew {
             return problem;
         }
+        crate::interrupt::doing("in rollback: the release before may be back only in part; `wharf rollback` or `wharf up` completes it");
         let running = shown.begin("rollback");
         let name = self.project.name();
         let options = ::delivery::Options { rollback: false, ..Default::default() };

@@ -2,7 +2,11 @@
 
 #[path = "main/bad_days.rs"]
 mod bad_days;
+#[path = "main/causes.rs"]
+mod causes;
 #[path = "main/engine.rs"]
 mod engine;
+#[path = "main/interrupts.rs"]
+mod interrupts;
 #[path = "main/place.rs"]
 mod place;

@@ -68,7 +68,7 @@ struct Build {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Build = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let Some(folder) = &asked.context else {
         Run::new(context, None)?.go(&Selection::of(&["prepare", "build"]).stages()?)?;
         return Ok(ExitCode::SUCCESS);

@@ -23,7 +23,7 @@ struct Deploy {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Deploy = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
     run.no_rollback = asked.no_rollback;
     run.go(&Selection::of(&["prepare", "build", "deploy"]).stages()?)?;

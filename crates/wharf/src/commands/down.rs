@@ -27,7 +27,7 @@ struct Down {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Down = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
     let never_started = !engine_client::kubeconfig(context).exists();
     if never_started {
@@ -37,6 +37,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     run.go(&Selection::of(&["engine"]).stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 6);
     let running = stages.begin("down");
+    crate::interrupt::doing("in down: what was not removed yet still stands; run `wharf down` again");
     let delivery = delivery(&run, &running)?;
     let options = DownOptions { volumes: asked.volumes, ..DownOptions::default() };
     let name = run.project.name();

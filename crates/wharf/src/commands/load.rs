@@ -65,7 +65,7 @@ struct Load {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Load = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let Some(url) = asked.url.clone() else {
         Run::new(context, None)?.go(&Selection::of(&["load"]).stages()?)?;
         return Ok(ExitCode::SUCCESS);

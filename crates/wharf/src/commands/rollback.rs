@@ -22,11 +22,12 @@ struct Rollback {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Rollback = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, None)?;
     run.go(&Selection::of(&["engine"]).stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 8);
     let running = stages.begin("rollback");
+    crate::interrupt::doing("in rollback: the release before may be back only in part; run `wharf rollback` again, or `wharf up`");
     let delivery = delivery(&run, &running)?;
     // A failure goes nowhere: there is nothing better to go back to.
     let options = Options { rollback: false, ..Options::default() };

@@ -58,7 +58,7 @@ struct Arguments {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Arguments = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     start(context, &asked)
 }
 
@@ -99,6 +99,7 @@ fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
         sandbox.finish(&started.pod)
     })();
     let _ = std::fs::remove_dir_all(&folder);
+    crate::interrupt::give_way();
     match done {
         Ok(exit) => Ok(ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))),
         // docker's codes: 125 for what is ours, 126 and 127 for the program's.

@@ -20,7 +20,7 @@ struct Arguments {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Arguments = arguments(matches)?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     Run::new(context, asked.folder.as_deref())?.go(&Selection::of(&["smoke"]).stages()?)?;
     Ok(ExitCode::SUCCESS)
 }

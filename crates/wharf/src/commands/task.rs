@@ -2,6 +2,7 @@
 
 use super::{Command, arguments, exec, run};
 use crate::context::Context;
+use crate::interrupt;
 use crate::project::Project;
 use crate::settings::CommandLine;
 use crate::target::Target;
@@ -33,7 +34,7 @@ fn go(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem
     let none =
         || Problem::new(ProblemKind::Usage, format!("wharf.yaml has no task `{name}`")).hint(format!("there are: {}", known.join(", ")));
     let task = tasks.get(&name).ok_or_else(none)?;
-    crate::interrupt::listen();
+    interrupt::listen(&context.output);
     match (&task.exec, &task.image) {
         (Some(workload), _) => context.tokio()?.block_on(async {
             let target = Target::of(context, &project).await?;
@@ -51,7 +52,10 @@ fn on_host(project: &Project, command: &CommandLine) -> Result<ExitCode, Problem
     let Some((program, arguments)) = argv.split_first() else {
         return Err(Problem::new(ProblemKind::Usage, "the task's command is empty"));
     };
-    let status = std::process::Command::new(program).args(arguments).current_dir(&project.folder).stdin(Stdio::inherit()).status();
-    let status = status.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}`: {error}")))?;
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).current_dir(&project.folder).stdin(Stdio::inherit());
+    let ended = interrupt::spawn(&mut command, interrupt::Kind::Terminal).and_then(|mut ours| ours.child.wait());
+    interrupt::give_way();
+    let status = ended.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}`: {error}")))?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
 }

@@ -46,7 +46,7 @@ struct Which {
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Up = arguments(matches)?;
     let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from }.stages()?;
-    crate::interrupt::listen();
+    crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
     run.no_rollback = asked.no_rollback;
     run.go(&stages)?;

@@ -9,7 +9,14 @@ use builder::{BuildError, BuildEvent, Built, Request};
 use std::collections::BTreeMap;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "build", on_demand: false, needs_engine: false, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "build",
+    on_demand: false,
+    needs_engine: false,
+    judges_release: false,
+    interrupted: "the steps that were done are kept and nothing was deployed; the next run goes on from them",
+    run,
+};
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     if run.project.settings().images.is_empty() {

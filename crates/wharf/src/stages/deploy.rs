@@ -13,7 +13,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "deploy", on_demand: false, needs_engine: true, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "deploy",
+    on_demand: false,
+    needs_engine: true,
+    judges_release: false,
+    interrupted: "the release may be applied in part and nothing was put back; `wharf up` completes it, `wharf rollback` takes it back",
+    run,
+};
 
 /// How long a wait may take before it is talked of.
 const QUIET: Duration = Duration::from_secs(1);

@@ -10,7 +10,14 @@ use cluster::Cluster;
 use std::sync::mpsc::{Receiver, channel};
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "engine", on_demand: false, needs_engine: false, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "engine",
+    on_demand: false,
+    needs_engine: false,
+    judges_release: false,
+    interrupted: "it may still be starting and nothing was deployed; run this again, or end it by `wharf engine stop`",
+    run,
+};
 
 /// Starts the engine beside whatever else is done.
 pub fn begin(context: &Context) -> Receiver<Result<(), Problem>> {

@@ -8,7 +8,14 @@ use base::{Finding, Problem, ProblemKind, Severity};
 use std::path::PathBuf;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "lint", on_demand: false, needs_engine: false, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "lint",
+    on_demand: false,
+    needs_engine: false,
+    judges_release: false,
+    interrupted: "nothing was changed; run this again",
+    run,
+};
 
 fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     let project = &run.project;

@@ -11,7 +11,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use loadgen::{Amount, Config, Limits, Pace};
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "load", on_demand: true, needs_engine: true, judges_release: true, run };
+pub const STAGE: Stage = Stage {
+    name: "load",
+    on_demand: true,
+    needs_engine: true,
+    judges_release: true,
+    interrupted: "what was deployed stays and was not measured to the end; run this again",
+    run,
+};
 
 fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     let loads = run.project.settings().load.clone();

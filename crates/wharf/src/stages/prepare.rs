@@ -6,7 +6,14 @@ use crate::{command, inputs};
 use base::Problem;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "prepare", on_demand: false, needs_engine: false, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "prepare",
+    on_demand: false,
+    needs_engine: false,
+    judges_release: false,
+    interrupted: "its commands were ended and nothing was deployed; the next run begins them again",
+    run,
+};
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let (done, skipped) = prepare(run, running)?;

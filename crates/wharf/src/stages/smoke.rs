@@ -8,7 +8,14 @@ use base::Problem;
 use std::time::Duration;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "smoke", on_demand: false, needs_engine: true, judges_release: true, run };
+pub const STAGE: Stage = Stage {
+    name: "smoke",
+    on_demand: false,
+    needs_engine: true,
+    judges_release: true,
+    interrupted: "what was deployed stays and was not checked to the end; `wharf smoke` checks it",
+    run,
+};
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let checks: Vec<Check> = run.project.settings().smoke.iter().map(check).collect();

@@ -6,7 +6,14 @@ use crate::{command, inputs};
 use base::Problem;
 
 /// See the module.
-pub const STAGE: Stage = Stage { name: "test", on_demand: false, needs_engine: false, judges_release: false, run };
+pub const STAGE: Stage = Stage {
+    name: "test",
+    on_demand: false,
+    needs_engine: false,
+    judges_release: false,
+    interrupted: "the tests were ended and nothing was built or deployed; run this again",
+    run,
+};
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let tests = run.project.settings().tests.clone();
