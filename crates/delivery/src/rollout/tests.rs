@@ -239,10 +239,19 @@ fn a_change_that_is_not_seen_yet_is_not_judged_by_the_pods_before_it() {
     unseen["metadata"]["generation"] = json!(2);
     let mut ahead = deployment(0, "ReplicaSetUpdated");
     ahead["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": "3"});
-    for deployment in [unseen, ahead] {
-        let mut play = Play::new(&[deployment, set("2", "new"), pod("new", crash.clone())]);
+    // Going back is seen by its status before its number is.
+    let template = |image: &str, hash: &str| json!({"metadata": {"labels": {"app": "web", "pod-template-hash": hash}}, "spec": {"containers": [{"image": image}]}});
+    let (mut back, mut failed) = (deployment(0, "ReplicaSetUpdated"), set("2", "new"));
+    back["spec"]["template"] = template("good", "x");
+    failed["spec"]["template"] = template("bad", "y");
+    for (deployment, set) in [(unseen, set("2", "new")), (ahead, set("2", "new")), (back, failed.clone())] {
+        let mut play = Play::new(&[deployment, set, pod("new", crash.clone())]);
         assert_eq!(play.run(20), None);
     }
+    let mut own = deployment(0, "ReplicaSetUpdated");
+    own["spec"]["template"] = template("bad", "z");
+    let mut play = Play::new(&[own, failed, pod("new", crash)]);
+    assert!(play.run(20).is_some_and(|(outcome, _)| outcome.is_err()));
 }
 
 #[test]

@@ -96,12 +96,23 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
 }
 
 // The controller gives the newest template's set the highest revision, also after a way back, and the Deployment the same
-// one. While the two differ, one of them has not been seen yet, and the pods at hand are of the release before.
+// one. While the two differ, one of them has not been seen yet, and the pods at hand are of the release before. The number is
+// written apart from the status that says that a change was seen, so the template itself has the last word.
 fn newest_replica_set<'a>(deployment: &'a Value, world: &'a World) -> Option<&'a Value> {
     let told = |object: &Value| object.annotation(REVISION).map(str::to_owned);
     let revision = |set: &&Value| set.annotation(REVISION).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let newest = world.owned_by("ReplicaSet", deployment).max_by_key(revision)?;
-    (told(deployment).is_none() || told(deployment) == told(newest)).then_some(newest)
+    let is_of_it = template(newest).is_none_or(|made| template(deployment).is_none_or(|wanted| wanted == made));
+    ((told(deployment).is_none() || told(deployment) == told(newest)) && is_of_it).then_some(newest)
+}
+
+// A template but for the label that tells the sets apart.
+fn template(object: &Value) -> Option<Value> {
+    let mut template = object.at("spec.template")?.clone();
+    if let Some(labels) = template.at_mut("metadata.labels").as_object_mut() {
+        labels.remove("pod-template-hash");
+    }
+    Some(template)
 }
 
 // Pods that the API server refused: a quota, a limit range, an admission.

@@ -38,7 +38,7 @@ fn every_cause_is_told_within_ten_seconds_of_its_first_sign() {
         ("crash", with("command: [/bin/sh, -c, 'echo no database; exit 3']"), "ended with exit code 3; its last line: no database"),
         ("no such program", with("command: [/bin/nothing]"), "/bin/nothing"),
         ("bad config map", with("envFrom: [{ configMapRef: { name: nowhere } }]"), "nowhere"),
-        ("quota", format!("{good}{quota}"), "exceeded quota"),
+        ("quota", format!("{}{quota}", with("env: [{ name: A, value: b }]")), "exceeded quota"),
         ("unschedulable", good.replace("cpu: 500m", "cpu: 5000"), "Insufficient cpu"),
         ("out of memory", with("command: [/bin/sh, -c, 'dd if=/dev/zero of=/dev/null bs=200M count=3']"), "out of memory (its limit is 32Mi)"),
         ("no storage class", format!("{}{claim}", pod(volume)), "waits for the claim `data`: there is no storage class `fast`"),
