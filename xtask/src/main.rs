@@ -5,6 +5,7 @@ mod bench;
 mod facts;
 mod fuzz;
 mod long;
+mod product;
 mod suite;
 mod tidy;
 

@@ -186,11 +186,8 @@ impl Delivery {
     }
 
     async fn see(&self, release: &Release, options: &Options) -> Result<Seen, Problem> {
-        let reads = (
-            apply::read(&self.cluster, release),
-            self.inventory(release),
-            hold::read(&self.cluster, &release.namespace, &release.project),
-        );
+        let reads =
+            (apply::read(&self.cluster, release), self.inventory(release), hold::read(&self.cluster, &release.namespace, &release.project));
         let (targets, inventory, lease) = futures::future::join3(reads.0, reads.1, reads.2).await;
         let (mut targets, before) = (targets?, inventory?);
         let ours = self.held.lock().await.is_some();

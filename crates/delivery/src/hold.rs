@@ -90,10 +90,12 @@ pub(crate) fn standing(lease: &Value, now: Timestamp) -> Standing {
 pub(crate) fn refusal(lease: &Value, project: &str) -> Problem {
     let since = lease.time("spec.acquireTime").map(|at| format!(", since {}", at.rfc3339())).unwrap_or_default();
     let identity: String = lease.text("spec.holderIdentity").chars().filter(|c| !c.is_control()).take(200).collect();
-    Problem::new(ProblemKind::Target, format!("another run deploys the project `{project}` at this moment: {identity}{since}")).hint(format!(
-        "wait for it to end and run this again; one that died is taken over by itself (from another machine after {} s)",
-        LASTS.as_secs()
-    ))
+    Problem::new(ProblemKind::Target, format!("another run deploys the project `{project}` at this moment: {identity}{since}")).hint(
+        format!(
+            "wait for it to end and run this again; one that died is taken over by itself (from another machine after {} s)",
+            LASTS.as_secs()
+        ),
+    )
 }
 
 impl Wanted<'_> {
@@ -205,8 +207,11 @@ impl Drop for Hold {
 
 /// The problem of a run whose project was taken by another.
 pub(crate) fn lost(project: &str) -> Problem {
-    Problem::new(ProblemKind::Target, format!("another run has taken over the project `{project}`, because this one was not heard of for too long"))
-        .hint("see `wharf status`, and run this again")
+    Problem::new(
+        ProblemKind::Target,
+        format!("another run has taken over the project `{project}`, because this one was not heard of for too long"),
+    )
+    .hint("see `wharf status`, and run this again")
 }
 
 #[cfg(test)]

@@ -4,9 +4,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The product's target and flags: as `cargo wharf` builds it, see `.cargo/config.toml`.
-const TRIPLE: &str = "x86_64-unknown-linux-gnu";
-
 /// See the module; the folder goes when this is dropped.
 pub(super) struct Site {
     folder: PathBuf,
@@ -34,7 +31,7 @@ impl Site {
     /// The program, built or as given, under a path that no other process runs.
     pub(super) fn wharf(&self) -> Result<&Path, String> {
         let made = self.wharf.get_or_init(|| {
-            let built = self.given.clone().map_or_else(build, Ok)?;
+            let built = self.given.clone().map_or_else(crate::product::built, Ok)?;
             let own = self.folder.join("wharf");
             std::fs::copy(&built, &own).map_err(|error| format!("cannot copy {}: {error}", built.display()))?;
             Ok(own)
@@ -49,23 +46,11 @@ impl Drop for Site {
     }
 }
 
-fn build() -> Result<PathBuf, String> {
-    let mut cargo = Command::new("cargo");
-    // The alias runs the program; asking for its version is the least that it can do.
-    run(cargo.args(["wharf", "--version"]).current_dir(crate::root()))?;
-    Ok(target().join(TRIPLE).join("release/wharf"))
-}
-
-/// Cargo's target folder.
-pub(super) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
-}
-
 /// Builds an example of a crate, optimised.
 pub(super) fn example(package: &str, name: &str) -> Result<PathBuf, String> {
     let mut cargo = Command::new("cargo");
     run(cargo.args(["build", "--locked", "--release", "--quiet", "--package", package, "--example", name]).current_dir(crate::root()))?;
-    Ok(target().join("release/examples").join(name))
+    Ok(crate::product::target().join("release/examples").join(name))
 }
 
 /// Runs a crate's own benchmark, which prints its figures.

@@ -198,10 +198,12 @@ fn a_volume_that_takes_its_time_is_told_and_is_no_failure() {
 
 #[test]
 fn a_cause_says_how_long_after_its_first_sign_it_was_told() {
-    let told = |play: &Play| play.told.iter().find_map(|told| match told {
-        Progress::Failed { told_after_ms, .. } => Some(*told_after_ms),
-        _ => None,
-    });
+    let told = |play: &Play| {
+        play.told.iter().find_map(|told| match told {
+            Progress::Failed { told_after_ms, .. } => Some(*told_after_ms),
+            _ => None,
+        })
+    };
     let mut play = Play::failing(container(json!({"running": {}}), json!({})));
     play.run(3);
     play.world.put(pod("new", container(json!({"waiting": {"reason": "CreateContainerConfigError", "message": "x"}}), json!({}))));

@@ -40,7 +40,11 @@ fn every_cause_is_told_within_ten_seconds_of_its_first_sign() {
         ("bad config map", with("envFrom: [{ configMapRef: { name: nowhere } }]"), "nowhere"),
         ("quota", format!("{}{quota}", with("env: [{ name: A, value: b }]")), "exceeded quota"),
         ("unschedulable", good.replace("cpu: 500m", "cpu: 5000"), "Insufficient cpu"),
-        ("out of memory", with("command: [/bin/sh, -c, 'dd if=/dev/zero of=/dev/null bs=200M count=3']"), "out of memory (its limit is 32Mi)"),
+        (
+            "out of memory",
+            with("command: [/bin/sh, -c, 'dd if=/dev/zero of=/dev/null bs=200M count=3']"),
+            "out of memory (its limit is 32Mi)",
+        ),
         ("no storage class", format!("{}{claim}", pod(volume)), "waits for the claim `data`: there is no storage class `fast`"),
         ("no claim", pod(volume.replace("claimName: data", "claimName: nope").as_str()), "nope"),
         ("never ready", good.replace("path: /,", "path: /nope,"), "never became ready"),

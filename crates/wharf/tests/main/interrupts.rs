@@ -55,13 +55,16 @@ fn is_told(ended: &Ended, stage: &str, left: &str) {
 /// Processes whose last word is this.
 fn sleeping(mark: &str) -> Vec<PathBuf> {
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten().map(|entry| entry.path());
-    entries.filter(|path| std::fs::read(path.join("cmdline")).is_ok_and(|words| words.ends_with(format!("\0{mark}\0").as_bytes()))).collect()
+    entries
+        .filter(|path| std::fs::read(path.join("cmdline")).is_ok_and(|words| words.ends_with(format!("\0{mark}\0").as_bytes())))
+        .collect()
 }
 
 fn cgroups(process: &Path) -> Vec<PathBuf> {
     let text = std::fs::read_to_string(process.join("cgroup")).unwrap_or_default();
     let parts = text.lines().filter_map(|line| line.splitn(3, ':').nth(2)).filter(|path| path.contains("wharf-sandbox"));
-    let roots = || std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path()).chain(["/sys/fs/cgroup".into()]);
+    let roots =
+        || std::fs::read_dir("/sys/fs/cgroup").into_iter().flatten().flatten().map(|entry| entry.path()).chain(["/sys/fs/cgroup".into()]);
     parts.flat_map(|path| roots().map(move |root| root.join(path.trim_start_matches('/')))).filter(|path| path.exists()).collect()
 }
 
