@@ -23,6 +23,14 @@ pub struct HostNetwork {
     state: Arc<Mutex<State>>,
 }
 
+/// Whether the kernel has the packet rules that everything here stands on, and lets us use them.
+///
+/// # Errors
+/// What is missing, with the next step.
+pub fn packet_rules() -> Result<(), NetworkError> {
+    state::rules_socket().map(drop)
+}
+
 impl HostNetwork {
     /// Takes over what an earlier process left in the kernel, or begins anew. Connections and rules are not disturbed.
     /// A process at a time: the caller holds a lock on the home.

@@ -38,8 +38,7 @@ pub(crate) struct Reserved {
 
 impl State {
     pub fn open(config: &Config) -> Result<Self, NetworkError> {
-        let mut socket = open_socket()?;
-        nft::probe(&mut socket).map_err(|error| no_rules(&error))?;
+        let socket = rules_socket()?;
         journal::prepare(config)?;
         let mut state = Self {
             socket,
@@ -299,6 +298,16 @@ fn endpoints(topology: &Topology) -> impl Iterator<Item = Ipv4Addr> {
 
 fn mark(config: &Config, nonce: &str) -> Vec<u8> {
     Sha256::digest(format!("{VERSION} {config:?} {nonce}")).iter().take(16).copied().collect()
+}
+
+/// A socket to the kernel's packet rules, which have answered.
+///
+/// # Errors
+/// What is missing, with the next step.
+pub(crate) fn rules_socket() -> Result<Socket, NetworkError> {
+    let mut socket = open_socket()?;
+    nft::probe(&mut socket).map_err(|error| no_rules(&error))?;
+    Ok(socket)
 }
 
 fn open_socket() -> Result<Socket, NetworkError> {

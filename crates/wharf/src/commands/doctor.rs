@@ -31,6 +31,7 @@ const CHECKS: &[Check] = &[
     Check { name: "kernel", serves: "openat2, clone3, pidfd, close_range, mount_setattr (5.12 or newer)", probe: kernel },
     Check { name: "cgroups", serves: "limits of memory, CPU and processes", probe: cgroups },
     Check { name: "overlayfs", serves: "containers' root file systems", probe: overlay },
+    Check { name: "nf_tables", serves: "services, policies, the way out", probe: rules },
     Check { name: "ip forwarding", serves: "pods that reach each other and the outside", probe: forwarding },
     Check { name: "home", serves: "all that Wharf keeps", probe: home },
     Check { name: "port 6443", serves: "the API (the next free port is taken otherwise)", probe: api_port },
@@ -135,6 +136,10 @@ fn overlay(_: &Context) -> Result<String, String> {
     } else {
         Err("missing; `modprobe overlay`".to_owned())
     }
+}
+
+fn rules(_: &Context) -> Result<String, String> {
+    network::packet_rules().map(|()| "there".to_owned()).map_err(|error| error.to_string())
 }
 
 fn forwarding(_: &Context) -> Result<String, String> {
