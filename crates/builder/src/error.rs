@@ -37,6 +37,8 @@ pub struct StepError {
     pub output: Vec<String>,
     /// The command's exit code.
     pub exit: Option<i32>,
+    /// Whether the step itself is not to blame, but the machine: no room, or nothing can be written.
+    pub is_of_host: bool,
 }
 
 impl fmt::Display for StepError {
@@ -85,10 +87,11 @@ impl BuildError {
                 Problem::new(ProblemKind::Work, message).with_findings(findings.clone())
             }
             Self::Step(step) => {
-                let problem = Problem::new(ProblemKind::Work, step.to_string());
+                let kind = if step.is_of_host { ProblemKind::Host } else { ProblemKind::Work };
+                let problem = Problem::new(kind, step.to_string());
                 if step.hint.is_empty() { problem } else { problem.hint(step.hint.clone()) }
             }
-            Self::Store(_) | Self::File(_) => Problem::new(ProblemKind::Host, self.to_string()),
+            Self::Store(_) | Self::File(_) => Problem::new(ProblemKind::Host, self.to_string()).hint(MAKE_ROOM),
         }
     }
 }
@@ -102,7 +105,10 @@ pub(crate) struct Trouble {
     pub exit: Option<i32>,
     /// Another stage failed; this one only stopped.
     pub stopped: bool,
+    pub is_of_host: bool,
 }
+
+const MAKE_ROOM: &str = "make room or rights there, or pass another home with `--home DIR`";
 
 impl Trouble {
     pub(crate) fn new(message: impl Into<String>) -> Self {
@@ -117,13 +123,21 @@ impl Trouble {
 
 impl From<BlobError> for Trouble {
     fn from(error: BlobError) -> Self {
-        Self::new(error.to_string())
+        match error {
+            BlobError::File(error) => error.into(),
+            other => Self::new(other.to_string()),
+        }
     }
 }
 
 impl From<FileError> for Trouble {
     fn from(error: FileError) -> Self {
-        Self::new(error.to_string())
+        use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+        let trouble = Self::new(error.to_string());
+        if matches!(error.source.kind(), StorageFull | ReadOnlyFilesystem | QuotaExceeded) {
+            return Self { is_of_host: true, ..trouble.hint(MAKE_ROOM) };
+        }
+        trouble
     }
 }
 

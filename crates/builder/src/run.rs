@@ -159,7 +159,7 @@ fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
         Exit::Signal(signal) => (format!("the command was ended by signal {signal}"), Some(128 + signal), ""),
         Exit::OutOfMemory => ("the command was ended because it used more memory than it may".to_owned(), Some(137), ""),
     };
-    Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false })
+    Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false, is_of_host: false })
 }
 
 /// Takes empty files and folders away that were not there before and only held mounts, and the folders that were copied up for them.

@@ -274,6 +274,7 @@ impl<'a> Stage<'a> {
             hint: trouble.hint,
             output: trouble.output,
             exit: trouble.exit,
+            is_of_host: trouble.is_of_host,
         }
     }
 }
