@@ -76,8 +76,8 @@ pub(crate) fn all_stand(targets: &mut [Target], how: How<'_>) -> bool {
         target.stands = Some(stands);
         stands
     };
-    // Each is judged, also after one that does not stand.
-    targets.iter_mut().map(judge).fold(true, |all, one| all && one)
+    // Those after the first that does not stand are judged when it is their turn.
+    targets.iter_mut().all(judge)
 }
 
 /// Applies all targets, group by group.

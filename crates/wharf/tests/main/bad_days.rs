@@ -89,7 +89,13 @@ fn sentences(said: &str, word: &str) -> Vec<String> {
 #[test]
 fn without_root_it_says_so_and_does_nothing() {
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-    if !Command::new("setpriv").args(nobody).arg(env!("CARGO_BIN_EXE_wharf")).arg("--version").output().is_ok_and(|tried| tried.status.success()) {
+    if !Command::new("setpriv")
+        .args(nobody)
+        .arg(env!("CARGO_BIN_EXE_wharf"))
+        .arg("--version")
+        .output()
+        .is_ok_and(|tried| tried.status.success())
+    {
         println!("skipped: no setpriv, no root, or a program that others may not read");
         return;
     }
@@ -113,12 +119,16 @@ fn a_port_that_is_taken_names_who_has_it() {
         return;
     }
     let server = ["-m", "http.server", "32080", "--bind", "127.0.0.1"];
-    let mut holder = place.command(PYTHON, &server).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().expect("it runs");
+    let mut holder =
+        place.command(PYTHON, &server).stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).spawn().expect("it runs");
     until("it listens", std::time::Duration::from_secs(10), || place.tool("ss", &["-tln"]).contains(":32080"));
     let (code, said) = told(&place.wharf(&["up"]));
     assert_eq!(code, Some(5), "{said}");
     let error = sentences(&said, "error: ").concat();
-    assert!(error.contains("port 32080, which Service web asks for, is taken by process") && error.contains(&holder.id().to_string()), "{said}");
+    assert!(
+        error.contains("port 32080, which Service web asks for, is taken by process") && error.contains(&holder.id().to_string()),
+        "{said}"
+    );
     assert_eq!(sentences(&said, "hint: ").len(), 1, "{said}");
     holder.kill().expect("killed");
     holder.wait().expect("ended");
