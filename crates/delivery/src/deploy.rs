@@ -391,18 +391,3 @@ impl Delivery {
         Ok(())
     }
 }
-
-impl Release {
-    /// Its objects as the inventory names them.
-    pub(crate) fn intents_as_entries(&self) -> Vec<Entry> {
-        let entry = |intent: &crate::manifests::Intent| {
-            let mut entry = Entry::of(&intent.object, true);
-            let cluster_wide = k8s::kinds::find(&entry.api_version, &entry.kind).is_some_and(|kind| !kind.is_namespaced());
-            if entry.namespace.is_empty() && !cluster_wide {
-                entry.namespace.clone_from(&self.namespace);
-            }
-            entry
-        };
-        self.intents.iter().map(entry).collect()
-    }
-}

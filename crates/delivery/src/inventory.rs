@@ -1,7 +1,7 @@
 //! What a project has in a cluster: one Secret that names every object, so that nothing is forgotten and nothing of
 //! others is touched.
 
-use crate::manifests::{MANAGED_BY, MANAGER, PROJECT};
+use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, Release};
 use base::{Problem, ProblemKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -174,5 +174,20 @@ impl Inventory {
     /// Forgets an object.
     pub fn forget(&mut self, entry: &Entry) {
         self.entries.retain(|known| !known.same(entry));
+    }
+}
+
+impl Release {
+    /// Its objects as the inventory names them.
+    pub(crate) fn intents_as_entries(&self) -> Vec<Entry> {
+        let entry = |intent: &Intent| {
+            let mut entry = Entry::of(&intent.object, true);
+            let cluster_wide = k8s::kinds::find(&entry.api_version, &entry.kind).is_some_and(|kind| !kind.is_namespaced());
+            if entry.namespace.is_empty() && !cluster_wide {
+                entry.namespace.clone_from(&self.namespace);
+            }
+            entry
+        };
+        self.intents.iter().map(entry).collect()
     }
 }

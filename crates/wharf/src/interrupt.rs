@@ -122,16 +122,20 @@ pub struct Guard;
 pub fn listen(output: &Output) {
     LISTENING.get_or_init(|| {
         let output = output.clone();
-        let _ = std::thread::Builder::new().name("interrupt".to_owned()).stack_size(256 << 10).spawn(move || wait(&output));
+        let (ready, listening) = std::sync::mpsc::channel();
+        let _ = std::thread::Builder::new().name("interrupt".to_owned()).stack_size(256 << 10).spawn(move || wait(&output, &ready));
+        // An interrupt that comes early is heard, too.
+        let _ = listening.recv();
     });
 }
 
-fn wait(output: &Output) {
+fn wait(output: &Output, ready: &std::sync::mpsc::Sender<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
         let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else { return };
+        let _ = ready.send(());
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hangup.recv() => {} }
         INTERRUPTED.store(true, Ordering::SeqCst);
         tell(output);

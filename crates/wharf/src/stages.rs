@@ -197,8 +197,8 @@ impl Run {
         }
         let mut shown = Stages::new(self.context.output.clone(), width);
         for stage in stages {
-            let running = shown.begin(stage.name);
             crate::interrupt::doing(format!("in {}: {}{}", stage.name, stage.interrupted, self.engine_left()));
+            let running = shown.begin(stage.name);
             let done = (stage.run)(self, &running);
             crate::interrupt::give_way();
             match done {
