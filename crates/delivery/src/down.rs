@@ -39,6 +39,8 @@ pub struct Downed {
 
 const AT_ONCE: usize = 6;
 const FIRST_LOOK: Duration = Duration::from_millis(20);
+/// What is gone within it is no news.
+const MOMENT: Duration = Duration::from_secs(1);
 const SLOWEST_LOOK: Duration = Duration::from_millis(500);
 
 impl Delivery {
@@ -100,7 +102,7 @@ impl Delivery {
     async fn wait_until_gone(&self, group: &[Entry], project: &str, options: &DownOptions) -> Result<(), Problem> {
         let begun = self.clock.now();
         let mut pause = FIRST_LOOK;
-        let mut left: Vec<&Entry> = group.iter().collect();
+        let (mut left, mut told): (Vec<&Entry>, usize) = (group.iter().collect(), 0);
         loop {
             let looks = left.iter().map(|entry| async move { Ok::<_, Problem>((*entry, self.is_there(entry, project).await?)) });
             let looked: Vec<(&Entry, bool)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
@@ -113,7 +115,10 @@ impl Delivery {
                 let message = format!("still there after {} s: {}", options.patience.as_secs(), names.join(", "));
                 return Err(Problem::new(ProblemKind::Target, message).hint("a finalizer may hold it; see `metadata.finalizers`"));
             }
-            (self.listener)(Progress::Leaving { left: left.len() });
+            if told != left.len() && self.clock.now().since(begun) > MOMENT {
+                told = left.len();
+                (self.listener)(Progress::Leaving { left: left.iter().map(ToString::to_string).collect() });
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(SLOWEST_LOOK);
         }

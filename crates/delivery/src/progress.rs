@@ -62,8 +62,8 @@ pub enum Progress {
     },
     /// Waiting until objects are gone.
     Leaving {
-        /// How many are still there.
-        left: usize,
+        /// What is still there, told whenever it is less.
+        left: Vec<String>,
     },
     /// A smoke check answered as wanted.
     Checked {

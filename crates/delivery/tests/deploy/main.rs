@@ -218,6 +218,20 @@ async fn down_removes_all_and_keeps_data_unless_told() {
 }
 
 #[tokio::test]
+async fn what_is_still_leaving_is_told_once_by_name() {
+    let stand = Stand::new().await;
+    stand.deploy(&release("good:1", &[MANIFESTS])).await.expect("deployed");
+    let owner = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-1", "uid": "u", "controller": true}]);
+    let labels = json!({"app.kubernetes.io/part-of": "jobs", "wharf.local/project": "jobs"});
+    stand.server.put("Pod", json!({"metadata": {"name": "web-1-a", "namespace": "jobs", "labels": labels, "ownerReferences": owner}}));
+    let options = DownOptions { patience: std::time::Duration::from_millis(1400), ..DownOptions::default() };
+    stand.delivery.down("jobs", "jobs", &options).await.expect_err("the pod stays");
+    let told = stand.told.lock().expect("told");
+    let leaving: Vec<_> = told.iter().filter(|told| matches!(told, Progress::Leaving { .. })).collect();
+    assert_eq!(leaving, [&Progress::Leaving { left: vec!["Deployment jobs/web".to_owned()] }]);
+}
+
+#[tokio::test]
 async fn what_was_there_before_is_never_removed() {
     let stand = Stand::new().await;
     stand.server.put("Namespace", json!({"metadata": {"name": "jobs"}}));

@@ -118,11 +118,7 @@ pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
     let began = Instant::now();
     let listener = move |progress: Progress| {
         // What passes within a moment is no news.
-        if output.is_json()
-            || output.is_verbose()
-            || began.elapsed() > QUIET
-            || !matches!(progress, Progress::Waiting { .. } | Progress::Leaving { .. })
-        {
+        if output.is_json() || output.is_verbose() || began.elapsed() > QUIET || !matches!(progress, Progress::Waiting { .. }) {
             tell(&output, &name, &progress);
         }
     };
@@ -141,6 +137,16 @@ fn user() -> String {
     })
 }
 
+/// The first names, and how many there are beside them.
+fn some_of(names: &[String]) -> String {
+    const NAMED: usize = 3;
+    let first = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
 fn tell(output: &Output, stage: &str, progress: &Progress) {
     if output.is_json() {
         output.json(&serde_json::json!({"stage": stage, "progress": progress}));
@@ -153,7 +159,7 @@ fn tell(output: &Output, stage: &str, progress: &Progress) {
             format!("{workload}: {cause} (told {after} after its first sign)")
         }
         Progress::RollingBack { release } => format!("going back to release {release}"),
-        Progress::Leaving { left } => format!("{left} still to go"),
+        Progress::Leaving { left } => format!("waiting for {} to end", some_of(left)),
         Progress::Kept { object, why } => format!("kept {object}: {why}"),
         Progress::Object { object, change } if output.is_verbose() => format!("{object}: {change:?}").to_lowercase(),
         Progress::Ready { workload } if output.is_verbose() => format!("{workload}: ready"),
