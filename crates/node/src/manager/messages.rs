@@ -43,13 +43,32 @@ fn tail(path: &Path) -> String {
         };
         partial.push_str(body);
         if tag.starts_with('F') {
+            partial.push('\n');
             lines.push(std::mem::take(&mut partial));
         }
     }
-    let first = lines.len().saturating_sub(LOG_LINES);
-    let mut joined: String = lines.split_off(first).into_iter().map(|line| line + "\n").collect();
+    // What a program wrote last needs no end of line.
+    lines.push(partial);
+    let first = lines.len().saturating_sub(LOG_LINES + 1);
+    let mut joined = lines.split_off(first).concat();
     while joined.len() as u64 > LOG_BYTES {
         joined.remove(0);
     }
     joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_need_no_end_of_line() {
+        let path = std::env::temp_dir().join(format!("wharf-messages-{}", std::process::id()));
+        let log = "T stdout F one\nT stdout P tw\nT stdout F o\nT stderr P DONE\n";
+        std::fs::write(&path, log).expect("a log");
+        assert_eq!(tail(&path), "one\ntwo\nDONE");
+        std::fs::write(&path, "T stdout F x\n".repeat(LOG_LINES * 2)).expect("a log");
+        assert_eq!(tail(&path), "x\n".repeat(LOG_LINES));
+        std::fs::remove_file(path).expect("removed");
+    }
 }
