@@ -6,7 +6,7 @@ use crate::auth::Attributes;
 use crate::auth::reviews::{REVIEWS, impersonated};
 use crate::core::Core;
 use crate::handler::list::Selection;
-use crate::handler::options::{DeleteOptions, WriteOptions};
+use crate::handler::options::{DeleteOptions, Propagation, WriteOptions};
 use crate::handler::patching::PatchKind;
 use crate::handler::watch::Watching;
 use crate::handler::write::answers_with_object;
@@ -31,10 +31,12 @@ pub struct Service(pub Arc<Core>);
 impl Handler for Service {
     async fn handle(&self, request: Request<Incoming>, peer: Arc<Peer>) -> Answer {
         let encoding = header_text(request.headers(), header::ACCEPT_ENCODING).to_owned();
-        match answer(&self.0, request, &peer).await {
-            Ok(answer) => respond::compressed(answer, &encoding),
+        let yaml = respond::prefers_yaml(header_text(request.headers(), header::ACCEPT));
+        let answer = match answer(&self.0, request, &peer).await {
+            Ok(answer) => answer,
             Err(error) => respond::refusal(&error),
-        }
+        };
+        respond::compressed(if yaml { respond::as_yaml(answer) } else { answer }, &encoding)
     }
 }
 
@@ -189,6 +191,9 @@ impl Exchange<'_> {
 
     fn watch(&self, request: &Request<Incoming>) -> Result<Answer, ApiError> {
         let shape = self.shape(request.headers())?;
+        if respond::prefers_yaml(header_text(request.headers(), header::ACCEPT)) {
+            return Err(ApiError::new(406, "NotAcceptable", "changes are told as application/json only"));
+        }
         let selection = Selection::read(self.kind, &self.query)?;
         let watching = Watching::begin(self.core, self.kind, (&self.target.namespace, &self.target.name), &self.query, selection, shape)?;
         let (sender, body) = Body::stream(8);
@@ -256,7 +261,7 @@ impl Exchange<'_> {
         let content_type = header_text(request.headers(), header::CONTENT_TYPE).to_owned();
         let body = body(request).await?;
         let options = if body.is_empty() { None } else { Some(value_of(given(&content_type, body)?)?) };
-        DeleteOptions::read(&self.query, options.as_ref())
+        DeleteOptions::read(&self.query, options.as_ref(), Propagation::unsaid(self.kind))
     }
 
     async fn delete_collection(&mut self, request: Request<Incoming>) -> Result<Answer, ApiError> {

@@ -4,7 +4,7 @@ use base::Timestamp;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use k8s::columns::{self, Include};
-use k8s::{ApiError, Fields, Kind, Value};
+use k8s::{ApiError, Fields, Kind, Value, yaml};
 use net::Body;
 use serde_json::json;
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ impl Shape {
             let media = parts.next()?;
             let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
             let parameter = |name: &str| parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value);
-            if !matches!(media, "application/json" | "*/*" | "application/*") {
+            if !matches!(media, "application/json" | "*/*" | "application/*" | yaml::MEDIA_TYPE) {
                 return None;
             }
             let version = match parameter("v") {
@@ -94,6 +94,32 @@ impl Shape {
             Self::Partial(version) => partial(object, version),
         }
     }
+}
+
+/// Whether a client would rather have YAML than JSON.
+pub fn prefers_yaml(accept: &str) -> bool {
+    let media = |offer: &str| offer.split(';').next().unwrap_or_default().trim().to_owned();
+    let first = accept
+        .split(',')
+        .map(media)
+        .find(|media| matches!(media.as_str(), "application/json" | "*/*" | "application/*" | yaml::MEDIA_TYPE));
+    first.is_some_and(|media| media == yaml::MEDIA_TYPE)
+}
+
+/// A JSON answer as YAML; any other stays as it is.
+pub fn as_yaml(answer: Answer) -> Answer {
+    let (mut head, body) = answer.into_parts();
+    let is_json = head.headers.get(header::CONTENT_TYPE).is_some_and(|found| found.as_bytes() == b"application/json");
+    let body = match body {
+        Body::Parts(parts) if is_json => {
+            let parts: Vec<&[u8]> = parts.iter().map(AsRef::as_ref).collect();
+            let value: Value = serde_json::from_slice(&parts.concat()).unwrap_or_default();
+            head.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(yaml::MEDIA_TYPE));
+            yaml::text(&value).into()
+        }
+        other => other,
+    };
+    Response::from_parts(head, body)
 }
 
 fn include(text: &str) -> Include {
@@ -213,6 +239,9 @@ mod tests {
         assert_eq!(shape("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"), Some(Shape::Partial("v1")));
         assert_eq!(shape("*/*"), Some(Shape::Plain));
         assert_eq!(shape("application/xml"), None);
+        assert_eq!(shape("application/yaml"), Some(Shape::Plain));
+        assert!(prefers_yaml("application/vnd.kubernetes.protobuf, application/yaml;q=1, application/json"));
+        assert!(!prefers_yaml("application/json,application/yaml") && !prefers_yaml("*/*") && !prefers_yaml(""));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use store::{JournalError, Report, Store};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// What a server needs.
 pub struct Config {
@@ -26,7 +26,7 @@ pub struct Config {
     pub home: PathBuf,
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Further addresses that clients reach it at, for its certificate.
+    /// Further addresses of this host that it listens at, with the same port: where pods reach it. They may come later.
     pub addresses: Vec<IpAddr>,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -70,6 +70,8 @@ pub enum StartError {
 pub struct Server {
     core: Arc<Core>,
     serving: Serving,
+    /// At the further addresses.
+    beside: Vec<Serving>,
 }
 
 impl Server {
@@ -93,12 +95,22 @@ impl Server {
             draining: OnceLock::new(),
         });
         let port = listener.local_addr().map_or(config.listen.port(), |address| address.port());
+        let beside = config.addresses.iter().map(|address| SocketAddr::new(*address, port));
+        let beside = beside
+            .filter(|address| *address != config.listen)
+            .map(|address| ahead(address).map(|listener| (listener, address)).map_err(|source| StartError::Listen { address, source }));
+        let beside: Vec<(TcpListener, SocketAddr)> = beside.collect::<Result<_, _>>()?;
         bootstrap::make(&core, port, &config.addresses).await.map_err(|(what, source)| StartError::Bootstrap { what, source })?;
-        let tls = net::tls::server_config(&pki.server_pem, &pki.server_key_pem, Some(&pki.ca_pem))?;
-        let serving = serve(listener, Some(Arc::new(tls)), config.limits, Arc::new(Service(core.clone())));
-        let serving = serving.map_err(|source| StartError::Listen { address: config.listen, source })?;
+        let tls = Arc::new(net::tls::server_config(&pki.server_pem, &pki.server_key_pem, Some(&pki.ca_pem))?);
+        let service = Arc::new(Service(core.clone()));
+        let start = |listener, address| {
+            let serving = serve(listener, Some(tls.clone()), config.limits, service.clone());
+            serving.map_err(|source| StartError::Listen { address, source })
+        };
+        let serving = start(listener, config.listen)?;
+        let beside = beside.into_iter().map(|(listener, address)| start(listener, address)).collect::<Result<_, _>>()?;
         let _ = core.draining.set(serving.draining());
-        Ok(Self { core, serving })
+        Ok(Self { core, serving, beside })
     }
 
     /// The handle for controllers and the node of this process.
@@ -141,6 +153,19 @@ impl Server {
 
     /// Ends it: no new connections, watches end, requests in flight finish within the grace time.
     pub async fn drain(self, grace: Duration) {
-        self.serving.drain(grace).await;
+        let beside = self.beside.into_iter().map(|serving| serving.drain(grace));
+        futures::future::join(self.serving.drain(grace), futures::future::join_all(beside)).await;
     }
 }
+
+/// Listens at an address that the host may not have yet: the pod network's, which comes up after the server.
+fn ahead(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    rustix::net::sockopt::set_ip_freebind(&socket, true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;

@@ -12,9 +12,12 @@ mod garbage;
 mod namespace;
 mod quota;
 mod replica_set;
+mod replicas;
+mod replication_controller;
 mod root_ca;
 mod scheduler;
 mod service_account;
+mod token_secret;
 mod volume_binder;
 mod workload;
 pub mod world;
@@ -28,6 +31,7 @@ pub use world::{Controller, Step, Watch, World, Write};
 pub const CONTROLLERS: &[Controller] = &[
     deployment::CONTROLLER,
     replica_set::CONTROLLER,
+    replication_controller::CONTROLLER,
     scheduler::CONTROLLER,
     endpoint_slice::CONTROLLER,
     endpoints::CONTROLLER,
@@ -35,6 +39,7 @@ pub const CONTROLLERS: &[Controller] = &[
     namespace::CONTROLLER,
     garbage::CONTROLLER,
     service_account::CONTROLLER,
+    token_secret::CONTROLLER,
     root_ca::CONTROLLER,
     volume_binder::CONTROLLER,
     quota::CONTROLLER,

@@ -2,7 +2,7 @@
 
 use crate::world::{Controller, World, Write};
 use base::Timestamp;
-use k8s::kinds::POD;
+use k8s::kinds::{POD, SECRET};
 use k8s::{ApiError, Fields, Kind, ObjectRef, Value};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -169,6 +169,11 @@ impl TestWorld {
                 self.objects.remove(&reference);
             }
             Write::Event { reason, message, .. } => self.events.push((reason.to_owned(), message)),
+            Write::IssueToken { mut secret, account } => {
+                let old = self.current(SECRET, &secret);
+                secret.set("data.token", format!("token of {account}"));
+                self.replace(SECRET, &old, secret);
+            }
             Write::MakeFolder(path) => self.folders.push(path),
             Write::RemoveFolder(path) => self.folders.retain(|folder| *folder != path),
         }

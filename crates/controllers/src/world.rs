@@ -74,6 +74,13 @@ pub enum Write {
         /// One sentence.
         message: String,
     },
+    /// Replaces a Secret, with a token of a service account put in that lives as long as the Secret does.
+    IssueToken {
+        /// The Secret; its `resourceVersion` must be current.
+        secret: Value,
+        /// The service account's name.
+        account: String,
+    },
     /// Makes the folder of a volume.
     MakeFolder(PathBuf),
     /// Removes the folder of a volume with all that is in it.

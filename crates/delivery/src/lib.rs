@@ -18,7 +18,6 @@ pub mod stage;
 pub mod status;
 mod track;
 pub mod world;
-pub mod yaml;
 
 pub use deploy::{Delivery, DeployError, Deployed, Failed, Options};
 pub use down::{DownOptions, Downed};

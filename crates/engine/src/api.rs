@@ -3,7 +3,7 @@
 use crate::objects::{Change, Deletion, Objects};
 use apiserver::{Api, DeleteOptions, Propagation, TokenWish};
 use async_trait::async_trait;
-use k8s::{ApiError, KINDS, Kind, ObjectRef, Value};
+use k8s::{ApiError, Fields, KINDS, Kind, ObjectRef, Value};
 use std::sync::Arc;
 use store::WatchEnd;
 
@@ -48,6 +48,12 @@ impl Objects for ServedObjects {
 
     async fn bind(&self, pod: &ObjectRef, uid: &str, node: &str) -> Result<(), ApiError> {
         self.0.bind(&pod.namespace, &pod.name, uid, node).await
+    }
+
+    fn token(&self, account: &str, secret: &Value) -> Result<String, ApiError> {
+        let bound = Some(("Secret".to_owned(), secret.name().to_owned(), secret.uid().to_owned()));
+        let wish = TokenWish { bound, ..TokenWish::default() };
+        self.0.issue_token(secret.namespace(), account, &wish).map(|(token, _)| token)
     }
 
     async fn finalize(&self, namespace: &ObjectRef) -> Result<(), ApiError> {

@@ -32,6 +32,8 @@ pub trait Objects: Send + Sync {
     async fn delete(&self, object: &ObjectRef, how: Deletion<'_>) -> Result<(), ApiError>;
     /// Binds a pod to a node.
     async fn bind(&self, pod: &ObjectRef, uid: &str, node: &str) -> Result<(), ApiError>;
+    /// A token of a service account that lives as long as a Secret of its namespace does.
+    fn token(&self, account: &str, secret: &Value) -> Result<String, ApiError>;
     /// Clears the finalizers of a namespace's spec.
     async fn finalize(&self, namespace: &ObjectRef) -> Result<(), ApiError>;
 }

@@ -44,6 +44,7 @@ const PRINTERS: &[&Printer] = &[
     &pod::POD,
     &workload::DEPLOYMENT,
     &workload::REPLICA_SET,
+    &workload::REPLICATION_CONTROLLER,
     &workload::CONTROLLER_REVISION,
     &workload::POD_TEMPLATE,
     &network::SERVICE,

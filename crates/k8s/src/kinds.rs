@@ -149,6 +149,7 @@ kinds! {
     limit_range LIMIT_RANGE,
     event EVENT,
     events_event EVENTS_EVENT,
+    replication_controller REPLICATION_CONTROLLER,
     replica_set REPLICA_SET,
     deployment DEPLOYMENT,
     controller_revision CONTROLLER_REVISION,

@@ -21,6 +21,7 @@ pub mod selectable;
 pub mod support;
 pub mod usage;
 pub mod validate;
+pub mod yaml;
 
 pub use error::{ApiError, Cause};
 pub use kinds::{KINDS, Kind, Scope};

@@ -151,7 +151,7 @@ pub const VOLUME: &[Support] = &[Support {
         refused("azureFile", pod::NO_DRIVER),
         refused("cephfs", pod::NO_DRIVER),
         refused("cinder", pod::NO_DRIVER),
-        refused("csi", pod::NO_DRIVER),
+        stored("csi", "no driver of this kind is provided; pods that use the volume wait"),
         refused("fc", pod::NO_DRIVER),
         refused("flexVolume", pod::NO_DRIVER),
         refused("flocker", pod::NO_DRIVER),

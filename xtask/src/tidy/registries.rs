@@ -39,7 +39,7 @@ const REGISTRIES: [Registry; 7] = [
         folder: "crates/controllers/src/",
         list: "crates/controllers/src/lib.rs",
         begins: "pub const CONTROLLERS",
-        helpers: &["lib", "testing", "workload", "world"],
+        helpers: &["lib", "replicas", "testing", "workload", "world"],
         pages: false,
     },
     Registry {

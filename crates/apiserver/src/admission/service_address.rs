@@ -27,13 +27,14 @@ fn review(review: &mut Review<'_>) -> Result<(), ApiError> {
     others.retain(|other| (other.namespace(), other.name()) != (name.0.as_str(), name.1.as_str()));
     if review.operation == Operation::Update {
         carry_over(review);
+        let_go(review);
     }
     let kind = review.object.text("spec.type").to_owned();
     if kind == "ExternalName" {
         for member in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
             review.object.unset(&format!("spec.{member}"));
         }
-        return Ok(());
+        return node_ports(review.object, &kind, &[]).map_err(|cause| ApiError::invalid(SERVICE, &name.1, vec![cause]));
     }
     let taken: BTreeSet<String> = others.iter().map(|other| other.text("spec.clusterIP").to_owned()).collect();
     address(review.object, &taken).map_err(|cause| ApiError::invalid(SERVICE, &name.1, vec![cause]))?;
@@ -60,6 +61,26 @@ fn carry_over(review: &mut Review<'_>) {
         }
     }
     review.object.set("spec.ports", ports);
+}
+
+/// What was left over from the old type and means nothing with the new one. Source: kubernetes
+/// `pkg/registry/core/service/strategy.go`, dropTypeDependentFields.
+fn let_go(review: &mut Review<'_>) {
+    let Some(old) = review.old else { return };
+    let is = |service: &Value, types: &[&str]| types.contains(&service.text("spec.type"));
+    let reached = |service: &Value| is(service, &["NodePort", "LoadBalancer"]) || !service.items("spec.externalIPs").is_empty();
+    let fields: [(&str, bool); 4] = [
+        ("externalTrafficPolicy", reached(old) && !reached(review.object)),
+        ("healthCheckNodePort", is(old, &["LoadBalancer"]) && !is(review.object, &["LoadBalancer"])),
+        ("allocateLoadBalancerNodePorts", !is(review.object, &["LoadBalancer"])),
+        ("loadBalancerClass", is(old, &["LoadBalancer"]) && !is(review.object, &["LoadBalancer"])),
+    ];
+    for (name, needless) in fields {
+        let path = format!("spec.{name}");
+        if needless && review.object.at(&path) == old.at(&path) {
+            review.object.unset(&path);
+        }
+    }
 }
 
 fn address(service: &mut Value, taken: &BTreeSet<String>) -> Result<(), Cause> {

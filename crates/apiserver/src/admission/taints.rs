@@ -1,4 +1,5 @@
-//! A pod stays five minutes on a node that is not ready or not reachable, unless it says otherwise.
+//! A pod stays five minutes on a node that is not ready or not reachable, unless it says otherwise; an update that leaves
+//! this out means no change of it.
 //!
 //! Source: kubernetes `plugin/pkg/admission/defaulttolerationseconds`.
 
@@ -13,7 +14,7 @@ pub const ADMISSION: Admission = Admission { name: "DefaultTolerationSeconds", r
 const SECONDS: i64 = 300;
 
 fn review(review: &mut Review<'_>) -> Result<(), ApiError> {
-    if !review.creates(POD) {
+    if review.call.target.kind != POD || !review.call.target.subresource.is_empty() {
         return Ok(());
     }
     let mut tolerations = review.object.items("spec.tolerations").to_vec();

@@ -29,7 +29,7 @@ pub struct Checked(Mutex<HashMap<[u8; 32], Arc<Value>>>);
 pub struct TokenWish {
     /// Empty: the API server.
     pub audiences: Vec<String>,
-    /// Seconds for which it is good.
+    /// Seconds for which it is good; 0: as long as there is the Secret that it is bound to.
     pub seconds: i64,
     /// Kind, name and uid of the object that it dies with.
     pub bound: Option<(String, String, String)>,
@@ -58,10 +58,13 @@ impl Core {
             self.bind(&mut private, (namespace, kind, bound_name, uid))?;
         }
         let audiences = if wish.audiences.is_empty() { vec![ISSUER.to_owned()] } else { wish.audiences.clone() };
-        let claims = json!({
+        let mut claims = json!({
             "aud": audiences, "exp": until, "iat": now.seconds(), "nbf": now.seconds(), "iss": ISSUER, "jti": base::ids::uuid(),
             "sub": format!("system:serviceaccount:{namespace}:{name}"), "kubernetes.io": private,
         });
+        if wish.seconds == 0 && claims["kubernetes.io"].member("secret").is_some() {
+            claims.unset("exp");
+        }
         let head = json!({"alg": "ES256", "kid": self.key_id()});
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(head.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = self
@@ -107,7 +110,8 @@ impl Core {
         let claims = self.claims(token)?;
         let now = self.now().seconds();
         // A minute of leeway, as go-jose gives it, for whoever shares no clock with us.
-        if claims.int("exp").is_none_or(|until| until <= now) {
+        let lasts = claims.member("kubernetes.io").is_some_and(|private| private.member("secret").is_some());
+        if claims.int("exp").map_or(!lasts, |until| until <= now) {
             return Err(bad("service account token has expired"));
         }
         if claims.int("nbf").is_some_and(|from| from > now + 60) || claims.text("iss") != ISSUER {

@@ -16,6 +16,8 @@ use store::{Entry, Revision};
 /// What of a collection is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// The kind whose fields are meant, which may show objects that are stored as another.
+    pub kind: Option<&'static Kind>,
     /// By labels.
     pub labels: Selector,
     /// By fields.
@@ -29,11 +31,11 @@ impl Selection {
     ///
     /// # Errors
     /// 400 for a selector that cannot be read, or names a field by which the kind's objects cannot be selected.
-    pub fn read(kind: &Kind, query: &Query) -> Result<Self, ApiError> {
+    pub fn read(kind: &'static Kind, query: &Query) -> Result<Self, ApiError> {
         let labels = Selector::parse(query.get("labelSelector")).map_err(ApiError::bad_request)?;
         let mut fields = FieldSelector::parse(query.get("fieldSelector")).map_err(ApiError::bad_request)?;
         check_fields(kind, &mut fields).map_err(ApiError::bad_request)?;
-        Ok(Self { labels, fields, name: String::new() })
+        Ok(Self { kind: Some(kind), labels, fields, name: String::new() })
     }
 
     /// Whether everything is wanted, so that no object needs to be looked into.
@@ -118,10 +120,9 @@ impl Call<'_> {
             (page.entries, page.revision, page.rest.map(|(key, left)| (key, Some(left))))
         } else {
             let page = store.list(&below, 0, &from, at).map_err(gone)?;
-            let mut wanted = page
-                .entries
-                .into_iter()
-                .filter(|entry| selection.matches(&convert::out(self.target.kind, self.core.objects.decode(entry))));
+            let shown = selection.kind.unwrap_or(self.target.kind);
+            let mut wanted =
+                page.entries.into_iter().filter(|entry| selection.matches(&convert::out(shown, self.core.objects.decode(entry))));
             let found: Vec<_> = wanted.by_ref().take(if limit == 0 { usize::MAX } else { limit }).collect();
             (found, page.revision, wanted.next().map(|next| (next.key.clone(), None)))
         };

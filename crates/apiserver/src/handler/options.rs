@@ -2,7 +2,8 @@
 
 use crate::request::Query;
 use k8s::fields::FieldValidation;
-use k8s::{ApiError, Cause, Fields, Value};
+use k8s::kinds::REPLICATION_CONTROLLER;
+use k8s::{ApiError, Cause, Fields, Kind, Value};
 
 /// Options of create, update and patch.
 #[derive(Clone, Debug, Default)]
@@ -79,12 +80,20 @@ pub struct DeleteOptions {
     pub dry_run: bool,
 }
 
+impl Propagation {
+    /// What becomes of the dependents of a kind when nobody says it: those of ReplicationControllers stay, as they did before
+    /// there was a collector. Source: kubernetes `pkg/registry/core/replicationcontroller/strategy.go`.
+    pub fn unsaid(kind: &Kind) -> Self {
+        if *kind == *REPLICATION_CONTROLLER { Self::Orphan } else { Self::Background }
+    }
+}
+
 impl DeleteOptions {
-    /// Reads them from the query and, where there is one, the body.
+    /// Reads them from the query and, where there is one, the body; `unsaid` is what becomes of dependents when neither says it.
     ///
     /// # Errors
     /// 400 and 422 for what cannot be meant.
-    pub fn read(query: &Query, body: Option<&Value>) -> Result<Self, ApiError> {
+    pub fn read(query: &Query, body: Option<&Value>, unsaid: Propagation) -> Result<Self, ApiError> {
         let empty = Value::Null;
         let body = body.unwrap_or(&empty);
         let text = |name: &str| if body.text(name).is_empty() { query.get(name).to_owned() } else { body.text(name).to_owned() };
@@ -96,7 +105,8 @@ impl DeleteOptions {
         let propagation = match (text("propagationPolicy").as_str(), orphan) {
             ("Foreground", None) => Propagation::Foreground,
             ("Orphan", None) | ("", Some(true)) => Propagation::Orphan,
-            ("Background", None) | ("", _) => Propagation::Background,
+            ("Background", None) | ("", Some(false)) => Propagation::Background,
+            ("", None) => unsaid,
             (_, Some(_)) => {
                 return Err(invalid(
                     "propagationPolicy",

@@ -3,13 +3,14 @@
 use base::Timestamp;
 use k8s::kinds::{
     DEPLOYMENT, ENDPOINT_SLICE, INGRESS_CLASS, NAMESPACE, NETWORK_POLICY, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD,
-    POD_TEMPLATE, PRIORITY_CLASS, REPLICA_SET, SERVICE,
+    POD_TEMPLATE, PRIORITY_CLASS, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE,
 };
 use k8s::{ApiError, Fields, Kind, Value};
 use serde_json::{Map, json};
 
 /// Kinds whose `metadata.generation` counts the changes of what is wanted. Source: the kinds' strategies in kubernetes `pkg/registry`.
-const COUNTED: [&Kind; 8] = [DEPLOYMENT, REPLICA_SET, POD, POD_TEMPLATE, NETWORK_POLICY, INGRESS_CLASS, ENDPOINT_SLICE, PRIORITY_CLASS];
+const COUNTED: [&Kind; 9] =
+    [DEPLOYMENT, REPLICA_SET, REPLICATION_CONTROLLER, POD, POD_TEMPLATE, NETWORK_POLICY, INGRESS_CLASS, ENDPOINT_SLICE, PRIORITY_CLASS];
 
 /// What an object's status is when it is new.
 fn first_status(kind: &Kind) -> Option<Value> {
@@ -21,7 +22,7 @@ fn first_status(kind: &Kind) -> Option<Value> {
         kind if *kind == *PERSISTENT_VOLUME => phase("Pending"),
         kind if *kind == *SERVICE => Some(json!({"loadBalancer": {}})),
         kind if *kind == *DEPLOYMENT => Some(json!({})),
-        kind if *kind == *REPLICA_SET => Some(json!({"replicas": 0})),
+        kind if *kind == *REPLICA_SET || *kind == *REPLICATION_CONTROLLER => Some(json!({"replicas": 0})),
         _ => None,
     }
 }

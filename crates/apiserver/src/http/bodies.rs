@@ -5,7 +5,7 @@ use crate::handler::patching::PatchKind;
 use bytes::Bytes;
 use http::Request;
 use hyper::body::Incoming;
-use k8s::{ApiError, Fields, Kind, Value, protobuf};
+use k8s::{ApiError, Fields, Kind, Value, protobuf, yaml};
 use net::{BodyError, read_body};
 use serde_json::json;
 use std::time::Duration;
@@ -23,14 +23,16 @@ pub(super) async fn body(request: Request<Incoming>) -> Result<Bytes, ApiError> 
     })
 }
 
-/// A body by its content type: JSON text, or protobuf decoded.
+/// A body by its content type: JSON text, or YAML or protobuf decoded.
 pub(super) fn given(content_type: &str, body: Bytes) -> Result<Given, ApiError> {
     match content_type.split(';').next().unwrap_or_default().trim() {
         "" | "application/json" => Ok(Given::Text(body)),
+        yaml::MEDIA_TYPE => parse_yaml(&body).map(Given::Value),
         protobuf::MEDIA_TYPE => protobuf::decode(&body).map(Given::Value).map_err(|error| ApiError::bad_request(error.to_string())),
         other => {
             let why = format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json, {} (it is {other})",
+                "the body of the request was in an unknown format - accepted media types include: application/json, {}, {} (it is {other})",
+                yaml::MEDIA_TYPE,
                 protobuf::MEDIA_TYPE
             );
             Err(ApiError::new(415, "UnsupportedMediaType", why))
@@ -46,12 +48,20 @@ pub(super) fn value_of(given: Given) -> Result<Value, ApiError> {
 }
 
 pub(super) fn patch_value(body: &[u8], how: PatchKind) -> Result<Value, ApiError> {
-    let value = parse(body)?;
+    // What is applied is YAML, of which JSON is a part.
+    let value = if how == PatchKind::Apply && !body.trim_ascii_start().starts_with(b"{") { parse_yaml(body) } else { parse(body) }?;
     if how == PatchKind::Json || value.is_object() { Ok(value) } else { Err(ApiError::bad_request("the patch is no object")) }
 }
 
 fn parse(text: &[u8]) -> Result<Value, ApiError> {
     serde_json::from_slice(text).map_err(|error| ApiError::bad_request(format!("error decoding the body: {error}")))
+}
+
+fn parse_yaml(text: &[u8]) -> Result<Value, ApiError> {
+    let refused = |why: String| ApiError::bad_request(format!("error decoding the body: {why}"));
+    let text = std::str::from_utf8(text).map_err(|error| refused(error.to_string()))?;
+    let told = |error: yaml::YamlError| refused(format!("yaml: line {}: {}", error.at.line, error.message));
+    yaml::value(text).map_err(told)
 }
 
 /// `Status` of an object that is gone.

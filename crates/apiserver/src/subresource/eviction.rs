@@ -1,6 +1,6 @@
 //! `eviction`: a delete that asks first. No disruption budgets are served yet, so nothing speaks against one.
 
-use crate::handler::options::DeleteOptions;
+use crate::handler::options::{DeleteOptions, Propagation};
 use crate::handler::{Call, Written};
 use crate::request::Query;
 use k8s::{ApiError, Fields, Value};
@@ -17,7 +17,8 @@ impl Call<'_> {
             return Err(ApiError::bad_request("name in URL does not match name in Eviction object"));
         }
         let empty = json!({});
-        let mut options = DeleteOptions::read(&Query::default(), Some(eviction.member("deleteOptions").unwrap_or(&empty)))?;
+        let mut options =
+            DeleteOptions::read(&Query::default(), Some(eviction.member("deleteOptions").unwrap_or(&empty)), Propagation::Background)?;
         options.dry_run |= self.options.dry_run;
         self.delete(&options).await
     }

@@ -23,9 +23,15 @@ pub fn of(object: &Value) -> Value {
     scale
 }
 
-/// A `metav1.LabelSelector` in the form of a query parameter.
+/// A `metav1.LabelSelector`, or a plain map of labels, in the form of a query parameter.
 fn selector_text(selector: &Value) -> String {
-    let equal = selector.texts("matchLabels").into_iter().map(|(key, value)| format!("{key}={value}"));
+    let members = || selector.as_object().into_iter().flatten();
+    let equal: Vec<(&str, &str)> = if members().all(|(_, value)| value.is_string()) {
+        members().filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+    } else {
+        selector.texts("matchLabels")
+    };
+    let equal = equal.into_iter().map(|(key, value)| format!("{key}={value}"));
     let others = selector.items("matchExpressions").iter().map(|expression| {
         let key = expression.text("key");
         let values: Vec<&str> = expression.items("values").iter().filter_map(Value::as_str).collect();
@@ -55,9 +61,16 @@ impl Call<'_> {
     /// As an update.
     pub async fn patch_scale(&mut self, how: PatchKind, given: &Value) -> Result<Value, ApiError> {
         let given = given.clone();
-        self.change_scale(&mut move |scale| match how {
-            PatchKind::Json => patch::json_patch(scale, &given),
-            PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply => Ok(patch::merge_patch(scale, &given)),
+        self.change_scale(&mut move |scale| {
+            let mut patched = match how {
+                PatchKind::Json => patch::json_patch(scale, &given)?,
+                PatchKind::Merge | PatchKind::Strategic | PatchKind::Apply => patch::merge_patch(scale, &given),
+            };
+            // A patch names the version only when it says so itself.
+            if patched.resource_version() == scale.resource_version() && given.at("metadata.resourceVersion").is_none() {
+                patched.unset("metadata.resourceVersion");
+            }
+            Ok(patched)
         })
         .await
     }
@@ -93,5 +106,21 @@ impl Call<'_> {
             })
             .await?;
         Ok(of(&value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_of_both_forms_are_told() {
+        let told = |selector: Value| of(&json!({"spec": {"selector": selector}}))["status"]["selector"].clone();
+        assert_eq!(told(json!({"app": "web", "matchLabels": "x"})), json!("app=web,matchLabels=x"));
+        assert_eq!(
+            told(json!({"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "a", "operator": "In", "values": ["b", "c"]}]})),
+            json!("app=web,a in (b,c)")
+        );
+        assert_eq!(told(json!({})), Value::Null);
     }
 }

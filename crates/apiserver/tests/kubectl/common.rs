@@ -14,7 +14,7 @@ use runtime::{ExecSpec, RuntimeError, Streams};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
 use serde_json::json;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -83,13 +83,19 @@ impl NodeProxy for HostNode {
 pub struct World {
     pub home: PathBuf,
     pub server: Option<Server>,
+    addresses: Vec<IpAddr>,
 }
 
 impl World {
     pub async fn start() -> Self {
+        Self::start_at(&[]).await
+    }
+
+    /// One that listens at further addresses, too.
+    pub async fn start_at(addresses: &[IpAddr]) -> Self {
         let home = std::env::temp_dir().join(format!("wharf-api-{}", base::ids::suffix(8)));
         std::fs::create_dir_all(&home).expect("made");
-        let mut world = Self { home, server: None };
+        let mut world = Self { home, server: None, addresses: addresses.to_vec() };
         world.open().await;
         world
     }
@@ -98,7 +104,7 @@ impl World {
         let config = Config {
             home: self.home.join("engine"),
             listen: ([127, 0, 0, 1], 0).into(),
-            addresses: Vec::new(),
+            addresses: self.addresses.clone(),
             clock: Arc::new(SystemClock),
             node: Arc::new(HostNode),
             limits: net::Limits::default(),

@@ -1,9 +1,9 @@
 //! What programs ask that kubectl does not: media types, selectors, subresources by hand.
 
 use crate::common::World;
-use apiserver::DeleteOptions;
+use apiserver::{DeleteOptions, PatchKind, Target, TokenWish};
 use futures::StreamExt;
-use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, RUNTIME_CLASS, SERVICE};
+use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, REPLICATION_CONTROLLER, RUNTIME_CLASS, SECRET, SERVICE};
 use k8s::{Fields, Value};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -222,4 +222,142 @@ async fn templates_and_classes_are_kept() {
     let deleted = world.send("DELETE", "/apis/networking.k8s.io/v1/ingressclasses", &[], b"").await;
     assert_eq!(deleted.0, 200, "{}", deleted.1);
     assert!(api.get(INGRESS_CLASS, "", "i").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_may_be_yaml() {
+    let world = World::start().await;
+    let yaml = ("content-type", "application/yaml");
+    let maps = "/api/v1/namespaces/default/configmaps";
+    let text = b"metadata:\n  name: y\ndata:\n  mode: '0644'\n  text: |\n    one\n    two\n";
+    let (code, body) = world.send("POST", maps, &[yaml], text).await;
+    assert_eq!((code, parsed(&body).text("data.text")), (201, "one\ntwo\n"), "{body}");
+    let (code, body) = world.send("GET", &format!("{maps}/y"), &[("accept", "application/yaml")], b"").await;
+    assert_eq!(code, 200);
+    assert!(body.starts_with("apiVersion: v1\ndata:\n  mode: \"0644\"\n  text: \"one\\ntwo\\n\"\nkind: ConfigMap\n"), "{body}");
+    // What was told is taken back as it is.
+    let (code, again) = world.send("PUT", &format!("{maps}/y"), &[yaml, ("accept", "application/yaml")], body.as_bytes()).await;
+    assert_eq!((code, again), (200, body));
+    let applied = b"apiVersion: v1\nkind: ConfigMap\ndata:\n  b: c\n";
+    let patch = ("content-type", "application/apply-patch+yaml");
+    let (code, body) = world.send("PATCH", &format!("{maps}/z?fieldManager=m"), &[patch], applied).await;
+    assert_eq!((code, parsed(&body).text("data.b")), (201, "c"), "{body}");
+    let (code, body) = world.send("POST", maps, &[yaml], b"metadata: [unclosed\n").await;
+    assert!(code == 400 && body.contains("yaml: line"), "{code} {body}");
+    let (code, body) = world.send("POST", &format!("{maps}?fieldValidation=Strict"), &[yaml], b"metadata: {name: u}\nspecial: 1\n").await;
+    assert!(code == 400 && body.contains("unknown field \\\"special\\\""), "{code} {body}");
+    let (code, body) = world.send("GET", &format!("{maps}/none"), &[("accept", "application/yaml")], b"").await;
+    assert!(code == 404 && body.contains("reason: NotFound\n"), "{code} {body}");
+    let (code, _) = world.send("GET", &format!("{maps}?watch=1&timeoutSeconds=1"), &[("accept", "application/yaml")], b"").await;
+    assert_eq!(code, 406, "changes are no YAML");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scale_is_patched_however_often_the_object_is_written() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let object = json!({"metadata": {"name": "r", "namespace": "default"}, "spec": {"replicas": 1, "template": template}});
+    let made = api.create(REPLICATION_CONTROLLER, object).await.expect("made");
+    assert_eq!(made.at("spec.selector"), Some(&json!({"a": "b"})), "the labels of its template");
+    let writing = tokio::spawn(async move {
+        for count in 0..200 {
+            let target = Target::object(REPLICATION_CONTROLLER, "default", "r").below("status");
+            api.patch(target, PatchKind::Merge, &json!({"status": {"replicas": count}})).await.expect("written");
+        }
+    });
+    let merge = ("content-type", "application/merge-patch+json");
+    let path = "/api/v1/namespaces/default/replicationcontrollers/r";
+    for count in 1..20 {
+        let patch = json!({"spec": {"replicas": count}}).to_string();
+        let (code, body) = world.send("PATCH", &format!("{path}/scale"), &[merge], patch.as_bytes()).await;
+        assert_eq!((code, parsed(&body).int("spec.replicas")), (200, Some(count)), "{body}");
+    }
+    writing.await.expect("written");
+    let stale = json!({"metadata": {"resourceVersion": "1"}, "spec": {"replicas": 1}}).to_string();
+    assert_eq!(world.send("PATCH", &format!("{path}/scale"), &[merge], stale.as_bytes()).await.0, 409, "one that names a version");
+    let (_, scale) = world.send("GET", &format!("{path}/scale"), &[], b"").await;
+    assert_eq!(parsed(&scale).text("status.selector"), "a=b");
+    // What it owns stays unless somebody says otherwise.
+    let (code, body) = world.send("DELETE", path, &[], b"").await;
+    assert_eq!((code, parsed(&body).at("metadata.finalizers")), (200, Some(&json!(["orphan"]))), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_leaves_behind_what_its_new_type_does_not_know() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let service = json!({"metadata": {"name": "s", "namespace": "default"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}});
+    let made = api.create(SERVICE, service).await.expect("made");
+    assert_eq!(made.text("spec.externalTrafficPolicy"), "Cluster");
+    let mut external = Value::clone(&made);
+    external.set("spec.type", "ExternalName");
+    external.set("spec.externalName", "example.com");
+    let external = api.update(SERVICE, external).await.expect("changed");
+    for path in ["spec.externalTrafficPolicy", "spec.clusterIP", "spec.clusterIPs"] {
+        assert!(external.at(path).is_none(), "{path}: {external}");
+    }
+    assert!(external.items("spec.ports")[0].at("nodePort").is_none(), "{external}");
+    let mut local = Value::clone(&external);
+    local.set("spec.externalTrafficPolicy", "Local");
+    assert_eq!(api.update(SERVICE, local).await.expect_err("asked for now").code, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_selected_by_the_names_that_each_group_shows() {
+    let world = World::start().await;
+    let events = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let event = json!({"metadata": {"name": "e"}, "regarding": {"namespace": "default"}, "reportingController": "c", "reportingInstance": "i",
+        "action": "Do", "reason": "Test", "type": "Normal", "eventTime": "2017-09-19T13:49:16.000000Z"});
+    let (code, body) = world.send("POST", events, &[JSON], event.to_string().as_bytes()).await;
+    assert_eq!(code, 201, "{body}");
+    for (path, count) in [
+        (format!("{events}?fieldSelector=reportingController%3Dc"), 1),
+        (format!("{events}?fieldSelector=reportingController%3Dother"), 0),
+        ("/api/v1/events?fieldSelector=source%3Dc,reportingComponent%3Dc".to_owned(), 1),
+    ] {
+        let (_, body) = world.send("GET", &path, &[], b"").await;
+        assert_eq!(parsed(&body).items("items").len(), count, "{path}: {body}");
+    }
+    let (code, _) = world.send("DELETE", &format!("{events}?fieldSelector=reportingController%3Dc"), &[], b"").await;
+    assert_eq!(code, 200);
+    let (_, body) = world.send("GET", "/api/v1/events?fieldSelector=source%3Dc", &[], b"").await;
+    assert!(parsed(&body).items("items").is_empty(), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_s_token_lasts_as_long_as_the_secret() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let secret = json!({"metadata": {"name": "t", "namespace": "kube-system", "annotations": {"kubernetes.io/service-account.name": "default"}},
+        "type": "kubernetes.io/service-account-token"});
+    let secret = api.create(SECRET, secret).await.expect("made");
+    let _ = world.token().await;
+    let bound = Some(("Secret".to_owned(), "t".to_owned(), secret.uid().to_owned()));
+    let (token, _) = api.issue_token("kube-system", "default", &TokenWish { bound, ..TokenWish::default() }).expect("a token");
+    assert_eq!(world.send_as(&token, "GET", "/api/v1/nodes", &[], b"").await.0, 200);
+    let (other, _) = api.issue_token("kube-system", "default", &TokenWish::default()).expect("a token");
+    assert_eq!(world.send_as(&other, "GET", "/api/v1/nodes", &[], b"").await.0, 401, "bound to nothing, it has ended");
+    api.delete(SECRET, "kube-system", "t", &DeleteOptions::default()).await.expect("gone");
+    assert_eq!(world.send_as(&token, "GET", "/api/v1/nodes", &[], b"").await.0, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_that_leaves_out_filled_in_tolerations_changes_none() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let pod = json!({"metadata": {"name": "p", "namespace": "default"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let mut pod = Value::clone(&*api.create(POD, pod).await.expect("made"));
+    assert_eq!(pod.items("spec.tolerations").len(), 2);
+    pod.set("spec.tolerations", json!([{"key": "foo", "operator": "Exists"}]));
+    let pod = api.update(POD, pod).await.expect("one more");
+    assert_eq!((pod.items("spec.tolerations").len(), pod.int("metadata.generation")), (3, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_reached_at_an_address_that_the_host_has_later() {
+    let world = World::start_at(&[[127, 200, 0, 1].into(), [10, 254, 253, 1].into()]).await;
+    let port = world.server().address().port();
+    let there = tokio::net::TcpStream::connect((std::net::Ipv4Addr::new(127, 200, 0, 1), port)).await;
+    assert!(there.is_ok(), "{there:?}");
 }

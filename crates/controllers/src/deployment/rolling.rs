@@ -1,6 +1,6 @@
 //! How the sets' sizes move: rolling, recreating, in proportion. Source: Kubernetes' documentation of Deployment strategies.
 
-use super::sets::{Sets, available, bounds, desired, resize, wanted};
+use super::sets::{Sets, available, bounds, desired, maximum, resize, wanted};
 use crate::world::{World, Write};
 use k8s::kinds::POD;
 use k8s::{Fields, Value};
@@ -74,16 +74,37 @@ pub fn proportional(deployment: &Value, sets: &Sets) -> Vec<Write> {
             several.iter().flat_map(|set| resize(deployment, set, wanted(set))).collect()
         }
         several => {
-            let total: i64 = several.iter().map(|set| wanted(set)).sum();
             let allowed = if target > 0 { target + bounds(deployment).0 } else { 0 };
+            let missing = allowed - several.iter().map(|set| wanted(set)).sum::<i64>();
             let mut ranked = several.to_vec();
-            ranked.sort_by_key(|set| std::cmp::Reverse(wanted(set)));
-            let mut sizes: Vec<i64> = ranked.iter().map(|set| wanted(set) * allowed / total.max(1)).collect();
-            // Rounding leaves a few over: the largest set takes them.
-            if let Some(first) = sizes.first_mut() {
-                *first += (allowed - ranked.iter().map(|set| wanted(set) * allowed / total.max(1)).sum::<i64>()).max(0);
+            let created = |set: &Value| set.text("metadata.creationTimestamp").to_owned();
+            // Of equal sets the newer grows first, the older shrinks first.
+            ranked.sort_by_key(|set| (created(set), set.name().to_owned()));
+            if missing > 0 {
+                ranked.reverse();
             }
+            ranked.sort_by_key(|set| std::cmp::Reverse(wanted(set)));
+            let sizes = shares(&ranked, allowed, missing);
             ranked.iter().zip(sizes).flat_map(|(set, size)| resize(deployment, set, size)).collect()
         }
     }
+}
+
+/// The new sizes: each set keeps its share of the most pods that there may be, rounded; the first takes what rounding leaves.
+/// Source: kubernetes `pkg/controller/deployment/sync.go`, function scale.
+fn shares(ranked: &[&Arc<Value>], allowed: i64, missing: i64) -> Vec<i64> {
+    let before = |set: &Value| maximum(set).filter(|&most| most > 0).unwrap_or_else(|| wanted(set)).max(1);
+    let mut left = missing;
+    let mut sizes = Vec::with_capacity(ranked.len());
+    for set in ranked {
+        let (size, most) = (wanted(set), before(set));
+        let share = (2 * size * allowed + most).div_euclid(2 * most) - size;
+        let change = if missing > 0 { share.clamp(0, left) } else { share.clamp(left, 0) };
+        left -= change;
+        sizes.push(size + change);
+    }
+    if let Some(first) = sizes.first_mut() {
+        *first = (*first + left).max(0);
+    }
+    sizes
 }

@@ -37,6 +37,11 @@ pub fn desired(deployment: &Value) -> i64 {
     deployment.int("spec.replicas").unwrap_or(1).max(0)
 }
 
+/// How many pods the deployment might have when the set was sized.
+pub fn maximum(set: &Value) -> Option<i64> {
+    set.annotation(MAXIMUM)?.parse().ok()
+}
+
 /// `maxSurge` and `maxUnavailable` as numbers; both zero would never move, so that one may then be unavailable.
 pub fn bounds(deployment: &Value) -> (i64, i64) {
     if deployment.text("spec.strategy.type") == "Recreate" {
@@ -142,6 +147,7 @@ impl Sets {
         let replicas = self.first_size(deployment);
         set.set("spec.replicas", replicas);
         annotate(&mut set, deployment, revision);
+        annotate_size(&mut set, deployment);
         let mut writes = vec![Write::Create(REPLICA_SET, set)];
         if replicas > 0 {
             writes.push(event(deployment, "ScalingReplicaSet", format!("Scaled up replica set {name} from 0 to {replicas}")));
@@ -223,7 +229,6 @@ fn annotate(set: &mut Value, deployment: &Value, revision: i64) {
         }
     }
     set.at_mut("metadata.annotations")[REVISION] = json!(revision.to_string());
-    annotate_size(set, deployment);
 }
 
 fn annotate_size(set: &mut Value, deployment: &Value) {

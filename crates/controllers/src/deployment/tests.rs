@@ -142,3 +142,19 @@ fn scaling_in_the_middle_of_a_rollout_keeps_proportions_and_old_sets_are_bounded
     assert_eq!(ready_pods(&world), 8);
     assert_eq!(world.list(REPLICA_SET, None).len(), 2, "the current set and one of history");
 }
+
+#[test]
+fn scaling_a_stuck_rollout_gives_each_set_its_rounded_share() {
+    let mut world = deploy(10, json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 3, "maxUnavailable": 2}}));
+    image(&mut world, "missing");
+    world.settle_all(BOTH);
+    let sizes = |world: &TestWorld| -> Vec<i64> {
+        let mut sizes: Vec<i64> = world.list(REPLICA_SET, None).iter().filter_map(|set| set.int("spec.replicas")).collect();
+        sizes.sort();
+        sizes
+    };
+    assert_eq!(sizes(&world), [5, 8]);
+    world.change(DEPLOYMENT, "d", "web", |d| d.set("spec.replicas", 30));
+    world.settle_all(BOTH);
+    assert_eq!(sizes(&world), [13, 20]);
+}

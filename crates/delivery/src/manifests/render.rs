@@ -2,8 +2,8 @@
 
 use super::{MANAGED_BY, MANAGER, PROJECT, RELEASE, Source};
 use crate::settings::{Settings, substitute};
-use crate::yaml::{self, Document};
 use base::{Finding, Place, Problem, ProblemKind, Severity};
+use k8s::yaml::{self, Document};
 use k8s::{Fields, Value, kinds};
 use serde_json::json;
 use sha2::{Digest, Sha256};

@@ -4,6 +4,7 @@ use super::Surroundings;
 use crate::events;
 use crate::objects::Deletion;
 use controllers::Write;
+use k8s::kinds::SECRET;
 use k8s::{ApiError, Fields, Kind, ObjectRef, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,11 @@ impl Carrier {
                 let told = events::Told { regarding: &regarding, uid: &uid, warning, reason, message: &message, component: self.manager };
                 events::tell(&*objects.clone(), &told, self.around.clock.now()).await;
                 Ok(())
+            }
+            Write::IssueToken { mut secret, account } => {
+                let token = objects.token(&account, &secret)?;
+                secret.at_mut("stringData")["token"] = token.into();
+                objects.update(self.manager, SECRET, secret).await.map(drop)
             }
             Write::MakeFolder(path) => blocking(path, |path| base::files::make_folder(path, 0o755)).await,
             Write::RemoveFolder(path) => blocking(path, remove).await,

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, PodTemplates, ControllerRevisions.
+//! Deployments, ReplicaSets, ReplicationControllers, PodTemplates, ControllerRevisions.
 
 use super::cells::{age, containers, containers_at, labels, or_none, selector, selector_or_none};
 use super::{AGE, Column, NAME, Printer, number, text, wide};
@@ -26,19 +26,27 @@ pub(super) static DEPLOYMENT: Printer = Printer {
     cells: deployment,
 };
 
+const REPLICAS: &[Column] = &[
+    NAME,
+    number("Desired", "Pods that are wanted."),
+    number("Current", "Pods that are there."),
+    number("Ready", "Pods that are ready."),
+    AGE,
+    CONTAINERS,
+    IMAGES,
+    SELECTOR,
+];
+
 pub(super) static REPLICA_SET: Printer = Printer {
     kind: kinds::REPLICA_SET,
-    columns: &[
-        NAME,
-        number("Desired", "Pods that are wanted."),
-        number("Current", "Pods that are there."),
-        number("Ready", "Pods that are ready."),
-        AGE,
-        CONTAINERS,
-        IMAGES,
-        SELECTOR,
-    ],
-    cells: replica_set,
+    columns: REPLICAS,
+    cells: |object, now| replicas(object, selector_or_none(object, "spec.selector"), now),
+};
+
+pub(super) static REPLICATION_CONTROLLER: Printer = Printer {
+    kind: kinds::REPLICATION_CONTROLLER,
+    columns: REPLICAS,
+    cells: |object, now| replicas(object, labels(object, "spec.selector"), now),
 };
 
 pub(super) static CONTROLLER_REVISION: Printer = Printer {
@@ -81,7 +89,7 @@ fn deployment(object: &Value, now: Timestamp) -> Vec<Value> {
     ]
 }
 
-fn replica_set(object: &Value, now: Timestamp) -> Vec<Value> {
+fn replicas(object: &Value, selector: Value, now: Timestamp) -> Vec<Value> {
     let [names, images] = containers(object);
     vec![
         json!(object.name()),
@@ -91,7 +99,7 @@ fn replica_set(object: &Value, now: Timestamp) -> Vec<Value> {
         age(object, now),
         names,
         images,
-        selector_or_none(object, "spec.selector"),
+        selector,
     ]
 }
 

@@ -76,3 +76,11 @@ fn a_second_time_changes_nothing_and_nothing_panics() {
         }
     }
 }
+
+#[test]
+fn a_replication_controller_takes_the_labels_of_its_template() {
+    let mut object = json!({"spec": {"template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c"}]}}}});
+    (crate::kinds::REPLICATION_CONTROLLER.default)(&mut object);
+    assert_eq!((&object["spec"]["selector"], &object["metadata"]["labels"]), (&json!({"app": "a"}), &json!({"app": "a"})));
+    assert_eq!(object["spec"]["replicas"], json!(1));
+}

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, PodTemplates.
+//! Deployments, ReplicaSets, ReplicationControllers, PodTemplates.
 
 use super::{fill, fill_pointer, inside, pod};
 use crate::Value;
@@ -23,6 +23,20 @@ pub fn replica_set(object: &mut Value) {
     let Some(spec) = inside(object, "spec") else { return };
     fill(spec, "replicas", 1);
     template(spec);
+}
+
+/// A ReplicationController: the labels of its template select its pods, and are its own, where nothing else is said.
+/// Source: kubernetes `pkg/apis/core/v1/defaults.go`.
+pub fn replication_controller(object: &mut Value) {
+    let labels = object.at("spec.template.metadata.labels").filter(|labels| labels.as_object().is_some_and(|labels| !labels.is_empty()));
+    if let Some(labels) = labels.cloned() {
+        for path in ["spec.selector", "metadata.labels"] {
+            if object.texts(path).is_empty() {
+                object.set(path, labels.clone());
+            }
+        }
+    }
+    replica_set(object);
 }
 
 /// A PodTemplate.

@@ -3,6 +3,7 @@
 use crate::Value;
 use crate::fields::settle;
 use crate::kinds::*;
+use crate::object::Fields;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -43,6 +44,11 @@ fn deployment() -> Value {
         "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}}})
 }
 
+fn replication_controller() -> Value {
+    json!({"metadata": {"name": "a"}, "spec": {
+        "template": {"metadata": {"labels": {"app": "a"}}, "spec": {"containers": [{"name": "c", "image": "nginx"}]}}}})
+}
+
 fn service() -> Value {
     json!({"metadata": {"name": "a"}, "spec": {"type": "NodePort", "clusterIP": "10.43.0.7", "clusterIPs": ["10.43.0.7"],
         "selector": {"app": "a"}, "ports": [{"port": 80, "nodePort": 32000, "targetPort": "http"}]}})
@@ -66,6 +72,7 @@ fn good_objects_are_silent() {
         (POD, pod()),
         (DEPLOYMENT, deployment()),
         (REPLICA_SET, deployment()),
+        (REPLICATION_CONTROLLER, replication_controller()),
         (SERVICE, service()),
         (PERSISTENT_VOLUME_CLAIM, claim()),
         (PERSISTENT_VOLUME, volume),
@@ -266,4 +273,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_is_wrong_with_replication_controllers() {
+    let mut object = replication_controller();
+    object.set("spec.selector", json!({"app": "b"}));
+    object.set("spec.replicas", -1);
+    let told = told(REPLICATION_CONTROLLER, object);
+    assert!(
+        told.iter().any(|cause| cause.contains("spec.replicas")) && told.iter().any(|cause| cause.contains("`selector` does not match")),
+        "{told:?}"
+    );
+    let mut none = replication_controller();
+    none.unset("spec.template.metadata.labels");
+    assert!(super::workload::replication_controller(&none, None).iter().any(|cause| cause.field == "spec.selector"));
 }

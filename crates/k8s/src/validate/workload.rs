@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, PodTemplates, ControllerRevisions.
+//! Deployments, ReplicaSets, ReplicationControllers, PodTemplates, ControllerRevisions.
 
 use super::{Errors, meta, names, pod, selector};
 use crate::labels::Selector;
@@ -29,9 +29,29 @@ pub fn replica_set(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     errors.finish()
 }
 
-fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+/// A ReplicationController.
+pub fn replication_controller(object: &Value, old: Option<&Value>) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    meta::check(object, old, names::subdomain, &mut errors);
+    numbers(object, &mut errors);
+    let labels = object.texts("spec.selector");
+    meta::labels(object.at("spec.selector"), "spec.selector", &mut errors);
+    if labels.is_empty() {
+        errors.required("spec.selector", "");
+    } else if object.at("spec.template").is_some_and(|template| !Selector::from_map(&labels).matches(template)) {
+        mismatched(object, &mut errors);
+    }
+    template(object, &mut errors);
+    errors.finish()
+}
+
+fn numbers(object: &Value, errors: &mut Errors) {
     errors.not_negative("spec.replicas", object.int("spec.replicas"));
     errors.not_negative("spec.minReadySeconds", object.int("spec.minReadySeconds"));
+}
+
+fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
+    numbers(object, errors);
     match object.at("spec.selector") {
         None => errors.required("spec.selector", ""),
         Some(found) => {
@@ -47,6 +67,10 @@ fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
     if let Some(old) = old {
         errors.immutable("spec.selector", object.at("spec.selector"), old.at("spec.selector"));
     }
+    template(object, errors);
+}
+
+fn template(object: &Value, errors: &mut Errors) {
     meta::labels(object.at("spec.template.metadata.labels"), "spec.template.labels", errors);
     meta::annotations(object.at("spec.template.metadata.annotations"), "spec.template.annotations", errors);
     let Some(spec) = object.at("spec.template.spec") else { return errors.required("spec.template", "") };
@@ -58,12 +82,16 @@ fn common(object: &Value, old: Option<&Value>, errors: &mut Errors) {
 }
 
 fn matches_template(object: &Value, selector: &Value, errors: &mut Errors) {
-    let labels = object.at("spec.template.metadata.labels").cloned().unwrap_or_default();
     let matched = Selector::from_object(Some(selector))
         .is_some_and(|selector| object.at("spec.template").is_some_and(|template| selector.matches(template)));
     if !matched {
-        errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+        mismatched(object, errors);
     }
+}
+
+fn mismatched(object: &Value, errors: &mut Errors) {
+    let labels = object.at("spec.template.metadata.labels").cloned().unwrap_or_default();
+    errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
 }
 
 fn strategy(object: &Value, errors: &mut Errors) {

@@ -1,12 +1,21 @@
 //! YAML as Kubernetes reads it: documents as JSON values, each with the places of its fields.
 //!
+//! [`text`] goes the other way.
+//!
 //! Plain scalars resolve as kubectl does (YAML 1.1: `yes` is true, `0644` is octal), not as YAML 1.2 would. Aliases
 //! and nesting are bounded.
 
-use k8s::Value;
+use crate::Value;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Number};
 use std::collections::{BTreeMap, HashMap};
+
+mod write;
+
+pub use write::text;
+
+/// The media type of bodies.
+pub const MEDIA_TYPE: &str = "application/yaml";
 
 /// Deeper documents are refused.
 const DEEPEST: usize = 100;
@@ -34,7 +43,7 @@ pub struct Document {
 }
 
 /// Why a text is no YAML, or not one that is read here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct YamlError {
     /// What is wrong.
     pub message: String,
@@ -50,27 +59,23 @@ pub type Scalars<'a> = dyn FnMut(&str) -> Result<String, String> + 'a;
 /// # Errors
 /// All that `scalars` refused, or the first place where the text is no YAML.
 pub fn read(text: &str, scalars: &mut Scalars<'_>) -> Result<Vec<Document>, Vec<YamlError>> {
-    let mut reader = Reader {
-        documents: Vec::new(),
-        open: Vec::new(),
-        anchors: HashMap::new(),
-        places: BTreeMap::new(),
-        begin: At::default(),
-        values: 0,
-        errors: Vec::new(),
-        scalars,
-    };
-    for event in Parser::new_from_str(text) {
-        let outcome = match event {
-            Ok((event, span)) => reader.event(event, at(&span.start)),
-            Err(error) => Err(YamlError { message: error.info().to_owned(), at: at(error.marker()) }),
-        };
-        if let Err(error) = outcome {
-            reader.errors.push(error);
-            break;
-        }
+    let reader = Reader { places: Some(BTreeMap::new()), ..Reader::new(scalars) };
+    reader.read(text)
+}
+
+/// The value of a text that is one document; nothing is known of places, so that long paths cost nothing.
+///
+/// # Errors
+/// The first place where the text is no YAML, or not one document.
+pub fn value(text: &str) -> Result<Value, YamlError> {
+    let mut as_it_is = |text: &str| Ok(text.to_owned());
+    let documents = Reader::new(&mut as_it_is).read(text).map_err(|errors| errors.into_iter().next().unwrap_or_default())?;
+    let mut documents = documents.into_iter();
+    let Some(first) = documents.next() else { return Ok(Value::Null) };
+    match documents.next() {
+        Some(second) => Err(YamlError { message: "a second document".to_owned(), at: second.at }),
+        None => Ok(first.value),
     }
-    if reader.errors.is_empty() { Ok(reader.documents) } else { Err(reader.errors) }
 }
 
 fn at(marker: &saphyr_parser::Marker) -> At {
@@ -94,14 +99,42 @@ struct Reader<'a, 'b> {
     documents: Vec<Document>,
     open: Vec<Open>,
     anchors: HashMap<usize, (Value, usize)>,
-    places: BTreeMap<String, At>,
+    /// None when nobody asks for them.
+    places: Option<BTreeMap<String, At>>,
     begin: At,
     values: usize,
     errors: Vec<YamlError>,
     scalars: &'a mut Scalars<'b>,
 }
 
-impl Reader<'_, '_> {
+impl<'a, 'b> Reader<'a, 'b> {
+    fn new(scalars: &'a mut Scalars<'b>) -> Self {
+        Self {
+            documents: Vec::new(),
+            open: Vec::new(),
+            anchors: HashMap::new(),
+            places: None,
+            begin: At::default(),
+            values: 0,
+            errors: Vec::new(),
+            scalars,
+        }
+    }
+
+    fn read(mut self, text: &str) -> Result<Vec<Document>, Vec<YamlError>> {
+        for event in Parser::new_from_str(text) {
+            let outcome = match event {
+                Ok((event, span)) => self.event(event, at(&span.start)),
+                Err(error) => Err(YamlError { message: error.info().to_owned(), at: at(error.marker()) }),
+            };
+            if let Err(error) = outcome {
+                self.errors.push(error);
+                break;
+            }
+        }
+        if self.errors.is_empty() { Ok(self.documents) } else { Err(self.errors) }
+    }
+
     fn event(&mut self, event: Event<'_>, at: At) -> Result<(), YamlError> {
         let wrong = |message: &str| YamlError { message: message.to_owned(), at };
         match event {
@@ -153,6 +186,7 @@ impl Reader<'_, '_> {
     // The path of the value that comes next.
     fn path(&self) -> String {
         match self.open.last() {
+            _ if self.places.is_none() => String::new(),
             None => String::new(),
             Some(Open { container: Container::List(items), path, .. }) => format!("{path}[{}]", items.len()),
             Some(Open { container: Container::Map { key: Some(key), .. }, path, .. }) if path.is_empty() => key.clone(),
@@ -167,14 +201,17 @@ impl Reader<'_, '_> {
             return Err(YamlError { message: format!("more than {MOST_VALUES} values"), at });
         }
         if anchor > 0 {
-            self.anchors.insert(anchor, (value.clone(), count(&value)));
+            // What is kept for later counts, too: nested anchors would be kept many times over.
+            let size = count(&value);
+            self.values += size;
+            self.anchors.insert(anchor, (value.clone(), size));
         }
         let path = self.path();
         if self.begin == At::default() {
             self.begin = at;
         }
         let Some(open) = self.open.last_mut() else {
-            let places = std::mem::take(&mut self.places);
+            let places = self.places.as_mut().map(std::mem::take).unwrap_or_default();
             if !value.is_null() {
                 self.documents.push(Document { value, at: self.begin, places });
             }
@@ -195,7 +232,9 @@ impl Reader<'_, '_> {
                 Some(name) => drop(members.insert(name, value)),
             },
         }
-        self.places.insert(path, at);
+        if let Some(places) = &mut self.places {
+            places.insert(path, at);
+        }
         Ok(())
     }
 }
@@ -313,6 +352,16 @@ mod tests {
         assert!(errors[0].message.contains("more than"), "{errors:?}");
         let deep = "[".repeat(200);
         assert!(read(&deep, &mut |text| Ok(text.to_owned())).is_err());
+    }
+
+    #[test]
+    fn a_body_is_one_document() {
+        assert_eq!(value("a: [1, {b: c}]\n"), Ok(json!({"a": [1, {"b": "c"}]})));
+        assert_eq!(value("{\"a\": \"\\u00e4\\n\"}"), Ok(json!({"a": "ä\n"})), "JSON is YAML");
+        assert_eq!(value("# nothing\n"), Ok(Value::Null));
+        assert_eq!(value("a: 1\n---\nb: 2\n").expect_err("two").message, "a second document");
+        let nested = ["[&a ".repeat(60), "x,".repeat(20_000), "]".repeat(60)].concat();
+        assert!(value(&nested).expect_err("kept sixty times").message.contains("more than"));
     }
 
     #[test]
