@@ -5,6 +5,7 @@ use crate::request::Query;
 use crate::respond::{self, Answer};
 use http::{HeaderValue, Request, header};
 use k8s::discovery::{self, AGGREGATED_MEDIA_TYPE, Root};
+use k8s::openapi::binary;
 use k8s::{ApiError, KINDS, Value, openapi};
 use serde_json::json;
 use std::fmt::Write;
@@ -61,14 +62,18 @@ fn discovered(accept: &str, root: Root, plain: impl FnOnce() -> Value) -> Answer
     respond::json_value(200, &plain())
 }
 
-/// JSON only; clients that take nothing but protobuf fall back to what they know, or to v3.
 fn openapi_v2(accept: &str) -> Result<Answer, ApiError> {
-    let json = accept.is_empty() || accept.contains("application/json") || accept.contains("*/*");
-    if json {
-        Ok(respond::json_value(200, &openapi::v2_document()))
-    } else {
-        Err(ApiError::new(406, "NotAcceptable", "only application/json is served"))
+    let offers = accept.split(',').map(|offer| offer.split(';').next().unwrap_or_default().trim());
+    for offer in offers {
+        match offer {
+            "" | "application/json" | "application/*" | "*/*" => return Ok(respond::json_value(200, &openapi::v2_document())),
+            binary::MEDIA_TYPE | binary::OLD_MEDIA_TYPE => {
+                return Ok(respond::typed(200, binary::MEDIA_TYPE, binary::document(&openapi::v2_document())));
+            }
+            _ => {}
+        }
     }
+    Err(ApiError::new(406, "NotAcceptable", format!("only application/json and {} are served", binary::MEDIA_TYPE)))
 }
 
 /// A document whose address names its content never changes. Source: kube-openapi `pkg/handler3`.

@@ -41,10 +41,26 @@ fn step(reference: &ObjectRef, world: &dyn World, _: Timestamp) -> Step {
     }
     let states: Vec<Owner> = references.iter().map(|owner| state(owner, object.namespace(), world)).collect();
     if states.contains(&Owner::There) {
-        return Step::done();
+        let going = references.iter().zip(&states).filter(|(_, state)| **state != Owner::There);
+        let going: Vec<&str> = going.map(|(owner, _)| owner.text("uid")).collect();
+        // One owner is enough to live; the others are forgotten, so that none of them waits for this one.
+        return if going.is_empty() {
+            Step::done()
+        } else {
+            Step::write(vec![Write::Update(reference.kind, without_owners(&object, &going))])
+        };
     }
-    let propagation = if states.contains(&Owner::Waiting) { "Foreground" } else { "Background" };
-    Step::write(vec![delete(reference.kind, &object, propagation)])
+    if !states.contains(&Owner::Waiting) {
+        return Step::write(vec![delete(reference.kind, &object, "Background")]);
+    }
+    let own = dependents(&object, world);
+    let mut writes = Vec::new();
+    if own.iter().any(|(_, dependent)| dependent.is_terminating() && has_finalizer(dependent, FOREGROUND)) {
+        // They may be owners in a circle, in which everybody would wait for the next.
+        writes.extend(unblocked(reference.kind, &object));
+    }
+    writes.push(delete(reference.kind, &object, if own.is_empty() { "Background" } else { "Foreground" }));
+    Step::write(writes)
 }
 
 #[derive(PartialEq)]
@@ -67,7 +83,7 @@ fn state(owner: &Value, namespace: &str, world: &dyn World) -> Owner {
 fn finalize(kind: &'static Kind, object: &Value, world: &dyn World) -> Vec<Write> {
     if has_finalizer(object, ORPHAN) {
         let left = dependents(object, world);
-        let orphaned = left.iter().map(|(kind, dependent)| Write::Update(kind, without_owner(dependent, object.uid())));
+        let orphaned = left.iter().map(|(kind, dependent)| Write::Update(kind, without_owners(dependent, &[object.uid()])));
         return orphaned.chain([without_finalizer(kind, object, ORPHAN)]).collect();
     }
     if !has_finalizer(object, FOREGROUND) {
@@ -80,11 +96,8 @@ fn finalize(kind: &'static Kind, object: &Value, world: &dyn World) -> Vec<Write
             .iter()
             .any(|owner| owner.text("uid") == object.uid() && owner.flag("blockOwnerDeletion"))
     };
-    if !left.iter().any(|(_, dependent)| blocks(dependent)) {
-        return vec![without_finalizer(kind, object, FOREGROUND)];
-    }
-    let deletable = left.iter().filter(|(_, dependent)| !dependent.is_terminating());
-    deletable.map(|(kind, dependent)| delete(kind, dependent, "Foreground")).collect()
+    // Those that block are looked at by themselves: another owner may let them live.
+    if left.iter().any(|(_, dependent)| blocks(dependent)) { Vec::new() } else { vec![without_finalizer(kind, object, FOREGROUND)] }
 }
 
 fn dependents(owner: &Value, world: &dyn World) -> Vec<(&'static Kind, Arc<Value>)> {
@@ -115,11 +128,21 @@ fn without_finalizer(kind: &'static Kind, object: &Value, name: &str) -> Write {
     Write::Update(kind, object)
 }
 
-fn without_owner(object: &Value, uid: &str) -> Value {
+fn without_owners(object: &Value, uids: &[&str]) -> Value {
     let mut object = object.clone();
-    let left: Vec<Value> = object.items("metadata.ownerReferences").iter().filter(|owner| owner.text("uid") != uid).cloned().collect();
+    let mut left: Vec<Value> = object.items("metadata.ownerReferences").to_vec();
+    left.retain(|owner| !uids.contains(&owner.text("uid")));
     object.set("metadata.ownerReferences", left);
     object
+}
+
+/// The object as one that none of its owners waits for; nothing when none does.
+fn unblocked(kind: &'static Kind, object: &Value) -> Option<Write> {
+    let mut owners: Vec<Value> = object.items("metadata.ownerReferences").to_vec();
+    owners.iter_mut().filter(|owner| owner.flag("blockOwnerDeletion")).for_each(|owner| owner.set("blockOwnerDeletion", false));
+    let mut changed = object.clone();
+    changed.set("metadata.ownerReferences", owners);
+    (changed != *object).then_some(Write::Update(kind, changed))
 }
 
 fn delete(kind: &'static Kind, object: &Value, propagation: &'static str) -> Write {
@@ -174,5 +197,45 @@ mod tests {
         let mut world = TestWorld::with(&[(CONFIG_MAP, owner(going)), (SECRET, dependent())]);
         world.settle(&CONTROLLER);
         assert!(world.get(SECRET, "d", "s").expect("lives").items("metadata.ownerReferences").is_empty());
+    }
+
+    #[test]
+    fn a_second_owner_keeps_it_alive_and_the_first_does_not_wait() {
+        let going = owner(json!({"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}));
+        let mut shared = dependent();
+        let second = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "p", "uid": "p"});
+        shared["metadata"]["ownerReferences"].as_array_mut().expect("owners").push(second.clone());
+        let mut world = TestWorld::with(&[(CONFIG_MAP, going), (CONFIG_MAP, owner(json!({"name": "p", "uid": "p"}))), (SECRET, shared)]);
+        world.settle(&CONTROLLER);
+        assert_eq!(world.get(SECRET, "d", "s").expect("lives").items("metadata.ownerReferences"), [second]);
+        assert!(world.get(CONFIG_MAP, "d", "o").expect("for the server to remove").items("metadata.finalizers").is_empty());
+    }
+
+    #[test]
+    fn a_circle_of_owners_blocks_nobody() {
+        let map = |name: &str, of: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "d", "uid": name,
+                "ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": of, "uid": of, "blockOwnerDeletion": true}]}})
+        };
+        let mut first = map("a", "c");
+        first.set("metadata.deletionTimestamp", "2026-01-01T00:00:00Z");
+        first.set("metadata.finalizers", json!(["foregroundDeletion"]));
+        let mut second = map("b", "a");
+        second.set("metadata.deletionTimestamp", "2026-01-01T00:00:00Z");
+        second.set("metadata.finalizers", json!(["foregroundDeletion"]));
+        let mut world = TestWorld::with(&[(CONFIG_MAP, first), (CONFIG_MAP, second), (CONFIG_MAP, map("c", "b"))]);
+        let step = step(&ObjectRef::new(CONFIG_MAP, "d", "c"), &world, world.now);
+        let [Write::Update(_, unblocked), Write::Delete { propagation: "Foreground", .. }] = step.writes.as_slice() else {
+            panic!("{step:?}")
+        };
+        assert!(!unblocked.items("metadata.ownerReferences")[0].flag("blockOwnerDeletion"));
+        world.settle(&CONTROLLER);
+        let is_free = |world: &TestWorld, name: &str| {
+            world.get(CONFIG_MAP, "d", name).expect("for the server to remove").items("metadata.finalizers").is_empty()
+        };
+        assert!(is_free(&world, "b") && !is_free(&world, "a"));
+        world.remove(CONFIG_MAP, "d", "b");
+        world.settle(&CONTROLLER);
+        assert!(is_free(&world, "a"));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Descriptions are the first sentences of the published ones. Source: the OpenAPI specification, and `api/openapi-spec` of kubernetes.
 
+pub mod binary;
 mod paths;
 mod schema;
 

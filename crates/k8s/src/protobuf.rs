@@ -5,7 +5,7 @@
 mod decode;
 pub mod duration;
 mod encode;
-mod wire;
+pub(crate) mod wire;
 
 pub use decode::decode_message;
 pub use encode::encode_message;

@@ -32,9 +32,28 @@ pub fn out(kind: &'static Kind, object: Arc<Value>) -> Arc<Value> {
     if is_plain(kind) { object } else { Arc::new(renamed(kind, &object, |(stored, shown)| (stored, shown))) }
 }
 
-/// An object as it is stored.
-pub fn back(kind: &'static Kind, object: Value) -> Value {
-    if is_plain(kind) { object } else { renamed(EVENT, &object, |(stored, shown)| (shown, stored)) }
+/// An object, or a patch of one, as it is stored.
+pub fn back(kind: &'static Kind, mut object: Value) -> Value {
+    match &mut object {
+        _ if is_plain(kind) => object,
+        Value::Array(operations) => {
+            operations.iter_mut().for_each(point_back);
+            object
+        }
+        _ => renamed(EVENT, &object, |(stored, shown)| (shown, stored)),
+    }
+}
+
+/// The pointers of a JSON patch's operation.
+fn point_back(operation: &mut Value) {
+    for member in ["path", "from"] {
+        let pointer = operation.text(member).strip_prefix('/').unwrap_or_default();
+        let (first, rest) = pointer.split_once('/').map_or((pointer, None), |(first, rest)| (first, Some(rest)));
+        if let Some((stored, _)) = NAMES.iter().find(|(_, shown)| *shown == first) {
+            let moved = rest.map_or_else(|| format!("/{stored}"), |rest| format!("/{stored}/{rest}"));
+            operation.set(member, moved);
+        }
+    }
 }
 
 fn renamed(kind: &'static Kind, object: &Value, direction: fn((&'static str, &'static str)) -> (&'static str, &'static str)) -> Value {
@@ -64,5 +83,13 @@ mod tests {
             json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "regarding": {"name": "a"}, "note": "m", "reason": "r", "deprecatedCount": 2})
         );
         assert_eq!(back(EVENTS_EVENT, (*shown).clone()), stored);
+    }
+
+    #[test]
+    fn a_json_patch_points_at_what_is_stored() {
+        let patch =
+            json!([{"op": "replace", "path": "/note", "value": "n"}, {"op": "move", "from": "/regarding/name", "path": "/metadata/note"}]);
+        let wanted = json!([{"op": "replace", "path": "/message", "value": "n"}, {"op": "move", "from": "/involvedObject/name", "path": "/metadata/note"}]);
+        assert_eq!(back(EVENTS_EVENT, patch), wanted);
     }
 }

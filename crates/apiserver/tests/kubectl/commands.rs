@@ -55,6 +55,8 @@ async fn it_finds_its_way_around() {
     }
     assert!(world.kubectl("api-versions").await.contains("rbac.authorization.k8s.io/v1"));
     assert!(world.kubectl("explain deployment.spec.strategy").await.contains("rollingUpdate"));
+    let old = world.kubectl("explain deployment.spec.strategy --output plaintext-openapiv2").await;
+    assert!(old.contains("rollingUpdate"), "{old}");
     assert!(world.kubectl("get --raw /readyz").await.contains("ok"));
     assert!(world.kubectl("get --raw /healthz?verbose").await.contains("[+]store ok"));
     assert!(world.kubectl("cluster-info").await.contains("is running at"));
