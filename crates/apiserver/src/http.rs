@@ -285,8 +285,10 @@ impl Exchange<'_> {
             return Err(no_such_resource());
         }
         match (name.as_str(), verb) {
-            ("status", Verb::Get) => self.get(&request),
-            ("status", Verb::Update | Verb::Patch) | ("finalize", Verb::Update) => self.write(verb, request).await,
+            ("status" | "ephemeralcontainers" | "resize", Verb::Get) => self.get(&request),
+            ("status" | "ephemeralcontainers" | "resize", Verb::Update | Verb::Patch) | ("finalize", Verb::Update) => {
+                self.write(verb, request).await
+            }
             ("scale", Verb::Get) => Ok(respond::json_value(200, &scale::of(&self.call().stored()?.value))),
             ("scale", Verb::Update | Verb::Patch) => self.scale(verb, request).await,
             ("log", Verb::Get) => {

@@ -100,6 +100,7 @@ impl Services {
         for port in topology.services.values_mut().flat_map(|service| &mut service.ports) {
             port.endpoints.clear();
         }
+        topology.host_ports.clear();
         self.network.apply(topology).await
     }
 

@@ -5,7 +5,6 @@
 pub mod pod;
 mod walk;
 
-use crate::object::Fields;
 use crate::{Cause, Kind, Value};
 
 /// What becomes of a field that does not act.
@@ -26,8 +25,6 @@ pub struct Exception {
     pub fate: Fate,
     /// Values, as JSON text, that ask for nothing that is not so anyway; they pass.
     pub unless: &'static [&'static str],
-    /// A flag below [`Support::below`] with which the field acts after all; empty for none.
-    pub given: &'static str,
     /// What is said of it: a fragment that follows the path.
     pub note: &'static str,
 }
@@ -55,9 +52,6 @@ pub fn check(kind: &Kind, object: &Value) -> Told {
     let mut told = Told::default();
     for support in kind.support {
         for exception in support.fields {
-            if !exception.given.is_empty() && object.at(support.below).is_some_and(|holder| holder.flag(exception.given)) {
-                continue;
-            }
             let pattern =
                 if support.below.is_empty() { exception.path.to_owned() } else { format!("{}.{}", support.below, exception.path) };
             walk::find(object, &pattern, &mut |path, value| {
@@ -95,19 +89,19 @@ pub fn table(kind: &Kind) -> Vec<(String, Fate, &'static str)> {
 }
 
 const fn refused(path: &'static str, note: &'static str) -> Exception {
-    Exception { path, fate: Fate::Refused, unless: &[], given: "", note }
+    Exception { path, fate: Fate::Refused, unless: &[], note }
 }
 
 const fn stored(path: &'static str, note: &'static str) -> Exception {
-    Exception { path, fate: Fate::Stored, unless: &[], given: "", note }
+    Exception { path, fate: Fate::Stored, unless: &[], note }
 }
 
 const fn refused_unless(path: &'static str, unless: &'static [&'static str], note: &'static str) -> Exception {
-    Exception { path, fate: Fate::Refused, unless, given: "", note }
+    Exception { path, fate: Fate::Refused, unless, note }
 }
 
 const fn stored_unless(path: &'static str, unless: &'static [&'static str], note: &'static str) -> Exception {
-    Exception { path, fate: Fate::Stored, unless, given: "", note }
+    Exception { path, fate: Fate::Stored, unless, note }
 }
 
 /// Of Services.

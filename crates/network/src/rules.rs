@@ -5,7 +5,7 @@
 
 use crate::nft::expression::Side;
 use crate::ranges;
-use crate::topology::{Allowance, Allowances, Protocol, ServicePort, ServiceRule, Topology};
+use crate::topology::{Allowance, Allowances, HostPort, Protocol, ServicePort, ServiceRule, Topology};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -19,8 +19,10 @@ pub type Endpoint = (Ipv4Addr, u16);
 pub enum Chain {
     /// New connections go to any of these, each as likely as the others.
     Balance(Vec<Endpoint>),
-    /// The same, but a client comes back to its endpoint for so many seconds. Each endpoint has a set of its clients.
+    /// As `Balance`, but a client comes back to its endpoint for so many seconds. Each endpoint has a set of its clients.
     Sticky(u32, Vec<(Endpoint, String)>),
+    /// New connections to an address of this machine go here; those to other addresses are left alone.
+    Here(Endpoint),
     /// Lets pass what one of these means, seen from a pod; everything else is dropped.
     Allow(Direction, Vec<Pass>),
 }
@@ -121,6 +123,7 @@ impl Rules {
         for service in topology.services.values() {
             service.ports.iter().for_each(|port| rules.port(service, port));
         }
+        topology.host_ports.iter().for_each(|port| rules.host_port(port));
         for (address, policy) in &topology.policies {
             for (direction, allowances) in [(Direction::Ingress, &policy.ingress), (Direction::Egress, &policy.egress)] {
                 if let Some(allowances) = allowances {
@@ -153,6 +156,28 @@ impl Rules {
         };
         self.elements.extend(addresses.map(|address| (Key::Service(address, port.protocol, port.port), Some(chain.clone()))));
         self.elements.extend(port.node_port.map(|node_port| (Key::NodePort(port.protocol, node_port), Some(chain.clone()))));
+    }
+
+    // After the services: what one of them has is not taken from it.
+    fn host_port(&mut self, port: &HostPort) {
+        let key = match port.address {
+            Some(address) => Key::Service(address, port.protocol, port.port),
+            None => Key::NodePort(port.protocol, port.port),
+        };
+        let refused = match port.address {
+            Some(address) => Key::Refused(address, port.protocol, port.port),
+            None => Key::RefusedNodePort(port.protocol, port.port),
+        };
+        if self.elements.contains_key(&key) || self.elements.contains_key(&refused) {
+            return;
+        }
+        // Any address may be asked for; only one that is the machine's own may be had.
+        let chain = self.chain("h", Chain::Here(port.to));
+        self.elements.insert(key, Some(chain));
+        self.elements.insert(Key::Itself(port.to.0), None);
+        if port.protocol == Protocol::Udp {
+            self.flows.insert(port.to);
+        }
     }
 
     // The name holds the service's port and the time, so that clients keep their endpoint while others come and go.

@@ -184,6 +184,7 @@ fn add_chain(batch: &mut Batch<'_>, name: &str, chain: &Chain) {
             let rule = balance(batch, endpoints);
             batch.add_rule(name, rule);
         }
+        Chain::Here((address, port)) => batch.add_rule(name, Expressions::new().destined_here(Compare::Is).lead_to(*address, *port)),
         Chain::Sticky(seconds, endpoints) => sticky(batch, name, u64::from(*seconds) * 1000, endpoints),
         Chain::Allow(direction, passes) => {
             for pass in passes {

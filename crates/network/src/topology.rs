@@ -86,11 +86,27 @@ pub struct PodPolicy {
     pub egress: Option<Allowances>,
 }
 
+/// A port of the machine's that leads to one pod (`hostPort`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HostPort {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The one address of the machine that it is open at; `None` is all of them.
+    pub address: Option<Ipv4Addr>,
+    /// At the machine.
+    pub port: u16,
+    /// Address of the pod, and the port there.
+    pub to: (Ipv4Addr, u16),
+}
+
 /// Everything that the kernel's rules and the name service are made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Topology {
     /// Services by `namespace/name`.
     pub services: BTreeMap<String, ServiceRule>,
+    /// Ports of the machine that lead to pods. A service's node port goes before.
+    #[serde(default)]
+    pub host_ports: BTreeSet<HostPort>,
     /// Policies by pod address; only isolated pods are here.
     pub policies: BTreeMap<Ipv4Addr, PodPolicy>,
     /// Names in the cluster's domain.

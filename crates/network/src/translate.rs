@@ -1,5 +1,6 @@
 //! From Kubernetes objects to a [`Topology`]. Pure.
 
+mod host_ports;
 mod names;
 mod policies;
 mod services;
@@ -37,6 +38,7 @@ pub fn topology_of(objects: &Objects) -> Topology {
     let pods: Vec<Pod<'_>> = objects.pods.iter().filter_map(|pod| Pod::of(pod, &objects.attached)).collect();
     Topology {
         services: objects.services.iter().filter_map(|service| services::rule(service, &slices)).collect(),
+        host_ports: host_ports::of(&pods),
         policies: policies::of(objects, &pods),
         names: names::of(objects, &slices, &pods),
     }

@@ -6,6 +6,7 @@ mod events;
 mod inbox;
 mod messages;
 mod record;
+mod resize;
 mod slot;
 #[cfg(test)]
 mod tests;

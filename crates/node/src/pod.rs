@@ -32,7 +32,7 @@ pub struct Pod {
     pub active_deadline_seconds: Option<i64>,
     /// `spec.hostNetwork`.
     pub host_network: bool,
-    /// Init containers in order, then the others.
+    /// Init containers in order, then the others, ephemeral ones last.
     pub containers: Vec<Container>,
 }
 
@@ -68,6 +68,26 @@ pub enum Role {
     Sidecar,
     /// One of `spec.containers`.
     Main,
+    /// One of `spec.ephemeralContainers`: started once beside the others, and nobody waits for it.
+    Ephemeral,
+}
+
+impl Role {
+    const LISTS: [(&str, Self); 3] = [("initContainers", Self::Init), ("containers", Self::Main), ("ephemeralContainers", Self::Ephemeral)];
+
+    /// The list of `spec` in which it stands.
+    pub const fn list(self) -> &'static str {
+        match self {
+            Self::Init | Self::Sidecar => "initContainers",
+            Self::Main => "containers",
+            Self::Ephemeral => "ephemeralContainers",
+        }
+    }
+
+    /// Whether it stands among the init containers.
+    pub const fn is_init(self) -> bool {
+        matches!(self, Self::Init | Self::Sidecar)
+    }
 }
 
 /// A container's desired state.
@@ -77,7 +97,7 @@ pub struct Container {
     pub name: String,
     /// Its part.
     pub role: Role,
-    /// Place in `spec.initContainers` or `spec.containers`.
+    /// Place in its list of `spec`.
     pub index: usize,
     /// Image reference.
     pub image: String,
@@ -114,9 +134,11 @@ impl Pod {
     /// Reads a pod object. Fields that are missing read as the API's defaults.
     pub fn of(object: Arc<Value>) -> Self {
         let restart = RestartPolicy::of(object.text("spec.restartPolicy")).unwrap_or_default();
-        let init = object.items("spec.initContainers").iter().enumerate().map(|(index, raw)| Container::of(raw, index, true, restart));
-        let main = object.items("spec.containers").iter().enumerate().map(|(index, raw)| Container::of(raw, index, false, restart));
-        let containers = init.chain(main).collect();
+        let list = |(name, role): (&str, Role)| -> Vec<Container> {
+            let raws = object.items(&format!("spec.{name}")).iter().enumerate();
+            raws.map(|(index, raw)| Container::of(raw, index, role, restart)).collect()
+        };
+        let containers = Role::LISTS.into_iter().flat_map(list).collect();
         let own_grace = object.int("spec.terminationGracePeriodSeconds").unwrap_or(30);
         Self {
             uid: object.uid().to_owned(),
@@ -150,28 +172,26 @@ impl Pod {
 
     /// A container's own part of the object.
     pub fn raw(&self, container: &Container) -> &Value {
-        let list = if container.role == Role::Main { "spec.containers" } else { "spec.initContainers" };
-        self.object.items(list).get(container.index).unwrap_or(&Value::Null)
+        self.object.at("spec").map_or(&[][..], |spec| spec.items(container.role.list())).get(container.index).unwrap_or(&Value::Null)
     }
 
     /// Where events about a container point to: `spec.containers{name}`.
     pub fn field_path(&self, name: &str) -> String {
-        match self.container(name).map(|container| container.role) {
-            Some(Role::Init | Role::Sidecar) => format!("spec.initContainers{{{name}}}"),
-            _ => format!("spec.containers{{{name}}}"),
-        }
+        let role = self.container(name).map_or(Role::Main, |container| container.role);
+        format!("spec.{}{{{name}}}", role.list())
     }
 }
 
 impl Container {
-    fn of(raw: &Value, index: usize, init: bool, pod_restart: RestartPolicy) -> Self {
+    fn of(raw: &Value, index: usize, of: Role, pod_restart: RestartPolicy) -> Self {
         let own = RestartPolicy::of(raw.text("restartPolicy"));
-        let (role, restart) = match (init, own) {
-            (true, Some(RestartPolicy::Always)) => (Role::Sidecar, RestartPolicy::Always),
+        let (role, restart) = match (of, own) {
+            (Role::Ephemeral, _) => (of, RestartPolicy::Never),
+            (Role::Init, Some(RestartPolicy::Always)) => (Role::Sidecar, RestartPolicy::Always),
             // A failed init container is tried again unless the pod says never; a finished one never is.
-            (true, _) if pod_restart == RestartPolicy::Never => (Role::Init, own.unwrap_or(RestartPolicy::Never)),
-            (true, _) => (Role::Init, own.unwrap_or(RestartPolicy::OnFailure)),
-            (false, _) => (Role::Main, own.unwrap_or(pod_restart)),
+            (Role::Init, _) if pod_restart == RestartPolicy::Never => (Role::Init, own.unwrap_or(RestartPolicy::Never)),
+            (Role::Init, _) => (Role::Init, own.unwrap_or(RestartPolicy::OnFailure)),
+            _ => (Role::Main, own.unwrap_or(pod_restart)),
         };
         let image = raw.text("image").to_owned();
         let path = raw.text("terminationMessagePath");

@@ -1,6 +1,7 @@
 //! Carries out probes and hooks: a program in the container, a request, a connection, or a wait.
 
 mod exec;
+mod grpc;
 mod http;
 mod tcp;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub async fn perform(target: &Target<'_>, handler: &Handler, timeout: Duration) 
         Handler::Exec(command) => exec::probe(target, command, timeout).await,
         Handler::Http(get) => http::get(get, &host(&get.host)?, port(&get.port)?, timeout).await,
         Handler::Tcp { host: own, port: number } => tcp::connect(&host(own)?, port(number)?, timeout).await,
+        Handler::Grpc { port, service } => grpc::check(&host("")?, *port, service, timeout).await,
         Handler::Sleep(duration) => {
             tokio::time::sleep((*duration).min(timeout)).await;
             Ok(())

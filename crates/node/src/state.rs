@@ -97,12 +97,39 @@ pub struct ContainerRun {
     pub stop: Option<Stop>,
     /// Whether it starts again whatever its policy, because its definition changed.
     pub replace: bool,
+    /// The resources that it runs with, as the object has them; `None` where an older engine started it.
+    #[serde(default)]
+    pub resources: Option<k8s::Value>,
+    /// Their change, while it is not through.
+    #[serde(skip)]
+    pub resize: Resize,
     /// An exit that was told before the start's own answer.
     #[serde(skip)]
     pub early: Option<(runtime::Exit, String)>,
     /// Counters of the startup, liveness and readiness probes.
     #[serde(skip)]
     pub probes: [ProbeRun; 3],
+}
+
+/// A change of a running container's resources.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Resize {
+    /// None, or it is through.
+    #[default]
+    Settled,
+    /// Being carried out.
+    Going,
+    /// It did not work out.
+    Failed {
+        /// What was wanted.
+        wanted: k8s::Value,
+        /// The node can never give it (`Infeasible`); else it is tried again.
+        infeasible: bool,
+        /// Why.
+        message: String,
+        /// When it is tried again.
+        retry_at: Timestamp,
+    },
 }
 
 /// Where a container is.
@@ -311,6 +338,7 @@ impl ContainerRun {
         self.stage = Stage::Ended;
         self.stop = None;
         self.early = None;
+        self.resize = Resize::Settled;
         self.hook_pending = false;
         (self.started, self.startup_passed, self.ready_passed) = (false, false, false);
         self.probes = Default::default();

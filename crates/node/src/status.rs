@@ -47,15 +47,18 @@ pub fn build(pod: &Pod, state: &PodRuntimeState, last: Option<&Value>, host: IpA
     if pod.generation > 0 {
         status.set("observedGeneration", pod.generation);
     }
-    let entries = |main: bool| -> Vec<Value> {
-        let wanted = pod.containers.iter().filter(|container| (container.role == Role::Main) == main);
+    let entries = |list: &str| -> Vec<Value> {
+        let wanted = pod.containers.iter().filter(|container| container.role.list() == list);
         wanted.map(|container| containers::entry(pod, container, state)).collect()
     };
-    let init = entries(false);
-    if !init.is_empty() {
-        status.set("initContainerStatuses", init);
+    for (field, entries) in
+        [("initContainerStatuses", entries("initContainers")), ("ephemeralContainerStatuses", entries("ephemeralContainers"))]
+    {
+        if !entries.is_empty() {
+            status.set(field, entries);
+        }
     }
-    status.set("containerStatuses", entries(true));
+    status.set("containerStatuses", entries("containers"));
     let conditions = conditions::all(pod, state, (phase, last), now);
     status.set("conditions", conditions);
     status
@@ -111,8 +114,11 @@ fn main_phase(pod: &Pod, state: &PodRuntimeState) -> &'static str {
 /// Whether a container counts as ready.
 pub(crate) fn is_ready(pod: &Pod, name: &str, run: &ContainerRun) -> bool {
     let Some(container) = pod.container(name) else { return false };
-    if container.role == Role::Init {
-        return run.exit_code() == Some(0);
+    match container.role {
+        Role::Init => return run.exit_code() == Some(0),
+        // Nothing is led to it. Source: kubelet `UpdatePodStatus`.
+        Role::Ephemeral => return false,
+        Role::Main | Role::Sidecar => {}
     }
     matches!(run.stage, Stage::Running { .. }) && run.started && (container.probes.readiness.is_none() || run.ready_passed)
 }

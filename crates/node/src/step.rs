@@ -4,9 +4,12 @@ mod absorb;
 mod containers;
 mod ending;
 mod probes;
+mod resize;
 mod setup;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use resize::wanted as wanted_resources;
 
 use crate::pod::{Container, Pod};
 use crate::state::{ContainerRun, PodRuntimeState, Stop};
@@ -66,6 +69,19 @@ pub enum News {
         image_id: String,
         /// Image reference.
         image: String,
+        /// Its resources, as the object had them.
+        resources: k8s::Value,
+    },
+    /// A running container's resources are changed, or not.
+    Resized {
+        /// Which.
+        container: String,
+        /// Attempt.
+        attempt: u32,
+        /// What was wanted.
+        resources: k8s::Value,
+        /// Why not.
+        result: Result<(), ResizeFault>,
     },
     /// A container could not be started.
     NotStarted {
@@ -136,6 +152,15 @@ pub enum StartFault {
     Host(String),
 }
 
+/// Why resources did not change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResizeFault {
+    /// The node is too small for it.
+    Infeasible(String),
+    /// It may work later.
+    Error(String),
+}
+
 /// The two hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
@@ -198,6 +223,13 @@ pub enum PodAction {
     Kill {
         /// Which.
         container: String,
+    },
+    /// Give a running container the resources that the object asks for.
+    Resize {
+        /// Which.
+        container: String,
+        /// Attempt.
+        attempt: u32,
     },
     /// Run a hook.
     RunHook {

@@ -95,12 +95,11 @@ impl Group {
     pub fn set(&self, kernel: &dyn Kernel, wanted: &Resources, whole_kill: bool) -> io::Result<()> {
         for folder in &self.folders {
             let writes = if self.v2 { limits::v2(wanted, whole_kill) } else { limits::v1(wanted, &folder.controllers) };
-            for write in writes {
-                let path = folder.path.join(write.file);
-                match kernel.write(&path, &write.value) {
-                    Err(error) if write.may_be_missing && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {}
-                    other => other.map_err(|error| named(&path, &error))?,
-                }
+            let written = apply(kernel, folder, writes.iter());
+            // v1 has memory and swap together never below memory alone: more is set from the other end.
+            match written {
+                Err(error) if !self.v2 && error.kind() == ErrorKind::InvalidInput => apply(kernel, folder, writes.iter().rev())?,
+                other => other?,
             }
         }
         Ok(())
@@ -228,6 +227,17 @@ impl Group {
     fn kill_at_once(&self) -> bool {
         self.unified().is_some_and(|folder| sys::kernel::Host.write(&folder.join("cgroup.kill"), "1").is_ok())
     }
+}
+
+fn apply<'a>(kernel: &dyn Kernel, folder: &Folder, writes: impl Iterator<Item = &'a limits::Write>) -> io::Result<()> {
+    for write in writes {
+        let path = folder.path.join(write.file);
+        match kernel.write(&path, &write.value) {
+            Err(error) if write.may_be_missing && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {}
+            other => other.map_err(|error| named(&path, &error))?,
+        }
+    }
+    Ok(())
 }
 
 // Another pod's removal may take an empty folder above from under us: then again from the top.

@@ -334,6 +334,8 @@ pub trait Runtime: Send + Sync {
     async fn state(&self, pod: &str) -> Result<Option<PodState>, RuntimeError>;
     /// Changes limits of a running container.
     async fn update(&self, pod: &str, container: &str, resources: &Resources) -> Result<(), RuntimeError>;
+    /// Changes limits of a pod as a whole.
+    async fn update_pod(&self, pod: &str, resources: &Resources) -> Result<(), RuntimeError>;
     /// Ends a pod at once, and removes its cgroup and state (not its folder). Gone already is success.
     async fn remove_pod(&self, pod: &str) -> Result<(), RuntimeError>;
     /// The pods that are there, with or without a living shim: what a new process adopts.

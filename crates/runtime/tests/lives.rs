@@ -47,6 +47,16 @@ async fn limits_hold_and_can_be_changed() {
     let exec = ExecSpec { args: ["sh", "-c", read].map(str::to_owned).to_vec(), ..ExecSpec::default() };
     let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
     assert!(all(&mut streams.stdout).await.starts_with("40000"), "seen from inside");
+    // More and less, of the container and of its pod; the other limits stay.
+    for megabytes in [128, 32, 64_u64] {
+        let memory = Resources { memory_bytes: Some(megabytes << 20), ..Resources::default() };
+        place.runtime.update_pod("one", &memory).await.expect("changed");
+        place.runtime.update("one", "main", &memory).await.expect("changed");
+        let read = "cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes";
+        let exec = ExecSpec { args: ["sh", "-c", read].map(str::to_owned).to_vec(), ..ExecSpec::default() };
+        let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");
+        assert_eq!(all(&mut streams.stdout).await.trim(), (megabytes << 20).to_string());
+    }
     let exec =
         ExecSpec { args: ["sh", "-c", "for i in $(seq 30); do sleep 5 & done; wait"].map(str::to_owned).to_vec(), ..ExecSpec::default() };
     let mut streams = place.runtime.exec("one", "main", &exec).await.expect("started");

@@ -69,33 +69,8 @@ pub fn create(kind: &'static Kind, namespace: &str, object: &mut Value, now: Tim
 /// Completes a new object once everything else is filled in.
 pub fn finish(kind: &'static Kind, object: &mut Value) {
     if kind == POD {
-        let class = quality_of_service(object);
+        let class = k8s::validate::pod::quality_of_service(object);
         object.set("status.qosClass", class);
-    }
-}
-
-/// Source: the page "Pod Quality of Service Classes" of the Kubernetes documentation.
-fn quality_of_service(pod: &Value) -> &'static str {
-    let (mut any, mut all) = (false, true);
-    for container in pod.items("spec.containers").iter().chain(pod.items("spec.initContainers")) {
-        for resource in ["cpu", "memory"] {
-            let amount = |side: &str| {
-                let text = container
-                    .at("resources")
-                    .and_then(|resources| resources.at(side))
-                    .and_then(|amounts| amounts.member(resource))
-                    .and_then(Value::as_str);
-                text.and_then(k8s::quantity::parse_milli).filter(|milli| *milli > 0)
-            };
-            let (request, limit) = (amount("requests"), amount("limits"));
-            any |= request.is_some() || limit.is_some();
-            all &= limit.is_some() && request.is_none_or(|request| Some(request) == limit);
-        }
-    }
-    match (any, all) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
     }
 }
 
@@ -108,6 +83,10 @@ pub enum Part {
     Status,
     /// `spec.finalizers` of a namespace alone.
     Finalizers,
+    /// `spec.ephemeralContainers` of a pod alone.
+    Ephemeral,
+    /// The resources of a pod's containers alone.
+    Resize,
     /// Everything; for the server's own writes (binding, finalizing, deleting).
     Whole,
 }
@@ -141,6 +120,20 @@ pub fn update(kind: &'static Kind, part: Part, old: &Value, new: &mut Value) {
             keep_at(new, &mut kept, "metadata", "resourceVersion");
             *new = kept;
         }
+        Part::Ephemeral => {
+            let mut kept = old.clone();
+            keep_at(new, &mut kept, "spec", "ephemeralContainers");
+            keep_at(new, &mut kept, "metadata", "resourceVersion");
+            *new = kept;
+        }
+        Part::Resize => {
+            let mut kept = old.clone();
+            for list in ["containers", "initContainers"] {
+                resized(old, new, &mut kept, list);
+            }
+            keep_at(new, &mut kept, "metadata", "resourceVersion");
+            *new = kept;
+        }
         Part::Status => {
             let mut kept = old.clone();
             for (whole, name) in [(false, "status"), (true, "metadata")] {
@@ -156,6 +149,20 @@ pub fn update(kind: &'static Kind, part: Part, old: &Value, new: &mut Value) {
     }
     for name in ours {
         keep_at(old, new, "metadata", name);
+    }
+}
+
+/// Takes over resources only; a list of other containers as it is, so that it is refused for that.
+fn resized(old: &Value, new: &Value, kept: &mut Value, list: &str) {
+    let path = format!("spec.{list}");
+    let (before, after) = (old.items(&path), new.items(&path));
+    let same = before.len() == after.len() && before.iter().zip(after).all(|(old, new)| old.text("name") == new.text("name"));
+    let mut containers = if same { before.to_vec() } else { after.to_vec() };
+    for (container, new) in containers.iter_mut().zip(after) {
+        keep(new, container, "resources");
+    }
+    if !containers.is_empty() {
+        kept.set(&path, containers);
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use k8s::apply::{self, Manager};
 use k8s::fields::{self, FieldProblem};
 use k8s::kinds::{POD, SERVICE};
-use k8s::{ApiError, Fields, Kind, Value};
+use k8s::{ApiError, Fields, Kind, Value, validate};
 use std::sync::Arc;
 use store::{CommitError, Expect, Op, Txn};
 use tokio::sync::OwnedMutexGuard;
@@ -108,6 +108,8 @@ impl Call<'_> {
             "status" => Part::Status,
             "" => Part::Main,
             "finalize" => Part::Finalizers,
+            "ephemeralcontainers" => Part::Ephemeral,
+            "resize" => Part::Resize,
             _ => Part::Whole,
         }
     }
@@ -156,8 +158,8 @@ impl Call<'_> {
         let (more, warnings) = (std::mem::take(&mut review.more), std::mem::take(&mut review.warnings));
         self.warnings.extend(warnings);
         (kind.default)(&mut new);
-        self.validate(&new, Some(old))?;
-        if part == Part::Main {
+        self.validate(&new, Some((part, old)))?;
+        if matches!(part, Part::Main | Part::Ephemeral) {
             self.support(&new)?;
         }
         // The scheduler's choice is no change of what is wanted. Source: kubernetes `pkg/registry/core/pod/storage` BindingREST.
@@ -256,8 +258,12 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn validate(&self, object: &Value, old: Option<&Value>) -> Result<(), ApiError> {
-        let causes = (self.target.kind.validate)(object, old);
+    fn validate(&self, object: &Value, old: Option<(Part, &Value)>) -> Result<(), ApiError> {
+        let causes = match old {
+            Some((Part::Ephemeral, old)) => validate::pod::ephemeral_containers(object, old),
+            Some((Part::Resize, old)) => validate::pod::resize(object, old),
+            other => (self.target.kind.validate)(object, other.map(|(_, old)| old)),
+        };
         if causes.is_empty() { Ok(()) } else { Err(ApiError::invalid(self.target.kind, object.name(), causes)) }
     }
 

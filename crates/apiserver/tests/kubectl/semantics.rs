@@ -57,6 +57,36 @@ async fn writes_have_versions_and_nothing_changes_without_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ephemeral_containers_and_resources_have_ways_of_their_own() {
+    let world = World::start().await;
+    let api = world.server().api();
+    api.create(POD, pod("p", json!({"limits": {"memory": "64Mi"}}))).await.expect("made");
+    let target = |below: &str| Target::object(POD, "default", "p").below(below);
+    let debug = json!({"spec": {"ephemeralContainers": [{"name": "debug", "image": "x"}], "priority": 7}});
+    let plain = api.patch(Target::object(POD, "default", "p"), PatchKind::Strategic, &debug).await.expect_err("not this way");
+    assert_eq!(plain.code, 422);
+    let changed = api.patch(target("ephemeralcontainers"), PatchKind::Strategic, &debug).await.expect("added");
+    assert_eq!((changed.items("spec.ephemeralContainers").len(), changed.int("metadata.generation")), (1, Some(2)));
+    assert_ne!(changed.int("spec.priority"), Some(7), "and nothing else");
+    let more = json!({"spec": {"ephemeralContainers": [{"name": "more", "image": "x"}], "containers": [{"name": "c", "image": "other"}]}});
+    let changed = api.patch(target("ephemeralcontainers"), PatchKind::Strategic, &more).await.expect("one more");
+    assert_eq!(changed.items("spec.ephemeralContainers").len(), 2);
+    let less = json!({"spec": {"ephemeralContainers": []}});
+    assert_eq!(api.patch(target("ephemeralcontainers"), PatchKind::Merge, &less).await.expect_err("they stay").code, 422);
+
+    let wanted = |memory: &str| json!({"spec": {"containers": [{"name": "c", "image": "y", "resources": {"limits": {"memory": memory}, "requests": {"memory": memory}}}]}});
+    assert_eq!(
+        api.patch(Target::object(POD, "default", "p"), PatchKind::Strategic, &wanted("1Gi")).await.expect_err("not this way").code,
+        422
+    );
+    let changed = api.patch(target("resize"), PatchKind::Strategic, &wanted("1Gi")).await.expect("resized");
+    let container = &changed.items("spec.containers")[0];
+    assert_eq!((container.text("resources.limits.memory"), container.text("image")), ("1Gi", "x"), "and nothing else");
+    let gone = json!({"spec": {"containers": [{"name": "c", "resources": null}]}});
+    assert_eq!(api.patch(target("resize"), PatchKind::Strategic, &gone).await.expect_err("limits stay").code, 422);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_finds_everything_and_watches_go_on() {
     let mut world = World::start().await;
     let api = world.server().api();

@@ -1,16 +1,14 @@
 //! Fields of pods that do not act.
 
-use super::{Exception, Fate, Support, refused, refused_unless, stored, stored_unless};
+use super::{Exception, Support, refused, refused_unless, stored, stored_unless};
 
 /// Said of volumes that need a driver.
 pub const NO_DRIVER: &str = "no driver for this kind of volume is provided; use a PersistentVolumeClaim, emptyDir or hostPath";
 
-const NO_GRPC: &str = "probes by gRPC are not made; use httpGet, tcpSocket or exec";
 const NO_DISK_LIMIT: &str = "what a container writes is not measured";
 
 /// Of the `spec` of a pod.
 pub const SPEC: &[Exception] = &[
-    refused("ephemeralContainers", "containers cannot be added to a running pod"),
     refused_unless("hostUsers", &["true"], "pods share the user namespace of the host"),
     refused("resourceClaims", "there are no devices to claim"),
     refused_unless("hostPID", &["false"], "pods do not see the processes of the host"),
@@ -59,7 +57,6 @@ pub const SPEC: &[Exception] = &[
     refused("containers[].resources.claims", "there are no devices to claim"),
     refused("containers[].volumeDevices", "block volumes are not provided"),
     refused("containers[].restartPolicyRules", "a container restarts by `restartPolicy`"),
-    stored("containers[].resizePolicy", "resources are set when a container starts"),
     refused("containers[].securityContext.windowsOptions", "the node runs Linux"),
     stored("containers[].securityContext.seLinuxOptions", "SELinux labels are not set"),
     stored_unless("containers[].securityContext.appArmorProfile.type", &["\"Unconfined\""], "AppArmor profiles are not applied"),
@@ -73,7 +70,6 @@ pub const SPEC: &[Exception] = &[
     refused("initContainers[].resources.claims", "there are no devices to claim"),
     refused("initContainers[].volumeDevices", "block volumes are not provided"),
     refused("initContainers[].restartPolicyRules", "a container restarts by `restartPolicy`"),
-    stored("initContainers[].resizePolicy", "resources are set when a container starts"),
     refused("initContainers[].securityContext.windowsOptions", "the node runs Linux"),
     stored("initContainers[].securityContext.seLinuxOptions", "SELinux labels are not set"),
     stored_unless("initContainers[].securityContext.appArmorProfile.type", &["\"Unconfined\""], "AppArmor profiles are not applied"),
@@ -84,35 +80,32 @@ pub const SPEC: &[Exception] = &[
     refused_unless("initContainers[].securityContext.procMount", &["\"Default\""], "`/proc` is always masked"),
     refused_unless("initContainers[].volumeMounts[].recursiveReadOnly", &["\"Disabled\""], "mounts are not made read-only in depth"),
     refused("initContainers[].env[].valueFrom.fileKeyRef", "variables are not read from files of a volume"),
+    refused("ephemeralContainers[].volumeDevices", "block volumes are not provided"),
+    refused("ephemeralContainers[].securityContext.windowsOptions", "the node runs Linux"),
+    stored("ephemeralContainers[].securityContext.seLinuxOptions", "SELinux labels are not set"),
+    stored_unless("ephemeralContainers[].securityContext.appArmorProfile.type", &["\"Unconfined\""], "AppArmor profiles are not applied"),
+    refused("ephemeralContainers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
+    refused(
+        "ephemeralContainers[].securityContext.seccompProfile.localhostProfile",
+        "profiles of the host are not loaded; `RuntimeDefault` is applied",
+    ),
+    refused_unless("ephemeralContainers[].securityContext.procMount", &["\"Default\""], "`/proc` is always masked"),
+    refused_unless("ephemeralContainers[].volumeMounts[].recursiveReadOnly", &["\"Disabled\""], "mounts are not made read-only in depth"),
+    refused("ephemeralContainers[].env[].valueFrom.fileKeyRef", "variables are not read from files of a volume"),
+    stored_unless("ephemeralContainers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
+    stored(
+        "ephemeralContainers[].targetContainerName",
+        "the container sees its own processes only; `shareProcessNamespace` of the pod shows those of all",
+    ),
     refused_unless("securityContext.supplementalGroupsPolicy", &["\"Merge\""], "groups of the image are always merged with those named"),
     refused("containers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
-    refused("containers[].livenessProbe.grpc", NO_GRPC),
-    refused("containers[].readinessProbe.grpc", NO_GRPC),
-    refused("containers[].startupProbe.grpc", NO_GRPC),
     stored("containers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
     stored("containers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
     stored_unless("containers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
-    Exception {
-        path: "containers[].ports[].hostPort",
-        fate: Fate::Stored,
-        unless: &["0"],
-        given: "hostNetwork",
-        note: "the port is kept for one pod but not forwarded; use a Service of type NodePort",
-    },
     refused("initContainers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
-    refused("initContainers[].livenessProbe.grpc", NO_GRPC),
-    refused("initContainers[].readinessProbe.grpc", NO_GRPC),
-    refused("initContainers[].startupProbe.grpc", NO_GRPC),
     stored("initContainers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
     stored("initContainers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
     stored_unless("initContainers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
-    Exception {
-        path: "initContainers[].ports[].hostPort",
-        fate: Fate::Stored,
-        unless: &["0"],
-        given: "hostNetwork",
-        note: "the port is kept for one pod but not forwarded; use a Service of type NodePort",
-    },
 ];
 
 /// Of Pods.

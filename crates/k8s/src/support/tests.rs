@@ -13,9 +13,6 @@ fn tells_and_refuses_with_the_path() {
     assert_eq!(told.warnings, ["spec.topologySpreadConstraints: there is one node; nothing can be spread"]);
     let refused: Vec<&str> = told.refused.iter().map(|cause| cause.field.as_str()).collect();
     assert_eq!(refused, ["spec.hostUsers", "spec.volumes[1].nfs"]);
-    let port = |host: bool| json!({"spec": {"hostNetwork": host, "containers": [{"ports": [{"containerPort": 80, "hostPort": 80}]}]}});
-    assert_eq!(check(POD, &port(true)), Told::default());
-    assert!(check(POD, &port(false)).warnings[0].starts_with("spec.containers[0].ports[0].hostPort: "));
     let deployment = json!({"spec": {"template": {"spec": {"hostnameOverride": "x"}}}});
     assert_eq!(check(DEPLOYMENT, &deployment).refused[0].field, "spec.template.spec.hostnameOverride");
     assert_eq!(check(SERVICE, &json!({"spec": {"type": "NodePort", "ipFamilies": ["IPv4"]}})), Told::default());

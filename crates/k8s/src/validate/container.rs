@@ -11,6 +11,8 @@ pub enum Role {
     Main,
     /// `initContainers`.
     Init,
+    /// `ephemeralContainers`.
+    Ephemeral,
 }
 
 const FIELD_PATHS: [&str; 9] = [
@@ -74,6 +76,24 @@ fn image(container: &Value, path: &str, errors: &mut Errors) {
 
 /// Probes, hooks, and the policy of restart of one container.
 fn life(container: &Value, role: Role, path: &str, errors: &mut Errors) {
+    if role == Role::Ephemeral {
+        for name in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "resizePolicy", "restartPolicy"] {
+            if container.at(name).is_some() {
+                errors.forbidden(format!("{path}.{name}"), "may not be set for an ephemeral container");
+            }
+        }
+        // The server's own default writes an empty one.
+        if container.at("resources").and_then(Value::as_object).is_some_and(|amounts| !amounts.is_empty()) {
+            errors.forbidden(format!("{path}.resources"), "may not be set for an ephemeral container");
+        }
+        if !container.items("ports").is_empty() {
+            errors.forbidden(format!("{path}.ports"), "may not be set for an ephemeral container");
+        }
+        if container.items("volumeMounts").iter().any(|mount| !mount.text("subPath").is_empty() || !mount.text("subPathExpr").is_empty()) {
+            errors.forbidden(format!("{path}.volumeMounts"), "a part of a volume may not be mounted in an ephemeral container");
+        }
+        return;
+    }
     let policy = container.at("restartPolicy").and_then(Value::as_str);
     let sidecar = role == Role::Init && policy == Some("Always");
     match (role, policy) {

@@ -11,6 +11,9 @@ pub fn pod(object: &Value, old: Option<&Value>) -> Vec<Cause> {
     meta::check(object, old, names::subdomain, &mut errors);
     if let Some(spec) = object.at("spec") {
         template_spec(spec, "spec", &mut errors);
+        if old.is_none() && !spec.items("ephemeralContainers").is_empty() {
+            errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+        }
         if let Some(old) = old.and_then(|old| old.at("spec")) {
             update(spec, old, &mut errors);
         }
@@ -20,6 +23,9 @@ pub fn pod(object: &Value, old: Option<&Value>) -> Vec<Cause> {
 
 /// The `spec` of a pod or of a template.
 pub fn template_spec(spec: &Value, path: &str, errors: &mut Errors) {
+    if path != "spec" && !spec.items("ephemeralContainers").is_empty() {
+        errors.forbidden(format!("{path}.ephemeralContainers"), "ephemeral containers not allowed in pod template");
+    }
     let common = Common { volumes: volumes::check(spec, path, errors), host_network: spec.flag("hostNetwork"), is_pod: path == "spec" };
     if spec.items("containers").is_empty() {
         errors.required(format!("{path}.containers"), "");
@@ -148,6 +154,114 @@ fn aliases(spec: &Value, path: &str, errors: &mut Errors) {
             let name = name.as_str().unwrap_or_default();
             errors.invalid_each(&format!("{path}.hostAliases[{at}].hostnames[{name_at}]"), name, names::subdomain(name));
         }
+    }
+}
+
+/// A pod whose `ephemeralContainers` change: more may come, none may change or go.
+pub fn ephemeral_containers(new: &Value, old: &Value) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    let (Some(spec), Some(was)) = (new.at("spec"), old.at("spec")) else { return errors.finish() };
+    let common =
+        Common { volumes: volumes::check(spec, "spec", &mut Errors::default()), host_network: spec.flag("hostNetwork"), is_pod: true };
+    let others = || spec.items("containers").iter().chain(spec.items("initContainers"));
+    let mut seen: Vec<&str> = others().map(|container| container.text("name")).collect();
+    for (at, container) in spec.items("ephemeralContainers").iter().enumerate() {
+        let path = format!("spec.ephemeralContainers[{at}]");
+        container::check(container, Role::Ephemeral, &path, &common, &mut errors);
+        let (name, target) = (container.text("name"), container.text("targetContainerName"));
+        if seen.contains(&name) {
+            errors.duplicate(format!("{path}.name"), name);
+        }
+        seen.push(name);
+        if !target.is_empty() && !others().any(|other| other.text("name") == target) {
+            errors.not_found(format!("{path}.targetContainerName"), target);
+        }
+    }
+    for old in was.items("ephemeralContainers") {
+        let name = old.text("name");
+        match spec.items("ephemeralContainers").iter().find(|new| new.text("name") == name) {
+            None => errors.forbidden("spec.ephemeralContainers", &format!("existing ephemeral containers \"{name}\" may not be removed")),
+            Some(new) if new != old => {
+                errors.forbidden("spec.ephemeralContainers", &format!("existing ephemeral containers \"{name}\" may not be changed"));
+            }
+            Some(_) => {}
+        }
+    }
+    errors.finish()
+}
+
+/// A pod whose containers' resources change in place. Source: the page "Resize CPU and Memory Resources assigned to Containers" of the
+/// Kubernetes documentation, and KEP-1287.
+pub fn resize(new: &Value, old: &Value) -> Vec<Cause> {
+    let mut errors = Errors::default();
+    for list in ["containers", "initContainers"] {
+        let path = format!("spec.{list}");
+        let (before, after) = (old.items(&path), new.items(&path));
+        if before.len() != after.len() {
+            errors.forbidden(&path, "containers may not be added or removed on resize");
+            continue;
+        }
+        for (at, (old, new)) in before.iter().zip(after).enumerate() {
+            let path = format!("{path}[{at}]");
+            if old.text("name") != new.text("name") {
+                errors.forbidden(format!("{path}.name"), "containers may not be renamed or reordered on resize");
+            } else if old.at("resources") != new.at("resources") {
+                resized(old, new, list, &path, &mut errors);
+            }
+        }
+    }
+    if old.text("status.qosClass") != quality_of_service(new) && !old.text("status.qosClass").is_empty() {
+        errors.invalid("spec", quality_of_service(new), "Pod QOS Class may not change as a result of resizing");
+    }
+    errors.finish()
+}
+
+fn resized(old: &Value, new: &Value, list: &str, path: &str, errors: &mut Errors) {
+    if list == "initContainers" && new.text("restartPolicy") != "Always" {
+        return errors.forbidden(format!("{path}.resources"), "only the resources of sidecar containers may be resized");
+    }
+    if let Some(wanted) = new.at("resources") {
+        super::resources::check(wanted, &format!("{path}.resources"), errors);
+    }
+    for side in ["limits", "requests"] {
+        let amounts = |container: &Value| container.at("resources").and_then(|all| all.at(side)).and_then(Value::as_object).cloned();
+        let (before, after) = (amounts(old).unwrap_or_default(), amounts(new).unwrap_or_default());
+        for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
+            let at = format!("{path}.resources.{side}");
+            match (before.get(name), after.get(name)) {
+                (old, new) if old == new => {}
+                _ if !matches!(name.as_str(), "cpu" | "memory") => {
+                    errors.forbidden(at, "only cpu and memory resources are mutable");
+                }
+                (Some(_), None) => errors.forbidden(at, &format!("resource {side} cannot be removed")),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Source: the page "Pod Quality of Service Classes" of the Kubernetes documentation.
+pub fn quality_of_service(pod: &Value) -> &'static str {
+    let (mut any, mut all) = (false, true);
+    for container in pod.items("spec.containers").iter().chain(pod.items("spec.initContainers")) {
+        for resource in ["cpu", "memory"] {
+            let amount = |side: &str| {
+                let text = container
+                    .at("resources")
+                    .and_then(|resources| resources.at(side))
+                    .and_then(|amounts| amounts.member(resource))
+                    .and_then(Value::as_str);
+                text.and_then(crate::quantity::parse_milli).filter(|milli| *milli > 0)
+            };
+            let (request, limit) = (amount("requests"), amount("limits"));
+            any |= request.is_some() || limit.is_some();
+            all &= limit.is_some() && request.is_none_or(|request| Some(request) == limit);
+        }
+    }
+    match (any, all) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
     }
 }
 

@@ -58,6 +58,69 @@ fn claim() -> Value {
     json!({"metadata": {"name": "a"}, "spec": {"accessModes": ["ReadWriteOnce"], "volumeName": "v", "resources": {"requests": {"storage": "1Gi"}}}})
 }
 
+/// What an update of a pod by a subresource's own rule is refused for.
+fn changed_pod(rule: fn(&Value, &Value) -> Vec<crate::Cause>, change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut old = ready(POD, pod());
+    old["status"] = json!({"qosClass": "Burstable"});
+    let mut new = old.clone();
+    change(&mut new);
+    (POD.default)(&mut new);
+    rule(&new, &old).iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect()
+}
+
+#[test]
+fn ephemeral_containers_come_and_stay() {
+    use super::pod::ephemeral_containers as rule;
+    let with = |container: Value| changed_pod(rule, |pod| pod["spec"]["ephemeralContainers"] = json!([container]));
+    assert_eq!(with(json!({"name": "d", "image": "i", "targetContainerName": "c", "stdin": true, "tty": true})), [""; 0]);
+    let wrong = with(json!({"name": "c", "image": "", "targetContainerName": "x", "ports": [{"containerPort": 1}],
+        "livenessProbe": {"tcpSocket": {"port": 1}}, "resources": {"limits": {"cpu": "1"}}}));
+    for part in [
+        "[0].name: Duplicate",
+        "[0].image: Required",
+        "[0].ports: Forb",
+        "[0].livenessProbe: Forb",
+        "[0].resources: Forb",
+        "targetContainerName: Not found",
+    ] {
+        assert!(wrong.iter().any(|told| told.contains(part)), "{part}: {wrong:?}");
+    }
+    let mut old = pod();
+    old["spec"]["ephemeralContainers"] = json!([{"name": "d", "image": "i"}]);
+    let old = ready(POD, old);
+    assert_eq!(rule(&ready(POD, pod()), &old).len(), 1, "none may go");
+    let mut other = old.clone();
+    other["spec"]["ephemeralContainers"][0]["image"] = json!("j");
+    assert_eq!(rule(&other, &old).len(), 1, "none may change");
+    assert!(told(POD, old).iter().any(|told| told.contains("spec.ephemeralContainers: Forbidden: cannot be set on create")));
+}
+
+#[test]
+fn a_resize_changes_amounts_and_nothing_else() {
+    use super::pod::resize as rule;
+    let with = |at: &str, value: Value| changed_pod(rule, |pod| *pod.pointer_mut(at).expect("a member") = value);
+    let own = "/spec/containers/0/resources";
+    assert_eq!(with(own, json!({"requests": {"cpu": "200m", "memory": "1Mi"}, "limits": {"cpu": "2", "memory": "64Mi"}})), [""; 0]);
+    let gone = with(own, json!({"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "64Mi"}}));
+    assert!(gone.iter().any(|told| told.contains("resource limits cannot be removed")), "{gone:?}");
+    let other = with(own, json!({"requests": {"cpu": "100m"}, "limits": {"cpu": "1", "memory": "64Mi", "ephemeral-storage": "1Gi"}}));
+    assert!(other.iter().any(|told| told.contains("only cpu and memory resources are mutable")), "{other:?}");
+    assert!(with("/spec/containers/0/name", json!("x"))[0].contains("may not be renamed or reordered"));
+    let init = changed_pod(rule, |pod| pod["spec"]["initContainers"][0]["resources"] = json!({"limits": {"cpu": "1"}}));
+    assert!(init.iter().any(|told| told.contains("only the resources of sidecar containers")), "{init:?}");
+    let sidecar = changed_pod(rule, |pod| pod["spec"]["initContainers"][1]["resources"] = json!({"limits": {"cpu": "1"}}));
+    assert_eq!(sidecar, [""; 0]);
+    let class = changed_pod(rule, |pod| {
+        pod["status"]["qosClass"] = json!("x");
+        for list in ["containers", "initContainers"] {
+            for container in pod["spec"][list].as_array_mut().expect("a list") {
+                container["resources"] = json!({"limits": {"cpu": "1", "memory": "64Mi"}, "requests": {"cpu": "1", "memory": "64Mi"}});
+            }
+        }
+    });
+    assert!(class.iter().any(|told| told.contains("QOS Class may not change")), "{class:?}");
+}
+
 #[test]
 fn good_objects_are_silent() {
     let role = json!({"metadata": {"name": "system:x"}, "rules": [{"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]}]});

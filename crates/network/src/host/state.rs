@@ -234,6 +234,7 @@ impl State {
     fn effective(&self, config: &Config) -> Topology {
         let mut topology = self.rules.topology.clone();
         topology.names = Names::default();
+        topology.host_ports.retain(|port| !self.rules.withdrawn.contains_key(&port.to.0));
         topology.services.retain(|_, service| service.address != config.dns);
         for port in topology.services.values_mut().flat_map(|service| &mut service.ports) {
             port.endpoints.retain(|(address, _)| !self.rules.withdrawn.contains_key(address));
@@ -293,7 +294,8 @@ fn link_of(config: &Config, record: &LinkRecord) -> PodLink {
 }
 
 fn endpoints(topology: &Topology) -> impl Iterator<Item = Ipv4Addr> {
-    topology.services.values().flat_map(|service| &service.ports).flat_map(|port| &port.endpoints).map(|(address, _)| *address)
+    let services = topology.services.values().flat_map(|service| &service.ports).flat_map(|port| &port.endpoints);
+    services.chain(topology.host_ports.iter().map(|port| &port.to)).map(|(address, _)| *address)
 }
 
 fn mark(config: &Config, nonce: &str) -> Vec<u8> {

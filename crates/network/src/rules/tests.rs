@@ -44,6 +44,23 @@ fn a_service_without_endpoints_is_refused() {
 }
 
 #[test]
+fn a_host_port_takes_nothing_from_a_service() {
+    let port = |number, address| HostPort { protocol: Protocol::Tcp, address, port: number, to: (Ipv4Addr::new(10, 42, 0, 9), 80) };
+    let address = Ipv4Addr::new(10, 43, 0, 20);
+    let own = Some(address);
+    let mut want = topology(&[service("a", &[5], Some(32000)), ServiceRule { address, ..service("b", &[], Some(32001)) }]);
+    want.services.get_mut("default/b").expect("b").ports[0].port = 81;
+    let before = Rules::of(&want).elements;
+    want.host_ports = [port(32000, None), port(32001, None), port(80, own), port(81, own)].into();
+    assert_eq!(Rules::of(&want).elements, before);
+    want.host_ports = [port(8080, None), port(8080, own)].into();
+    let after = Rules::of(&want);
+    assert_eq!(after.elements.len(), before.len() + 3, "two ports, and the pod that may come to itself");
+    let chain = after.elements[&Key::NodePort(Protocol::Tcp, 8080)].as_ref().expect("leads somewhere");
+    assert_eq!(after.chains[chain], Chain::Here((Ipv4Addr::new(10, 42, 0, 9), 80)));
+}
+
+#[test]
 fn clients_of_an_endpoint_that_stays_are_kept() {
     let sticky = |endpoints: &[u8]| topology(&[ServiceRule { affinity_seconds: Some(60), ..service("a", endpoints, None) }]);
     let ops = plan(&sticky(&[5, 6]), &sticky(&[5]));

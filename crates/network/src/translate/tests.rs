@@ -55,6 +55,24 @@ fn ready_endpoints_serve_and_ending_ones_only_where_none_is_ready() {
 }
 
 #[test]
+fn host_ports_lead_to_pods_with_an_address_of_their_own() {
+    let with = |name: &str, address: &str, spec: Value| {
+        Arc::new(json!({"metadata": {"name": name, "namespace": "shop"}, "spec": spec, "status": {"phase": "Running", "podIP": address}}))
+    };
+    let ports = json!([{"containerPort": 80, "hostPort": 8080}, {"containerPort": 53, "hostPort": 53, "hostIP": "127.0.0.1", "protocol": "UDP"},
+        {"containerPort": 81}, {"containerPort": 82, "hostPort": 82, "hostIP": "::1"}]);
+    let spec = json!({"containers": [{"ports": ports}], "initContainers": [
+        {"ports": [{"containerPort": 1, "hostPort": 1}]}, {"restartPolicy": "Always", "ports": [{"containerPort": 2, "hostPort": 2}]}]});
+    let mut own = spec.clone();
+    own["hostNetwork"] = json!(true);
+    let pods = vec![with("a", "10.42.0.2", spec.clone()), with("b", "10.42.0.3", spec), with("c", "10.0.0.1", own)];
+    let found = topology_of(&Objects { pods, ..Objects::default() }).host_ports;
+    let told: Vec<_> = found.iter().map(|port| (port.protocol, port.address, port.port, port.to.1)).collect();
+    assert_eq!(told, [(Protocol::Tcp, None, 2, 2), (Protocol::Tcp, None, 8080, 80), (Protocol::Udp, Some(Ipv4Addr::LOCALHOST), 53, 53)]);
+    assert!(found.iter().all(|port| port.to.0 == Ipv4Addr::new(10, 42, 0, 2)), "two pods never share one: {found:?}");
+}
+
+#[test]
 fn a_service_tells_ports_addresses_and_affinity() {
     let spec = web(json!({"externalIPs": ["192.0.2.7", "2001:db8::1"], "sessionAffinity": "ClientIP"}));
     let rule = topology_of(&Objects { services: vec![service("a", spec)], ..Objects::default() }).services["shop/a"].clone();

@@ -1,7 +1,7 @@
 //! Services lead where they should, at once, and never break what is open.
 
 use crate::world::{ask, ask_from, ask_on, command, connect, in_machine, in_world, serve, serve_udp, service, topology};
-use network::{HostNetwork, PodNetwork, Protocol, ServiceRule};
+use network::{HostNetwork, HostPort, PodNetwork, Protocol, ServiceRule};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::net::UdpSocket;
@@ -35,6 +35,52 @@ fn cluster_address_and_node_port_lead_to_every_endpoint() {
         let mut itself = (0..40).map(|_| ask_from(&a, (WEB, 80)).expect("hairpin"));
         assert!(itself.any(|(word, seen)| word == "a" && seen == world.config.node));
         assert_eq!(ask_from(&c, (WEB, 81)), Err(ErrorKind::ConnectionRefused), "a port that no service has");
+    });
+}
+
+#[test]
+fn host_ports_lead_to_their_pods_by_address_and_protocol() {
+    in_world(|world| async move {
+        let attach = async |name: &str| world.network.attach(name).await.expect("attached");
+        let (a, b, c, d) = (attach("a").await, attach("b").await, attach("c").await, attach("d").await);
+        serve(&a, 8080, "a");
+        serve(&b, 8081, "b");
+        serve_udp(&c, 8082, "c");
+        let node = world.config.node;
+        let port = |protocol, address: Option<[u8; 4]>, port, to: &network::PodLink, inner| HostPort {
+            protocol,
+            address: address.map(Into::into),
+            port,
+            to: (to.address, inner),
+        };
+        let foreign = [192, 0, 2, 77];
+        let host_ports = [
+            port(Protocol::Tcp, Some([127, 0, 0, 1]), 5000, &a, 8080),
+            port(Protocol::Tcp, Some(node.octets()), 5000, &b, 8081),
+            port(Protocol::Udp, Some(node.octets()), 5000, &c, 8082),
+            port(Protocol::Tcp, None, 5001, &a, 8080),
+            port(Protocol::Tcp, Some(foreign), 5002, &a, 8080),
+        ];
+        let wanted = network::Topology { host_ports: host_ports.into(), ..topology(&[]) };
+        world.network.apply(wanted.clone()).await.expect("applied");
+        let word = |answer: Result<(String, std::net::Ipv4Addr), ErrorKind>| answer.map(|(word, _)| word);
+        assert_eq!(word(ask(([127, 0, 0, 1], 5000))).as_deref(), Ok("a"));
+        assert_eq!(word(ask((node.octets(), 5000))).as_deref(), Ok("b"));
+        assert_eq!(word(ask_from(&d, (node, 5000))).as_deref(), Ok("b"), "from another pod");
+        assert_eq!(word(ask_from(&b, (node, 5000))).as_deref(), Ok("b"), "from the pod itself");
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("bound");
+        socket.set_read_timeout(Some(Duration::from_secs(1))).expect("set");
+        socket.send_to(b"?", (node, 5000)).expect("sent");
+        let mut buffer = [0; 8];
+        assert_eq!(socket.recv(&mut buffer).map(|length| buffer[..length].to_vec()).ok(), Some(b"c".to_vec()));
+        assert_eq!(word(ask(([127, 0, 0, 1], 5001))).as_deref(), Ok("a"));
+        assert_eq!(word(ask((node.octets(), 5001))).as_deref(), Ok("a"));
+        assert!(ask_from(&d, (foreign, 5002)).is_err(), "an address that is not the machine's is nobody's to take");
+        // A pod that is about to end gets nothing new, and what is gone is gone.
+        world.network.withdraw(a.address).await.expect("withdrawn");
+        assert_eq!(ask(([127, 0, 0, 1], 5000)), Err(ErrorKind::ConnectionRefused));
+        world.network.apply(topology(&[])).await.expect("applied");
+        assert_eq!(ask((node.octets(), 5000)), Err(ErrorKind::ConnectionRefused));
     });
 }
 

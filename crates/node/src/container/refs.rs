@@ -89,7 +89,7 @@ pub fn dependencies(pod: &Pod) -> std::collections::BTreeSet<(&'static str, Stri
         }
     };
     let object = &pod.object;
-    for container in object.items("spec.containers").iter().chain(object.items("spec.initContainers")) {
+    for container in ["containers", "initContainers", "ephemeralContainers"].iter().flat_map(|list| object.items(&format!("spec.{list}"))) {
         for source in container.items("envFrom") {
             note("ConfigMap", source.text("configMapRef.name"));
             note("Secret", source.text("secretRef.name"));

@@ -41,7 +41,8 @@ fn request(raw: &Value, name: &str) -> Option<i128> {
 pub fn qos(pod: &Pod) -> Qos {
     let whole = &pod.object["spec"];
     let own = whole.at("resources").is_some();
-    let containers: Vec<&Value> = if own { vec![whole] } else { pod.containers.iter().map(|container| pod.raw(container)).collect() };
+    let containers: Vec<&Value> =
+        if own { vec![whole] } else { pod.containers.iter().filter(|one| one.role != Role::Ephemeral).map(|one| pod.raw(one)).collect() };
     let (mut some, mut all) = (false, true);
     for raw in containers {
         for name in ["cpu", "memory"] {
@@ -62,7 +63,8 @@ pub fn of_container(pod: &Pod, raw: &Value, node: &NodeConfig) -> runtime::Resou
     runtime::Resources {
         memory_bytes: amount(raw, "limits", "memory").map(|milli| unsigned(milli / 1_000)),
         cpu_milli: amount(raw, "limits", "cpu").map(unsigned),
-        cpu_request_milli: request(raw, "cpu").map(unsigned),
+        // Who asks for nothing has the least share, not the kernel's own of a whole core.
+        cpu_request_milli: Some(request(raw, "cpu").map_or(0, unsigned)),
         pids: None,
         oom_score: oom_score(pod, raw, node),
     }
@@ -75,10 +77,18 @@ pub fn of_pod(pod: &Pod, node: &NodeConfig) -> runtime::Resources {
     runtime::Resources {
         memory_bytes: limit("memory").map(|milli| unsigned(milli / 1_000)),
         cpu_milli: limit("cpu").map(unsigned),
-        cpu_request_milli: request(whole, "cpu").or_else(|| total(pod, false, &|raw| request(raw, "cpu"))).map(unsigned),
+        cpu_request_milli: request(whole, "cpu")
+            .or_else(|| total(pod, false, &|raw| request(raw, "cpu")))
+            .map_or(Some(0), |milli| Some(unsigned(milli))),
         pids: node.pod_pids,
         oom_score: 0,
     }
+}
+
+/// Bytes of memory that a pod asks for.
+pub fn requested_memory(pod: &Pod) -> Option<u64> {
+    let own = request(&pod.object["spec"], "memory").or_else(|| total(pod, false, &|raw| request(raw, "memory")));
+    own.map(|milli| unsigned(milli / 1_000))
 }
 
 /// The most that a pod has at one time: main containers and sidecars together, or one init container with the sidecars before it.
@@ -86,13 +96,14 @@ fn total(pod: &Pod, all_needed: bool, of: &dyn Fn(&Value) -> Option<i128>) -> Op
     let (mut together, mut sidecars, mut init) = (0, 0, 0);
     for container in &pod.containers {
         let amount = match of(pod.raw(container)) {
-            None if all_needed => return None,
+            None if all_needed && container.role != Role::Ephemeral => return None,
             amount => amount.unwrap_or(0),
         };
         match container.role {
             Role::Main => together += amount,
             Role::Sidecar => sidecars += amount,
             Role::Init => init = init.max(sidecars + amount),
+            Role::Ephemeral => {}
         }
     }
     Some((together + sidecars).max(init)).filter(|n| *n > 0)

@@ -5,6 +5,7 @@ use crate::pod::Pod;
 use k8s::{Fields, Value};
 use runtime::DEFAULT_CAPABILITIES;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Refuses what this node cannot give a pod, by the field's name.
 ///
@@ -20,9 +21,6 @@ pub fn check_pod(pod: &Pod) -> Result<(), String> {
     if spec.at("hostUsers").and_then(Value::as_bool) == Some(false) {
         return Err("spec.hostUsers: false (a user namespace of the pod's own) is not supported by this node".into());
     }
-    if spec.at("runtimeClassName").is_some_and(|name| name != "") {
-        return Err(format!("RuntimeClass \"{}\" not found", spec.text("runtimeClassName")));
-    }
     if pod.host_network && !spec.items("securityContext.sysctls").is_empty() {
         let net = spec.items("securityContext.sysctls").iter().find(|sysctl| sysctl.text("name").starts_with("net."));
         if let Some(sysctl) = net {
@@ -30,6 +28,29 @@ pub fn check_pod(pod: &Pod) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// The names by which a RuntimeClass may mean the one way in which this node runs containers.
+const HANDLERS: [&str; 2] = ["runc", "wharf"];
+
+/// Refuses a class of runtimes that this node does not have.
+///
+/// # Errors
+/// A sentence that names the class.
+pub fn check_class(pod: &Pod, class: impl Fn(&str) -> Option<Arc<Value>>) -> Result<(), String> {
+    let name = pod.object.text("spec.runtimeClassName");
+    if name.is_empty() {
+        return Ok(());
+    }
+    let found = class(name).ok_or_else(|| format!("RuntimeClass \"{name}\" not found"))?;
+    let handler = found.text("handler");
+    if HANDLERS.contains(&handler) {
+        return Ok(());
+    }
+    Err(format!(
+        "RuntimeClass \"{name}\": no runtime for \"{handler}\" is configured; the handlers of this node are {}",
+        HANDLERS.join(" and ")
+    ))
 }
 
 /// A field of the container's own security context, or of the pod's.

@@ -1,13 +1,13 @@
 //! Carries out what a step asked for, each on a task of its own, and reports how it came out.
 
-use super::{Report, Shared, record, writer};
+use super::{Report, Shared, record, resize, writer};
 use crate::container::{self, Inputs, dns, hosts};
 use crate::images::PullPolicy;
 use crate::pod::{Container, Pod};
 use crate::prober::{self, Target};
-use crate::step::{Hook, News, PodAction, ProbeKind, StartFault};
+use crate::step::{Hook, News, PodAction, ProbeKind, ResizeFault, StartFault};
 use crate::volumes::{self, Prepared, TokenCache};
-use k8s::kinds::POD;
+use k8s::kinds::{POD, RUNTIME_CLASS};
 use k8s::{Fields, Value};
 use runtime::RuntimeError;
 use std::net::IpAddr;
@@ -54,6 +54,7 @@ impl Job {
                 let _ = parts.runtime.signal(uid, &container, 9, true).await;
                 return None;
             }
+            PodAction::Resize { container, attempt } => self.resize(container, attempt).await?,
             PodAction::RunHook { container, attempt, hook, timeout } => self.hook(container, attempt, hook, timeout).await?,
             PodAction::Probe { container, attempt, kind } => self.probe(container, attempt, kind).await?,
             PodAction::Withdraw(address) => News::Withdrawn(
@@ -76,6 +77,7 @@ impl Job {
 
     async fn sandbox(&self, replace: bool) -> Result<(), String> {
         let runtime = &self.shared.parts.runtime;
+        container::security::check_class(&self.pod, |name| self.shared.parts.cluster.get(RUNTIME_CLASS, "", name))?;
         let spec = container::pod_spec(&self.pod, &self.shared.config, self.netns.clone())?;
         self.write_etc().map_err(|error| error.to_string())?;
         if replace {
@@ -113,13 +115,13 @@ impl Job {
     async fn try_start(&self, name: &str, attempt: u32) -> Result<News, StartFault> {
         let container = self.pod.container(name).ok_or_else(|| StartFault::Config(format!("container {name} is no more")))?;
         let parts = &self.shared.parts;
-        let image = parts.images.resolve(&container.image, container.pull).await;
-        let image = image.map_err(|error| StartFault::Image(error.reason(), error.to_string()))?;
+        let resolved = parts.images.resolve(&container.image, container.pull).await;
+        let resolved = resolved.map_err(|error| StartFault::Image(error.reason(), error.to_string()))?;
         let inputs = Inputs {
             pod: &self.pod,
             container,
             attempt,
-            image: &image,
+            image: &resolved,
             cluster: &*parts.cluster,
             node: &self.shared.config,
             ip: self.ip,
@@ -135,7 +137,9 @@ impl Job {
         })?;
         self.clear_older(name, attempt);
         let at = parts.clock.now();
-        Ok(News::Started { container: name.to_owned(), attempt, pid, at, image_id: image.image_id, image: container.image.clone() })
+        let resources = crate::step::wanted_resources(self.pod.raw(container));
+        let (container, image) = (name.to_owned(), container.image.clone());
+        Ok(News::Started { container, attempt, pid, at, image_id: resolved.image_id, image, resources })
     }
 
     /// Folders and files that a start needs.
@@ -197,6 +201,12 @@ impl Job {
         Some(News::Probed { container: name, attempt, kind, result })
     }
 
+    async fn resize(&self, name: String, attempt: u32) -> Option<News> {
+        let raw = self.pod.raw(self.pod.container(&name)?);
+        let result = resize::carry_out(&*self.shared.parts.runtime, &self.shared.config, &self.pod, &name, raw).await;
+        Some(News::Resized { container: name, attempt, resources: crate::step::wanted_resources(raw), result })
+    }
+
     async fn remove(&self) -> Result<(), String> {
         let (parts, uid) = (&self.shared.parts, &self.pod.uid);
         parts.runtime.remove_pod(uid).await.map_err(|error| error.to_string())?;
@@ -243,6 +253,9 @@ pub(super) fn failed(action: PodAction) -> Option<News> {
         PodAction::AttachNetwork => News::NetworkFailed(why()),
         PodAction::CreateSandbox { .. } => News::SandboxFailed(why()),
         PodAction::Start { container, attempt } => News::NotStarted { container, attempt, fault: StartFault::Host(why()) },
+        PodAction::Resize { container, attempt } => {
+            News::Resized { container, attempt, resources: Value::Null, result: Err(ResizeFault::Error(why())) }
+        }
         PodAction::RunHook { container, attempt, hook, .. } => News::HookDone { container, attempt, hook, result: Err(why()) },
         PodAction::Probe { container, attempt, kind } => News::Probed { container, attempt, kind, result: Err(why()) },
         PodAction::Withdraw(_) => News::Withdrawn(Err(why())),

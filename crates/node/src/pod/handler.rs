@@ -17,6 +17,13 @@ pub enum Handler {
         /// Number or name.
         port: Value,
     },
+    /// Asks the health service of gRPC at the pod's address.
+    Grpc {
+        /// Number.
+        port: u16,
+        /// Which service is asked for; empty is the server as a whole.
+        service: String,
+    },
     /// Waits.
     Sleep(Duration),
     /// Something that this node does not do, by name.
@@ -117,7 +124,11 @@ impl Handler {
         if let Some(sleep) = raw.at("sleep") {
             return Self::Sleep(Duration::from_secs(sleep.int("seconds").and_then(|n| u64::try_from(n).ok()).unwrap_or(0)));
         }
-        let kind = raw.as_object().and_then(|members| members.keys().find(|key| key.as_str() == "grpc"));
+        if let Some(grpc) = raw.at("grpc") {
+            let port = grpc.int("port").and_then(|port| u16::try_from(port).ok()).unwrap_or(0);
+            return Self::Grpc { port, service: grpc.text("service").to_owned() };
+        }
+        let kind = raw.as_object().and_then(|members| members.keys().next());
         Self::Unsupported(kind.map_or("no handler", String::as_str).to_owned())
     }
 

@@ -1,12 +1,15 @@
 //! `status.conditions`. Source: kubelet `pkg/kubelet/status/generate.go`.
 
 use crate::pod::{Pod, Role};
-use crate::state::{ContainerRun, EndStage, PodRuntimeState};
+use crate::state::{ContainerRun, EndStage, PodRuntimeState, Resize};
 use base::Timestamp;
 use k8s::{Fields, Value};
 use serde_json::json;
 
 const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
+/// Only there while resources change.
+const PENDING: &str = "PodResizePending";
+const IN_PROGRESS: &str = "PodResizeInProgress";
 
 /// A condition that does not hold: reason and message.
 type Unmet = Option<(&'static str, String)>;
@@ -19,9 +22,31 @@ pub(super) fn all(pod: &Pod, state: &PodRuntimeState, (phase, last): (&str, Opti
     let ready = containers_ready.clone().or_else(|| gates(pod));
     let unmet: [Unmet; 5] = [(!sandbox).then(|| ("", String::new())), initialized(pod, state, phase), ready, containers_ready, None];
     let mut all: Vec<Value> = OWN.iter().zip(unmet).map(|(kind, unmet)| condition((pod, last), kind, unmet, now)).collect();
-    let foreign = pod.object.items("status.conditions").iter().filter(|condition| !OWN.contains(&condition.text("type")));
+    all.extend(resizes(state).into_iter().map(|(kind, reason, message)| {
+        let mut condition = condition((pod, last), kind, None, now);
+        for (field, text) in [("reason", reason), ("message", message)].into_iter().filter(|(_, text)| !text.is_empty()) {
+            condition[field] = json!(text);
+        }
+        condition
+    }));
+    let ours = |kind: &str| OWN.contains(&kind) || [PENDING, IN_PROGRESS].contains(&kind);
+    let foreign = pod.object.items("status.conditions").iter().filter(|condition| !ours(condition.text("type")));
     all.extend(foreign.cloned());
     all
+}
+
+/// Source: core/v1 `PodResizePending`, `PodResizeInProgress`.
+fn resizes(state: &PodRuntimeState) -> Vec<(&'static str, &'static str, &str)> {
+    let (mut pending, mut going) = (None, None);
+    for run in state.containers.values() {
+        match &run.resize {
+            Resize::Settled => {}
+            Resize::Going => going = going.or(Some((IN_PROGRESS, "", ""))),
+            Resize::Failed { infeasible: true, message, .. } => pending = Some((PENDING, "Infeasible", message.as_str())),
+            Resize::Failed { message, .. } => going = Some((IN_PROGRESS, "Error", message.as_str())),
+        }
+    }
+    pending.into_iter().chain(going).collect()
 }
 
 fn condition((pod, last): (&Pod, &[Value]), kind: &str, unmet: Unmet, now: Timestamp) -> Value {
@@ -55,7 +80,7 @@ fn initialized(pod: &Pod, state: &PodRuntimeState, phase: &str) -> Unmet {
         Role::Init => run.exit_code() == Some(0),
         _ => run.is_running() && run.started,
     };
-    let open = pod.containers.iter().filter(|container| container.role != Role::Main);
+    let open = pod.containers.iter().filter(|container| container.role.is_init());
     let open: Vec<&str> = open
         .filter(|container| !state.containers.get(&container.name).is_some_and(|run| through(run, container.role)))
         .map(|container| container.name.as_str())
@@ -70,7 +95,7 @@ fn containers_ready(pod: &Pod, state: &PodRuntimeState, phase: &str) -> Unmet {
     if phase == "Failed" {
         return Some(("PodFailed", String::new()));
     }
-    let unready = pod.containers.iter().filter(|container| container.role != Role::Init);
+    let unready = pod.containers.iter().filter(|container| matches!(container.role, Role::Main | Role::Sidecar));
     let unready: Vec<&str> = unready
         .filter(|container| !state.containers.get(&container.name).is_some_and(|run| super::is_ready(pod, &container.name, run)))
         .map(|container| container.name.as_str())

@@ -25,8 +25,9 @@ pub(super) fn entry(pod: &Pod, container: &Container, state: &PodRuntimeState) -
         entry["containerID"] = json!(super::container_id(&pod.uid, &container.name, attempt));
     }
     if run.is_running()
-        && let Some(resources) = pod.raw(container).at("resources")
+        && let Some(resources) = run.resources.as_ref().or_else(|| pod.raw(container).at("resources"))
     {
+        // What it runs with; what it should have stands in the spec.
         entry["resources"] = resources.clone();
         if let Some(requests) = resources.at("requests") {
             entry["allocatedResources"] = requests.clone();
@@ -57,9 +58,9 @@ fn states(pod: &Pod, container: &Container, state: &PodRuntimeState, run: &Conta
 
 /// What a container that never ran waits for. What keeps the whole pod is said here too: people look at containers first.
 fn waiting(pod: &Pod, container: &Container, state: &PodRuntimeState) -> Value {
-    let first = pod.containers.iter().any(|other| other.role != Role::Main);
+    let first = pod.containers.iter().any(|other| other.role.is_init());
     let reason = if first && !state.initialized && container.role == Role::Main { "PodInitializing" } else { "ContainerCreating" };
-    let reason = if first && container.role != Role::Main { "PodInitializing" } else { reason };
+    let reason = if container.role.is_init() { "PodInitializing" } else { reason };
     let trouble = [&state.network, &state.sandbox, &state.volumes].into_iter().find_map(|task| task.error());
     match trouble {
         Some(message) => json!({"reason": reason, "message": message}),

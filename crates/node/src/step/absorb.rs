@@ -35,6 +35,7 @@ pub(super) fn absorb(state: &mut PodRuntimeState, turn: &mut Turn<'_>, news: &Ne
         News::Started { container, .. }
         | News::NotStarted { container, .. }
         | News::Exited { container, .. }
+        | News::Resized { container, .. }
         | News::HookDone { container, .. }
         | News::Probed { container, .. } => {
             if let Some(mut run) = state.containers.remove(container) {
@@ -55,6 +56,9 @@ fn of_container(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, news: &
         News::NotStarted { attempt, fault, .. } if *attempt == run.runs && run.stage == Stage::Starting => {
             not_started(run, turn, name, fault);
         }
+        News::Resized { attempt, resources, result, .. } if run.attempt() == Some(*attempt) && run.is_running() => {
+            super::resize::resized(run, turn, name, resources, result);
+        }
         News::Exited { attempt, exit, message, .. } => exited(run, *attempt, exit, message),
         News::HookDone { attempt, hook, result, .. } if run.attempt() == Some(*attempt) => hook_done(run, turn, name, *hook, result),
         News::Probed { attempt, kind, result, .. } if run.attempt() == Some(*attempt) && run.is_running() => {
@@ -65,11 +69,11 @@ fn of_container(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, news: &
 }
 
 fn started(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, news: &News) {
-    let News::Started { pid, at, image_id, image, .. } = news else { return };
+    let News::Started { pid, at, image_id, image, resources, .. } = news else { return };
     let attempt = run.runs;
     run.runs += 1;
     run.failures = 0;
-    (run.image_id, run.image) = (image_id.clone(), image.clone());
+    (run.image_id, run.image, run.resources) = (image_id.clone(), image.clone(), Some(resources.clone()));
     run.stage = Stage::Running { since: *at, pid: *pid };
     run.probes = Default::default();
     let present = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");

@@ -1,6 +1,6 @@
 //! Init containers in order, then all others: which one starts, waits, or is to be replaced.
 
-use super::{PodAction, Turn, begin_stop, ending};
+use super::{PodAction, Turn, begin_stop, ending, resize};
 use crate::pod::{Container, Role};
 use crate::state::{ContainerRun, PodRuntimeState, Stage};
 use base::Timestamp;
@@ -9,7 +9,13 @@ use std::time::Duration;
 pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
     let ready = state.volumes.is_done() && state.sandbox.is_done();
     let pod = turn.pod;
-    for container in pod.containers.iter().filter(|container| container.role != Role::Main) {
+    for container in pod.with_role(Role::Ephemeral) {
+        // Without waiting for anything: it is there to look at what does not get on.
+        if let Some(run) = state.containers.get_mut(&container.name) {
+            keep_running(run, container, turn, ready);
+        }
+    }
+    for container in pod.containers.iter().filter(|container| container.role.is_init()) {
         let Some(run) = state.containers.get_mut(&container.name) else { continue };
         let finished = container.role == Role::Init && (state.initialized || run.exit_code() == Some(0));
         if finished {
@@ -112,5 +118,7 @@ fn watch(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
         let deadline = turn.now.plus(Duration::from_secs(turn.pod.grace_seconds.clamp(1, i64::from(u32::MAX)) as u64));
         let why = format!("Container {} definition changed, will be restarted", container.name);
         begin_stop(run, container, turn, deadline, &why);
+    } else {
+        resize::drive(run, container, turn);
     }
 }

@@ -3,6 +3,7 @@
 mod adoption;
 mod endings;
 mod probes;
+mod resizes;
 mod restarts;
 mod setup;
 
@@ -66,7 +67,9 @@ impl Sim {
     fn started(&mut self, container: &str) {
         let attempt = self.state.containers[container].runs;
         let image = self.pod.container(container).expect("known").image.clone();
-        let news = News::Started { container: container.into(), attempt, pid: 7, at: self.now, image_id: "sha256:1".into(), image };
+        let resources = wanted_resources(self.pod.raw(self.pod.container(container).expect("known")));
+        let (container, image_id) = (container.into(), "sha256:1".into());
+        let news = News::Started { container, attempt, pid: 7, at: self.now, image_id, image, resources };
         self.tell(&[news]);
     }
 
@@ -79,6 +82,14 @@ impl Sim {
     fn probed(&mut self, container: &str, kind: ProbeKind, result: Result<(), String>) {
         let attempt = self.state.containers[container].attempt().expect("ran");
         self.tell(&[News::Probed { container: container.into(), attempt, kind, result }]);
+    }
+
+    /// Changes the object's spec.
+    fn change(&mut self, change: impl FnOnce(&mut Value)) {
+        let mut object = (*self.pod.object).clone();
+        change(&mut object["spec"]);
+        self.pod = Pod::of(Arc::new(object));
+        self.tell(&[]);
     }
 
     fn delete(&mut self, grace: i64) {

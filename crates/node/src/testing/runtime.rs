@@ -101,7 +101,13 @@ impl Runtime for FakeRuntime {
         Ok(self.pods.lock().expect("whole").get(pod).cloned())
     }
 
-    async fn update(&self, _: &str, _: &str, _: &Resources) -> Result<(), RuntimeError> {
+    async fn update(&self, _: &str, container: &str, resources: &Resources) -> Result<(), RuntimeError> {
+        self.note(format!("update {container} {:?}", resources.memory_bytes));
+        Ok(())
+    }
+
+    async fn update_pod(&self, _: &str, resources: &Resources) -> Result<(), RuntimeError> {
+        self.note(format!("update pod {:?}", resources.memory_bytes));
         Ok(())
     }
 

@@ -91,6 +91,12 @@ impl Runtime for ShimRuntime {
         group.set(&sys::kernel::Host, resources, true).map_err(host(format!("change the limits of `{container}`")))
     }
 
+    async fn update_pod(&self, pod: &str, resources: &Resources) -> Result<(), RuntimeError> {
+        let known = self.pod(pod).ok_or_else(|| RuntimeError::NotRunning(pod.to_owned()))?;
+        let group = self.inner.cgroups.group(&known.cgroup);
+        group.set(&sys::kernel::Host, resources, false).map_err(host("change the limits of the pod"))
+    }
+
     async fn remove_pod(&self, pod: &str) -> Result<(), RuntimeError> {
         let Some(known) = self.pod(pod) else { return Ok(()) };
         let _changing = known.changing.lock().await;
