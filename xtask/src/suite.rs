@@ -8,6 +8,9 @@ use std::process::Stdio;
 /// See the module.
 pub const COMMAND: Command = Command { name: "test", about: "runs every test and counts passed, failed and skipped", run };
 
+/// Names what the caller has skipped itself, a line each; it is counted.
+const LEFT_OUT: &str = "WHARF_TEST_LEFT_OUT";
+
 /// What the test runner's lines are about.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Section {
@@ -18,8 +21,9 @@ enum Section {
     Failures,
 }
 
+/// What tests have come to, as their runner tells it.
 #[derive(Default)]
-struct Counts {
+pub struct Counts {
     section: Section,
     passed: usize,
     failed: usize,
@@ -41,27 +45,48 @@ fn run(arguments: &[String]) -> Result<(), String> {
         .spawn()
         .map_err(|error| format!("cannot run cargo: {error}"))?;
     let mut counts = Counts::default();
-    let out = child.stdout.take().ok_or("cargo has no output")?;
-    for line in BufReader::new(out).split(b'\n') {
-        let line = line.map_err(|error| format!("cannot read cargo's output: {error}"))?;
-        let line = String::from_utf8_lossy(&line);
-        if counts.line(&line) {
-            println!("{line}");
-        }
-    }
+    counts.read(child.stdout.take().ok_or("cargo has no output")?, |_| false)?;
     let status = child.wait().map_err(|error| format!("cargo was lost: {error}"))?;
-    for reason in &counts.skipped {
-        println!("{reason}");
-    }
-    for failure in &counts.failures {
-        println!("failed: {failure}");
-    }
-    let skipped = counts.skips + counts.ignored;
-    println!("{} passed, {} failed, {skipped} skipped", counts.passed.saturating_sub(counts.skips), counts.failed);
-    if status.success() && counts.failed == 0 { Ok(()) } else { Err("tests failed, or did not build".to_owned()) }
+    counts.left_out(&std::env::var(LEFT_OUT).unwrap_or_default());
+    println!("{}", counts.summary());
+    if status.success() && counts.is_well() { Ok(()) } else { Err("tests failed, or did not build".to_owned()) }
 }
 
 impl Counts {
+    /// Reads all that a runner says, with `--show-output`, and prints what is worth showing: what failed, and what is `wanted`.
+    pub fn read(&mut self, out: impl std::io::Read, wanted: impl Fn(&str) -> bool) -> Result<(), String> {
+        for line in BufReader::new(out).split(b'\n') {
+            let line = line.map_err(|error| format!("cannot read the tests' output: {error}"))?;
+            let line = String::from_utf8_lossy(&line);
+            if self.line(&line) || wanted(&line) {
+                println!("{line}");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing failed.
+    pub fn is_well(&self) -> bool {
+        self.failed == 0
+    }
+
+    /// Why tests were skipped, which failed, and a line that counts.
+    pub fn summary(&self) -> String {
+        let reasons = self.skipped.iter().cloned();
+        let failures = self.failures.iter().map(|failure| format!("failed: {failure}"));
+        let passed = self.passed.saturating_sub(self.skips);
+        let count = format!("{passed} passed, {} failed, {} skipped", self.failed, self.skips + self.ignored);
+        reasons.chain(failures).chain([count]).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Counts what was skipped before, a line each.
+    fn left_out(&mut self, told: &str) {
+        for line in told.lines().filter(|line| !line.trim().is_empty()) {
+            self.skipped.insert(format!("skipped: {line}"));
+            self.ignored += 1;
+        }
+    }
+
     /// Reads a line; true when it is worth showing.
     fn line(&mut self, line: &str) -> bool {
         match line {
@@ -111,6 +136,8 @@ mod tests {
         let shown: Vec<&str> = told.lines().filter(|line| counts.line(line)).collect();
         assert_eq!((counts.passed, counts.failed, counts.ignored, counts.skips), (12, 1, 2, 1));
         assert_eq!(counts.skipped.len(), 1);
+        counts.left_out("machine: no emulator\n\n");
+        assert_eq!(counts.summary(), "skipped: machine: no emulator\nskipped: not root\nfailed: two::bad\n11 passed, 1 failed, 4 skipped");
         assert_eq!(counts.failures.iter().collect::<Vec<_>>(), ["two::bad"]);
         assert!(
             shown.contains(&"assertion failed") && !shown.contains(&"    one::well") && !shown.contains(&"running 1 test"),

@@ -28,7 +28,8 @@ fn run(arguments: &[String]) -> Result<(), String> {
 
 fn one((package, test, names): (&str, &str, &str)) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
-    cargo.args(["test", "--locked", "--quiet", "--package", package, "--test", test, "--", names]).current_dir(crate::root());
+    // As `cargo xtask test` builds them, so that it is done once.
+    cargo.args(["test", "--locked", "--quiet", "--workspace", "--test", test, "--", names]).current_dir(crate::root());
     let output = cargo.output().map_err(|error| format!("cannot run cargo: {error}"))?;
     let told = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {

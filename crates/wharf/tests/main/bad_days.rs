@@ -2,13 +2,13 @@
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
-use super::place::{place, project, until};
+use super::place::{place, program, project, until};
 use std::path::Path;
 use std::process::{Command, Output};
 
 fn wharf(folder: &Path, args: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_wharf")).args(args).env("WHARF_HOME", folder.join("home")).output().expect("it runs");
+        Command::new(program()).args(args).env("WHARF_HOME", folder.join("home")).output().expect("it runs");
     (status.code(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
 }
 
@@ -89,13 +89,7 @@ fn sentences(said: &str, word: &str) -> Vec<String> {
 #[test]
 fn without_root_it_says_so_and_does_nothing() {
     let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-    if !Command::new("setpriv")
-        .args(nobody)
-        .arg(env!("CARGO_BIN_EXE_wharf"))
-        .arg("--version")
-        .output()
-        .is_ok_and(|tried| tried.status.success())
-    {
+    if !Command::new("setpriv").args(nobody).arg(program()).arg("--version").output().is_ok_and(|tried| tried.status.success()) {
         println!("skipped: no setpriv, no root, or a program that others may not read");
         return;
     }
@@ -104,7 +98,7 @@ fn without_root_it_says_so_and_does_nothing() {
     std::os::unix::fs::chown(folder.join("home"), Some(65534), Some(65534)).expect("given away");
     for args in [&["up"] as &[&str], &["deploy"], &["engine", "start"]] {
         let mut command = Command::new("setpriv");
-        command.args(nobody).arg(env!("CARGO_BIN_EXE_wharf")).args(args).current_dir(folder.join("project"));
+        command.args(nobody).arg(program()).args(args).current_dir(folder.join("project"));
         let (code, said) = told(&command.env("WHARF_HOME", folder.join("home")).output().expect("it runs"));
         assert_eq!(code, Some(5), "{args:?}: {said}");
         assert!(sentences(&said, "error: ").concat().contains("needs root") && said.contains("sudo"), "{args:?}: {said}");
@@ -188,7 +182,9 @@ fn a_kernel_without_packet_rules_is_named() {
         return;
     }
     let without = |args: &[&str]| {
-        let all: Vec<&str> = ["-c", NO_RULES, env!("CARGO_BIN_EXE_wharf")].into_iter().chain(args.iter().copied()).collect();
+        let program = program();
+        let words = ["-c", NO_RULES, program.to_str().expect("UTF-8")];
+        let all: Vec<&str> = words.into_iter().chain(args.iter().copied()).collect();
         place.command(PYTHON, &all).output().expect("it runs")
     };
     for args in [&["up"] as &[&str], &["engine", "start"]] {

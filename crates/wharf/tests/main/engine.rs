@@ -1,6 +1,6 @@
 //! The main job on the engine.
 
-use super::place::{Place, URL, place, until};
+use super::place::{Place, URL, place, soon, until};
 use std::time::{Duration, Instant};
 
 const VERSIONS: &str = r#"jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}"#;
@@ -77,7 +77,7 @@ fn a_release_that_cannot_run_is_told_and_taken_back() {
     let said = String::from_utf8_lossy(&failed.stderr);
     assert_eq!(failed.status.code(), Some(3), "{said}");
     assert!(said.contains("cannot start `/bin/nothing`") && said.contains("serves again"), "{said}");
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < soon(Duration::from_secs(20)), "{:?}", begun.elapsed());
     std::fs::write(&dockerfile, good).expect("written");
     place.well(&["smoke"]);
 }
@@ -94,7 +94,7 @@ fn what_was_stopped_comes_back_soon_and_what_was_reset_leaves_nothing() {
     let begun = Instant::now();
     place.well(&["up"]);
     // No back-off holds back what the engine itself had ended.
-    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < soon(Duration::from_secs(8)), "{:?}", begun.elapsed());
     place.well(&["down", "--volumes", "--yes"]);
     place.well(&["engine", "reset"]);
     until("every process has ended", Duration::from_secs(5), || place.processes().is_empty());

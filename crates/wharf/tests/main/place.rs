@@ -9,7 +9,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
-const PROGRAM: &str = env!("CARGO_BIN_EXE_wharf");
+
+/// The program: of this build, or the one that WHARF_TEST_PROGRAM names, such as a release.
+pub fn program() -> PathBuf {
+    std::env::var_os("WHARF_TEST_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_wharf")), PathBuf::from)
+}
+
+/// A limit of time, longer by what WHARF_TEST_SLOW says: an emulated machine is no measure.
+pub fn soon(limit: Duration) -> Duration {
+    limit * std::env::var("WHARF_TEST_SLOW").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// Where the project's service answers.
 pub const URL: &str = "http://127.0.0.1:32080/";
 
@@ -139,12 +149,12 @@ impl Place {
 
     /// The program, whatever comes of it.
     pub fn wharf(&self, args: &[&str]) -> Output {
-        self.command(PROGRAM, args).output().expect("it runs")
+        self.command(program().to_str().expect("UTF-8"), args).output().expect("it runs")
     }
 
     /// The program in the background.
     pub fn begin(&self, args: &[&str]) -> Child {
-        self.command(PROGRAM, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+        self.command(program().to_str().expect("UTF-8"), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
     }
 
     /// The program, which has to go well; what it wrote to standard output.
@@ -182,7 +192,7 @@ impl Place {
 
 /// Waits until it is so.
 pub fn until(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let (begun, limit) = (Instant::now(), soon(limit));
     while !so() {
         assert!(begun.elapsed() < limit, "not within {limit:?}: {what}");
         std::thread::sleep(Duration::from_millis(50));
