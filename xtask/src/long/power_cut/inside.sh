@@ -7,7 +7,7 @@ project=/disk/project
 # documents NAME: many ConfigMaps, NAME with @ for the number.
 documents() {
     awk -v name="$1" 'BEGIN { for (i = 1; i <= 3000; i++) { n = name; sub(/@/, i, n);
-        printf "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: cuts}, data: {n: \"%d\", text: \"some words that take room\"}}\n", n, i } }'
+        printf "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: cuts}, data: {number: \"%d\", text: \"some words that take room\"}}\n", n, i } }'
 }
 
 case $part in
@@ -54,7 +54,7 @@ TEXT
 write)
     "$wharf" engine start >&2
     documents "c-$round-@" | kubectl create --validate=false -f - &
-    { kubectl create configmap "counter-$round" -n cuts --from-literal=n=0 && documents "counter-$round" | kubectl replace --validate=false -f -; } &
+    { kubectl create configmap "counter-$round" -n cuts --from-literal=number=0 && documents "counter-$round" | kubectl replace --validate=false -f -; } &
     # Deletes what an earlier round has made.
     [ "$round" -lt 2 ] || documents "c-$((round - 1))-@" | kubectl delete --ignore-not-found --wait=false -f - &
     if [ $((round % 2)) = 0 ]; then
@@ -65,7 +65,7 @@ write)
     ;;
 look)
     "$wharf" engine start >&2
-    kubectl get configmaps -n cuts -o 'jsonpath={range .items[*]}object {.metadata.name} {.data.n}{"\n"}{end}' | grep -v kube-root-ca
+    kubectl get configmaps -n cuts -o 'jsonpath={range .items[*]}object {.metadata.name} {.data.number}{"\n"}{end}' | grep -v kube-root-ca
     # A new release, so that it has something to do.
     echo "whole $round" >$project/www/index.html
     "$wharf" up $project >&2
