@@ -4,6 +4,7 @@ mod actions;
 mod adopt;
 mod events;
 mod inbox;
+mod measure;
 mod messages;
 mod record;
 mod resize;

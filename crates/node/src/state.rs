@@ -37,9 +37,21 @@ pub struct PodRuntimeState {
     /// Whether something that volumes show has changed.
     #[serde(skip)]
     pub stale: bool,
+    /// When to look at what it wrote to disk.
+    #[serde(skip)]
+    pub disk: Disk,
     /// When the next step is due without news.
     #[serde(skip)]
     pub wake: Option<Timestamp>,
+}
+
+/// When to look at what a pod wrote to disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// Next time; `None` before the first.
+    pub next: Option<Timestamp>,
+    /// Under way.
+    pub busy: bool,
 }
 
 /// Something that is done once, and again when it failed.

@@ -2,6 +2,7 @@
 
 mod absorb;
 mod containers;
+mod disk;
 mod ending;
 mod probes;
 mod resize;
@@ -9,6 +10,7 @@ mod setup;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use disk::limit as disk_limit;
 pub(crate) use resize::wanted as wanted_resources;
 
 use crate::pod::{Container, Pod};
@@ -126,6 +128,13 @@ pub enum News {
         kind: ProbeKind,
         /// What it said on failure.
         result: Result<(), String>,
+    },
+    /// It was looked at what the pod wrote to disk.
+    Measured {
+        /// How long that took.
+        took: Duration,
+        /// What is over its limit.
+        over: Option<String>,
     },
     /// The pod's address is out of the rules, or not.
     Withdrawn(Result<(), String>),
@@ -251,6 +260,11 @@ pub enum PodAction {
         /// Which.
         kind: ProbeKind,
     },
+    /// Look at what it wrote to disk.
+    Measure {
+        /// Containers that run, and their attempts.
+        running: Vec<(String, u32)>,
+    },
     /// Take its address out of the rules.
     Withdraw(Ipv4Addr),
     /// Remove shim, link and volumes.
@@ -287,6 +301,7 @@ pub fn step(mut state: PodRuntimeState, observed: &Observed<'_>, now: Timestamp)
     if state.ending.is_none() {
         setup::drive(&mut state, &mut turn);
         containers::drive(&mut state, &mut turn);
+        disk::drive(&mut state, &mut turn);
         // What just ended for good ends the pod in this very step.
         ending::decide(&mut state, &mut turn);
     }

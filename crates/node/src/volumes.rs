@@ -13,6 +13,7 @@ mod secret;
 mod tests;
 mod tmpfs;
 mod token;
+pub(crate) mod usage;
 
 pub use tmpfs::unmount_below;
 pub use token::TokenCache;

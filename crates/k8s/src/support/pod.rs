@@ -5,7 +5,7 @@ use super::{Exception, Support, refused, refused_unless, stored, stored_unless};
 /// Said of volumes that need a driver.
 pub const NO_DRIVER: &str = "no driver for this kind of volume is provided; use a PersistentVolumeClaim, emptyDir or hostPath";
 
-const NO_DISK_LIMIT: &str = "what a container writes is not measured";
+const NO_DISK_REQUEST: &str = "no room on disk is set aside; a limit is held";
 
 /// Of the `spec` of a pod.
 pub const SPEC: &[Exception] = &[
@@ -99,12 +99,10 @@ pub const SPEC: &[Exception] = &[
     ),
     refused_unless("securityContext.supplementalGroupsPolicy", &["\"Merge\""], "groups of the image are always merged with those named"),
     refused("containers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
-    stored("containers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
-    stored("containers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
+    stored("containers[].resources.requests.ephemeral-storage", NO_DISK_REQUEST),
     stored_unless("containers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
     refused("initContainers[].securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
-    stored("initContainers[].resources.limits.ephemeral-storage", NO_DISK_LIMIT),
-    stored("initContainers[].resources.requests.ephemeral-storage", NO_DISK_LIMIT),
+    stored("initContainers[].resources.requests.ephemeral-storage", NO_DISK_REQUEST),
     stored_unless("initContainers[].stdinOnce", &["false"], "standard input stays open when a client goes"),
 ];
 

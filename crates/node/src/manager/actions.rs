@@ -1,6 +1,6 @@
 //! Carries out what a step asked for, each on a task of its own, and reports how it came out.
 
-use super::{Report, Shared, record, resize, writer};
+use super::{Report, Shared, measure, record, resize, writer};
 use crate::container::{self, Inputs, dns, hosts};
 use crate::images::PullPolicy;
 use crate::pod::{Container, Pod};
@@ -14,7 +14,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The longest that a hook without a limit may take.
 const HOOK_LIMIT: Duration = Duration::from_secs(24 * 3_600);
@@ -57,6 +57,7 @@ impl Job {
             PodAction::Resize { container, attempt } => self.resize(container, attempt).await?,
             PodAction::RunHook { container, attempt, hook, timeout } => self.hook(container, attempt, hook, timeout).await?,
             PodAction::Probe { container, attempt, kind } => self.probe(container, attempt, kind).await?,
+            PodAction::Measure { running } => self.measure(running).await,
             PodAction::Withdraw(address) => News::Withdrawn(
                 parts.network.withdraw(address).await.map_err(|error| format!("taking {address} out of the rules: {error}")),
             ),
@@ -201,6 +202,12 @@ impl Job {
         Some(News::Probed { container: name, attempt, kind, result })
     }
 
+    async fn measure(&self, running: Vec<(String, u32)>) -> News {
+        let (shared, pod, volumes, begun) = (self.shared.clone(), self.pod.clone(), self.volumes.clone(), Instant::now());
+        let over = tokio::task::spawn_blocking(move || measure::over(&pod, &volumes, &shared.config, &running)).await;
+        News::Measured { took: begun.elapsed(), over: over.ok().flatten() }
+    }
+
     async fn resize(&self, name: String, attempt: u32) -> Option<News> {
         let raw = self.pod.raw(self.pod.container(&name)?);
         let result = resize::carry_out(&*self.shared.parts.runtime, &self.shared.config, &self.pod, &name, raw).await;
@@ -258,6 +265,7 @@ pub(super) fn failed(action: PodAction) -> Option<News> {
         }
         PodAction::RunHook { container, attempt, hook, .. } => News::HookDone { container, attempt, hook, result: Err(why()) },
         PodAction::Probe { container, attempt, kind } => News::Probed { container, attempt, kind, result: Err(why()) },
+        PodAction::Measure { .. } => News::Measured { took: Duration::ZERO, over: None },
         PodAction::Withdraw(_) => News::Withdrawn(Err(why())),
         PodAction::Remove => News::Removed(Err(why())),
         PodAction::Delete => News::Deleted(Err(why())),

@@ -28,6 +28,7 @@ pub(super) fn absorb(state: &mut PodRuntimeState, turn: &mut Turn<'_>, news: &Ne
         News::SandboxReady => state.sandbox = Task::Done,
         News::SandboxFailed(message) => sandbox_failed(&mut state.sandbox, turn, message),
         News::ShimGone => shim_gone(state, turn),
+        News::Measured { took, over } => super::disk::measured(state, turn, *took, over.as_ref()),
         News::Withdrawn(result) => ended_task(state, turn, EndStage::Withdrawing, "FailedWithdraw", result),
         News::Removed(result) => ended_task(state, turn, EndStage::Removing, "FailedKillPod", result),
         News::Deleted(result) => ended_task(state, turn, EndStage::Deleting, "FailedDelete", result),

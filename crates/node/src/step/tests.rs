@@ -1,6 +1,7 @@
 //! Scenarios on virtual time: a pod, what happens to it, and what must follow.
 
 mod adoption;
+mod disk;
 mod endings;
 mod probes;
 mod resizes;
