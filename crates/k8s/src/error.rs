@@ -34,6 +34,8 @@ pub struct ApiError {
     pub causes: Vec<Cause>,
     /// `details.retryAfterSeconds`.
     pub retry_after_seconds: Option<u32>,
+    /// `metadata.continue`: how a list that cannot go on as it began goes on all the same; mostly empty.
+    pub continue_with: String,
 }
 
 impl ApiError {
@@ -49,6 +51,7 @@ impl ApiError {
             name: String::new(),
             causes: Vec::new(),
             retry_after_seconds: None,
+            continue_with: String::new(),
         }
     }
 
@@ -127,6 +130,9 @@ impl ApiError {
         }
         let mut status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
             "message": self.message, "reason": self.reason, "code": self.code});
+        if !self.continue_with.is_empty() {
+            status["metadata"]["continue"] = json!(self.continue_with);
+        }
         if !details.is_empty() {
             status["details"] = Value::Object(details);
         }

@@ -61,18 +61,22 @@ pub struct Listed {
 /// Where a paged list goes on.
 #[derive(Debug, PartialEq, Eq)]
 struct Continue {
-    revision: Revision,
+    /// None: whatever is there by now, because the state that the list began with is no longer known.
+    revision: Option<Revision>,
     key: String,
 }
 
 impl Continue {
     fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode(json!({"v": "meta.k8s.io/v1", "rv": self.revision, "start": self.key}).to_string())
+        URL_SAFE_NO_PAD
+            .encode(json!({"v": "meta.k8s.io/v1", "rv": self.revision.map_or(json!(-1), Value::from), "start": self.key}).to_string())
     }
 
     fn decode(text: &str) -> Option<Self> {
         let value: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?).ok()?;
-        Some(Self { revision: value.get("rv")?.as_u64()?, key: value.get("start")?.as_str()?.to_owned() })
+        let revision = value.get("rv")?;
+        let revision = if revision.as_i64() == Some(-1) { None } else { Some(revision.as_u64()?) };
+        Some(Self { revision, key: value.get("start")?.as_str()?.to_owned() })
     }
 }
 
@@ -109,17 +113,13 @@ impl Call<'_> {
         if from.as_ref().is_some_and(|from| !from.starts_with(&below)) {
             return Err(ApiError::bad_request("continue key is not valid: it is of another list"));
         }
-        let from = from.unwrap_or_default();
-        let gone = |_| {
-            ApiError::expired(
-                "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter.",
-            )
-        };
+        let gone = |_| gone(from.clone());
+        let from = from.as_deref().unwrap_or_default();
         let (entries, revision, rest) = if selection.is_all() {
-            let page = store.list(&below, limit, &from, at).map_err(gone)?;
+            let page = store.list(&below, limit, from, at).map_err(gone)?;
             (page.entries, page.revision, page.rest.map(|(key, left)| (key, Some(left))))
         } else {
-            let page = store.list(&below, 0, &from, at).map_err(gone)?;
+            let page = store.list(&below, 0, from, at).map_err(gone)?;
             let shown = selection.kind.unwrap_or(self.target.kind);
             let mut wanted =
                 page.entries.into_iter().filter(|entry| selection.matches(&convert::out(shown, self.core.objects.decode(entry))));
@@ -128,7 +128,7 @@ impl Call<'_> {
         };
         let mut metadata = Map::from_iter([("resourceVersion".to_owned(), json!(revision.to_string()))]);
         if let Some((key, left)) = rest {
-            metadata.insert("continue".to_owned(), json!(Continue { revision, key: key.to_string() }.encode()));
+            metadata.insert("continue".to_owned(), json!(Continue { revision: Some(revision), key: key.to_string() }.encode()));
             // How many are left is only told where no selector hides some. Source: metav1.ListMeta.
             if let Some(left) = left {
                 metadata.insert("remainingItemCount".to_owned(), json!(left));
@@ -145,7 +145,7 @@ impl Call<'_> {
                 return Err(ApiError::bad_request("specifying resource version is not allowed when using continue"));
             }
             let token = Continue::decode(query.get("continue")).ok_or_else(|| ApiError::bad_request("continue key is not valid"))?;
-            return Ok((Some(token.key), Some(token.revision)));
+            return Ok((Some(token.key), token.revision));
         }
         if !how.is_empty() && wanted.is_empty() && !query.flag("sendInitialEvents") {
             return Err(forbidden_option("resourceVersionMatch is forbidden unless resourceVersion is provided"));
@@ -158,6 +158,20 @@ impl Call<'_> {
             other => Err(ApiError::bad_request(format!("resourceVersionMatch: Unsupported value: {other:?}"))),
         }
     }
+}
+
+/// 410 for a list of a state that is no longer known; from a key on it may go on with what is there by now.
+/// Source: apiserver `pkg/storage/etcd3/errors.go`.
+fn gone(from: Option<String>) -> ApiError {
+    let Some(key) = from else { return ApiError::expired("The resourceVersion for the provided list is too old.") };
+    let mut error = ApiError::expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue \
+         parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token \
+         results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and \
+         now may show up in the list.",
+    );
+    error.continue_with = Continue { revision: None, key }.encode();
+    error
 }
 
 fn forbidden_option(why: &str) -> ApiError {
@@ -196,9 +210,14 @@ mod tests {
 
     #[test]
     fn continue_tokens_are_read_back() {
-        let token = Continue { revision: 7, key: "/pods./default/a".to_owned() };
-        assert_eq!(Continue::decode(&token.encode()), Some(token));
-        for wrong in ["", "?", "e30"] {
+        for revision in [Some(7), None] {
+            let token = Continue { revision, key: "/pods./default/a".to_owned() };
+            assert_eq!(Continue::decode(&token.encode()), Some(token));
+        }
+        let told = gone(Some("/pods./default/a".to_owned())).to_status();
+        assert_eq!(Continue::decode(told.text("metadata.continue")).map(|token| token.revision), Some(None));
+        let negative = URL_SAFE_NO_PAD.encode(r#"{"rv":-2,"start":"/pods./default/a"}"#);
+        for wrong in ["", "?", "e30", &negative] {
             assert_eq!(Continue::decode(wrong), None, "{wrong}");
         }
     }

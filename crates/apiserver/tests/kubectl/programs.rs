@@ -3,7 +3,7 @@
 use crate::common::World;
 use apiserver::{DeleteOptions, PatchKind, Target, TokenWish};
 use futures::StreamExt;
-use k8s::kinds::{INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, REPLICATION_CONTROLLER, RUNTIME_CLASS, SECRET, SERVICE};
+use k8s::kinds::{CONFIG_MAP, INGRESS_CLASS, NAMESPACE, POD, POD_TEMPLATE, REPLICATION_CONTROLLER, RUNTIME_CLASS, SECRET, SERVICE};
 use k8s::{Fields, Value};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Message;
@@ -360,4 +360,36 @@ async fn it_is_reached_at_an_address_that_the_host_has_later() {
     let port = world.server().address().port();
     let there = tokio::net::TcpStream::connect((std::net::Ipv4Addr::new(127, 200, 0, 1), port)).await;
     assert!(there.is_ok(), "{there:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_whose_beginning_is_forgotten_goes_on_with_what_is_there() {
+    let world = World::start().await;
+    let api = world.server().api();
+    let maps = "/api/v1/namespaces/default/configmaps";
+    for name in ["a", "b", "c"] {
+        api.create(CONFIG_MAP, json!({"metadata": {"name": name, "namespace": "default"}})).await.expect("made");
+    }
+    let (_, page) = world.send("GET", &format!("{maps}?limit=1"), &[], b"").await;
+    let token = parsed(&page).text("metadata.continue").to_owned();
+    // So many writes that the state of the first page is forgotten.
+    let mut answer = (200, String::new());
+    let much = "x".repeat(200_000);
+    for round in 0..400 {
+        for write in 0..20 {
+            let patch = json!({"data": {"n": format!("{round}.{write}{much}")}});
+            api.patch(Target::object(CONFIG_MAP, "default", "c"), PatchKind::Merge, &patch).await.expect("written");
+        }
+        answer = world.send("GET", &format!("{maps}?limit=1&continue={token}"), &[], b"").await;
+        if answer.0 != 200 {
+            break;
+        }
+    }
+    assert_eq!((answer.0, parsed(&answer.1).text("reason")), (410, "Expired"), "{}", answer.1);
+    let token = parsed(&answer.1).text("metadata.continue").to_owned();
+    let (code, page) = world.send("GET", &format!("{maps}?limit=1&continue={token}"), &[], b"").await;
+    let page = parsed(&page);
+    assert_eq!((code, page.items("items")[0].name(), page.int("metadata.remainingItemCount")), (200, "b", Some(1)), "{page}");
+    let (_, last) = world.send("GET", &format!("{maps}?limit=1&continue={}", page.text("metadata.continue")), &[], b"").await;
+    assert_eq!((parsed(&last).items("items")[0].name(), parsed(&last).at("metadata.continue")), ("c", None), "{last}");
 }
