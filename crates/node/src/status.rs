@@ -5,6 +5,8 @@ mod containers;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use conditions::is_own;
+
 use crate::pod::{Pod, RestartPolicy, Role};
 use crate::state::{ContainerRun, EndStage, PodRuntimeState, Stage};
 use base::Timestamp;

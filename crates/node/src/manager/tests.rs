@@ -30,6 +30,37 @@ fn condition(world: &World, kind: &str) -> bool {
 }
 
 #[tokio::test]
+async fn a_resize_is_carried_out_and_one_that_cannot_be_stands_in_the_status() {
+    let world = World::new();
+    let _node = start(&world).await;
+    let with = |memory: &str| {
+        let mut pod = pod(json!({}));
+        pod["spec"]["containers"][0]["resources"] = json!({"limits": {"memory": memory}, "requests": {"memory": memory}});
+        pod
+    };
+    let put = |memory: &str| {
+        let mut object = with(memory);
+        object["status"] = world.cluster.pod("p").and_then(|pod| pod.at("status").cloned()).unwrap_or_default();
+        world.cluster.put(POD, object);
+    };
+    let shown = || world.cluster.pod("p").map(|pod| pod.items("status.containerStatuses")[0].text("resources.limits.memory").to_owned());
+    world.cluster.put(POD, with("64Mi"));
+    until("ready", || condition(&world, "Ready")).await;
+    assert_eq!(shown().as_deref(), Some("64Mi"));
+    put("128Mi");
+    until("resized", || shown().as_deref() == Some("128Mi")).await;
+    let journal = world.journal.lock().expect("whole").clone();
+    let updates: Vec<_> = journal.iter().filter(|line| line.starts_with("update")).map(String::as_str).collect();
+    let (pod, own) = ("update pod Some(134217728)", "update c Some(134217728)");
+    assert_eq!(updates, [pod, own, pod], "the pod first when there is more, and last when there is less");
+    put("900Ti");
+    until("refused", || condition(&world, "PodResizePending")).await;
+    assert_eq!(shown().as_deref(), Some("128Mi"));
+    put("128Mi");
+    until("taken back", || !condition(&world, "PodResizePending")).await;
+}
+
+#[tokio::test]
 async fn a_pod_lives_and_ends_in_order() {
     let world = World::new();
     let node = start(&world).await;

@@ -9,8 +9,6 @@ use k8s::kinds::POD;
 use k8s::{Fields, Value};
 use std::time::Duration;
 
-const OWN: [&str; 5] = ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
-
 /// A status waits so long for what is under way: most of it ends within milliseconds, and then one write tells all of it.
 const HOLD: Duration = Duration::from_millis(50);
 
@@ -71,20 +69,20 @@ fn same(a: &Value, b: &Value) -> bool {
 }
 
 /// Writes a status over the newest object, keeping the conditions of others; true when it stands or the pod is gone.
-pub(super) async fn write(shared: &Shared, pod: &Pod, status: &Value) -> bool {
+pub(super) async fn write(shared: &Shared, pod: &Pod, wanted: &Value) -> bool {
     let cluster = &shared.parts.cluster;
     for _ in 0..8 {
         let Some(newest) = cluster.get(POD, &pod.namespace, &pod.name).filter(|newest| newest.uid() == pod.uid) else { return true };
         let mut object = (*newest).clone();
-        let mut status = status.clone();
-        let own = status.items("conditions").iter().filter(|condition| OWN.contains(&condition.text("type"))).cloned();
-        let foreign = newest.items("status.conditions").iter().filter(|condition| !OWN.contains(&condition.text("type"))).cloned();
+        let mut written = wanted.clone();
+        let own = wanted.items("conditions").iter().filter(|condition| status::is_own(condition.text("type"))).cloned();
+        let foreign = newest.items("status.conditions").iter().filter(|condition| !status::is_own(condition.text("type"))).cloned();
         let conditions: Vec<Value> = own.chain(foreign).collect();
-        status["conditions"] = Value::Array(conditions);
-        if newest.at("status").is_some_and(|old| same(old, &status)) {
+        written["conditions"] = Value::Array(conditions);
+        if newest.at("status").is_some_and(|old| same(old, &written)) {
             return true;
         }
-        object["status"] = status;
+        object["status"] = written;
         match cluster.update_status(POD, &object).await {
             Ok(_) => return true,
             Err(error) if error.code == 404 => return true,

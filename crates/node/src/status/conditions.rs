@@ -29,10 +29,14 @@ pub(super) fn all(pod: &Pod, state: &PodRuntimeState, (phase, last): (&str, Opti
         }
         condition
     }));
-    let ours = |kind: &str| OWN.contains(&kind) || [PENDING, IN_PROGRESS].contains(&kind);
-    let foreign = pod.object.items("status.conditions").iter().filter(|condition| !ours(condition.text("type")));
+    let foreign = pod.object.items("status.conditions").iter().filter(|condition| !is_own(condition.text("type")));
     all.extend(foreign.cloned());
     all
+}
+
+/// Whether a condition is the node's to write; all others are kept as they are.
+pub(crate) fn is_own(kind: &str) -> bool {
+    OWN.contains(&kind) || [PENDING, IN_PROGRESS].contains(&kind)
 }
 
 /// Source: core/v1 `PodResizePending`, `PodResizeInProgress`.
