@@ -3,10 +3,8 @@
 use super::Long;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::io::Read;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub(super) const TEST: Long = Long {
@@ -36,13 +34,16 @@ fn run(arguments: &[String]) -> Result<(), String> {
         shares: super::shares(&folders.into_iter().flatten().collect::<Vec<_>>()),
         wharf,
         base: bases.join("busybox_stable.tar"),
+        acknowledged: std::env::temp_dir().join(format!("wharf-power-{}", std::process::id())),
         disk: std::env::temp_dir().join(format!("wharf-power-{}.img", std::process::id())),
     };
+    std::fs::create_dir_all(&machine.acknowledged).map_err(|error| format!("cannot make {}: {error}", machine.acknowledged.display()))?;
     let done = rounds(&machine, cuts);
     if done.is_ok() {
+        let _ = std::fs::remove_dir_all(&machine.acknowledged);
         let _ = std::fs::remove_file(&machine.disk);
     } else {
-        println!("the disk is kept: {}", machine.disk.display());
+        println!("kept: {} and {}", machine.disk.display(), machine.acknowledged.display());
     }
     done
 }
@@ -69,13 +70,22 @@ struct Machine {
     base: PathBuf,
     disk: PathBuf,
     shares: Vec<OsString>,
+    /// Where the machine notes what was acknowledged, outside of itself.
+    acknowledged: PathBuf,
 }
 
 impl Machine {
     fn command(&self, part: &str, round: usize) -> Command {
         let mut command = Command::new(&self.script);
         command.arg("--disk").arg(format!("{}:2048", self.disk.display())).args(["--timeout", &LIMIT.to_string()]).args(&self.shares);
-        command.args(["--", "sh"]).arg(crate::root().join(SCRIPT)).args([part, &round.to_string()]).arg(&self.wharf).arg(&self.base);
+        command.arg("--share").arg(&self.acknowledged);
+        command
+            .args(["--", "sh"])
+            .arg(crate::root().join(SCRIPT))
+            .args([part, &round.to_string()])
+            .arg(&self.wharf)
+            .arg(&self.base)
+            .arg(&self.acknowledged);
         command
     }
 
@@ -88,21 +98,12 @@ impl Machine {
 
     /// Cuts the power this long after the first write was acknowledged; what was told until then.
     fn cut(&self, round: usize, moment: Duration) -> Result<String, String> {
-        let mut child =
-            self.command("write", round).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
-        let mut out = child.stdout.take().ok_or("the machine has no output")?;
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let reader = std::thread::spawn({
-            let told = Arc::clone(&told);
-            move || {
-                let mut part = [0; 4096];
-                while let Ok(count @ 1..) = out.read(&mut part) {
-                    lock(&told).extend_from_slice(part.get(..count).unwrap_or_default());
-                }
-            }
-        });
+        // What the machine writes there is there at once: no acknowledgement can be overlooked.
+        let told = self.acknowledged.join(format!("cut-{round}"));
+        let mut command = self.command("write", round);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| error.to_string())?;
         let begun = Instant::now();
-        while lock(&told).is_empty() && !reader.is_finished() && begun.elapsed() < Duration::from_secs(LIMIT) {
+        while std::fs::metadata(&told).map_or(0, |told| told.len()) == 0 && begun.elapsed() < Duration::from_secs(LIMIT) {
             std::thread::sleep(Duration::from_millis(10));
         }
         std::thread::sleep(moment);
@@ -110,18 +111,9 @@ impl Machine {
         let (emulator, _) = emulator.ok_or_else(|| format!("cut {round}: the machine ended by itself"))?;
         super::call(Command::new("kill").args(["-KILL", &emulator]))?;
         let _ = child.wait();
-        reader.join().map_err(|_| "the machine's output was lost")?;
-        let told = lock(&told);
-        if told.is_empty() {
-            Err(format!("cut {round}: no write was acknowledged"))
-        } else {
-            Ok(String::from_utf8_lossy(&told).into_owned())
-        }
+        let told = std::fs::read_to_string(&told).map_err(|error| format!("cut {round}: no write was acknowledged: {error}"))?;
+        if told.is_empty() { Err(format!("cut {round}: no write was acknowledged")) } else { Ok(told) }
     }
-}
-
-fn lock(told: &Mutex<Vec<u8>>) -> std::sync::MutexGuard<'_, Vec<u8>> {
-    told.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The processes that a process has started, with their names.

@@ -1,6 +1,7 @@
-# Inside the machine, on a disk that outlives it. Arguments: prepare, write or look; the round; the program; a base image.
+# Inside the machine, on a disk that outlives it. Arguments: prepare, write or look; the round; the program; a base
+# image; a folder outside for what was acknowledged.
 set -eu
-part=$1 round=$2 wharf=$3 base=$4
+part=$1 round=$2 wharf=$3 base=$4 told=$5/cut-$2
 export WHARF_HOME=/disk/home KUBECONFIG=/disk/home/engine/kubeconfig
 project=/disk/project
 
@@ -53,6 +54,7 @@ TEXT
     ;;
 write)
     "$wharf" engine start >&2
+    exec >>"$told"
     documents "c-$round-@" | kubectl create --validate=false -f - &
     { kubectl create configmap "counter-$round" -n cuts --from-literal=number=0 && documents "counter-$round" | kubectl replace --validate=false -f -; } &
     # Deletes what an earlier round has made.
