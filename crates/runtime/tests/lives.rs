@@ -15,7 +15,7 @@ async fn lack_of_memory_is_told() {
     let begun = Instant::now();
     let (exit, _) = place.run(&place.pod("one"), &spec).await.expect("ran");
     assert!(exit.oom_killed, "{exit:?}");
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(10) * support::slow(), "{:?}", begun.elapsed());
     let mut fine = place.sh("one", "main", "dd if=/dev/zero of=/dev/null bs=2M count=1");
     (fine.attempt, fine.resources.memory_bytes) = (1, Some(24 << 20));
     let (exit, _) = place.run(&place.pod("one"), &fine).await.expect("ran");
@@ -79,7 +79,7 @@ async fn a_pod_outlives_the_threads_that_made_it() {
     })
     .join()
     .expect("ended");
-    let asked = tokio::time::timeout(Duration::from_secs(5), place.runtime.state("one")).await;
+    let asked = tokio::time::timeout(Duration::from_secs(5) * support::slow(), place.runtime.state("one")).await;
     assert!(asked.expect("in time").expect("answered").is_some());
     place.end().await;
 }
@@ -124,7 +124,7 @@ async fn a_killed_shim_takes_its_containers_along_and_is_told() {
         let mut events = place.runtime.events();
         let shim = place.runtime.state(&id).await.expect("asked").expect("there").shim_pid.expect("lives");
         sys::task::signal(shim, 9).expect("killed");
-        let told = tokio::time::timeout(Duration::from_secs(10), async {
+        let told = tokio::time::timeout(Duration::from_secs(10) * support::slow(), async {
             loop {
                 if let RuntimeEvent::ShimGone { pod } = events.recv().await.expect("events") {
                     return pod;
@@ -191,7 +191,7 @@ fn containers_end_with_their_shim_even_when_nobody_watches() {
     sys::task::signal(shim, 9).expect("killed");
     let begun = Instant::now();
     while !ended(pid) {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{}", status(pid));
+        assert!(begun.elapsed() < Duration::from_secs(5) * support::slow(), "{}", status(pid));
         std::thread::sleep(Duration::from_millis(5));
     }
     let engine = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");

@@ -12,6 +12,11 @@ use tokio::io::AsyncReadExt;
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
+/// How many times longer than usual things may take: WHARF_TEST_SLOW, for an emulated machine is no measure.
+pub fn slow() -> u32 {
+    std::env::var("WHARF_TEST_SLOW").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 /// A runtime of one test.
 pub struct Place {
     pub folder: PathBuf,
@@ -142,7 +147,7 @@ impl Place {
 
     /// Waits until the log holds a text.
     pub async fn logged(&self, spec: &ContainerSpec, text: &str) {
-        for _ in 0..500 {
+        for _ in 0..500 * slow() {
             if self.log(spec).contains(text) {
                 return;
             }
