@@ -21,7 +21,7 @@ pub(super) const TEST: Long = Long {
 const BOOK: &str = "CONFORMANCE.md";
 /// Specs of most rooms that need seconds each.
 const SHORT: &str = r"ConfigMap|Secrets |ReplicaSet|Downward API|Docker Containers|Variable Expansion|EmptyDir|Lease|ResourceQuota.*(configMap|secret|pod)\.|DNS.*(cluster|Services)|Watchers";
-/// Of one spec; three times that of a [Slow] one.
+/// Of one spec; three times that of a `[Slow]` one.
 const LIMIT: &str = "120s";
 
 /// Brings an engine up in namespaces of its own and calls the suite there; its arguments: the program, the suite's folder, the folder
