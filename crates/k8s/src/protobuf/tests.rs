@@ -63,6 +63,15 @@ fn golden_files_go_both_ways() {
     }
 }
 
+/// Found by fuzzing: a number of a ControllerRevision's data came back as its neighbour.
+#[test]
+fn every_bit_of_a_number_survives() {
+    let text = br#"{"data":888888888888888888888888888555555555555555555555.5}"#;
+    let value: Value = serde_json::from_slice(text).expect("JSON");
+    let again: Value = serde_json::from_str(&value.to_string()).expect("JSON");
+    assert_eq!(again, value);
+}
+
 #[test]
 fn older_golden_files_are_read() {
     let Some(folder) = golden() else {
