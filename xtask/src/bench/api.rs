@@ -3,14 +3,13 @@
 use super::Bench;
 use super::site::{self, Site};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 pub(super) const BENCH: Bench = Bench {
     name: "api",
     about: "creates and updates of 1 KiB ConfigMaps at 1 and 16 writers over TLS, every one fsynced before it is answered; LIST of\n\
-        5,000; start (crates/apiserver/benches/requests.rs). With --peer, such as kube-apiserver with etcd: creates on both in\n\
-        turns, five times (benches/beside.rs)",
+        5,000; start (crates/apiserver/benches/requests.rs). With --peer, such as kube-apiserver with etcd: creates on the\n\
+        whole engine and on the peer in turns, five times (benches/beside.rs)",
     run,
 };
 
@@ -21,41 +20,45 @@ fn run(site: &Site) -> Result<(), String> {
         return Ok(());
     };
     site::need(&["kubectl"])?;
-    let server = Server::start(&site.folder().join("api"))?;
+    let engine = Engine::start(site)?;
     let (ours, theirs) = (site.folder().join("ours"), site.folder().join("theirs"));
-    access(&server.home.join("kubeconfig"), &ours)?;
+    access(&engine.kubeconfig, &ours)?;
     access(peer, &theirs)?;
     site::cargo_bench("apiserver", "beside", &[&ours.display().to_string(), &theirs.display().to_string()])
 }
 
-/// Our API without controllers and node; it ends with its standard input.
-struct Server {
-    child: Child,
+/// A whole engine, as the peer is a whole cluster; all of it goes when dropped.
+struct Engine {
+    wharf: PathBuf,
     home: PathBuf,
+    kubeconfig: PathBuf,
 }
 
-impl Server {
-    fn start(home: &Path) -> Result<Self, String> {
-        let program = site::example("apiserver", "serve")?;
-        let mut command = Command::new(program);
-        command.arg(home).stdin(Stdio::piped()).stdout(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("cannot start the API: {error}"))?;
-        let server = Self { child, home: home.to_path_buf() };
-        let begun = Instant::now();
-        while !server.home.join("kubeconfig").exists() {
-            if begun.elapsed() > Duration::from_secs(20) {
-                return Err("the API does not start".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(server)
+impl Engine {
+    fn start(site: &Site) -> Result<Self, String> {
+        let engine = Self {
+            wharf: site.wharf()?.to_path_buf(),
+            home: site.folder().join("api"),
+            kubeconfig: site.folder().join("api-kubeconfig"),
+        };
+        site::said(&mut engine.command(&["engine", "start"]))?;
+        let kubeconfig = site::said(&mut engine.command(&["engine", "kubeconfig"]))?;
+        std::fs::write(&engine.kubeconfig, kubeconfig).map_err(|error| format!("cannot write the kubeconfig: {error}"))?;
+        Ok(engine)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.wharf);
+        command.args(arguments).env("WHARF_HOME", &self.home);
+        command
     }
 }
 
-impl Drop for Server {
+impl Drop for Engine {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
+        if let Err(why) = site::said(&mut self.command(&["engine", "reset"])) {
+            println!("left behind: {why}");
+        }
     }
 }
 
