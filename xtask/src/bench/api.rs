@@ -36,11 +36,8 @@ struct Engine {
 
 impl Engine {
     fn start(site: &Site) -> Result<Self, String> {
-        let engine = Self {
-            wharf: site.wharf()?.to_path_buf(),
-            home: site.folder().join("api"),
-            kubeconfig: site.folder().join("api-kubeconfig"),
-        };
+        let engine =
+            Self { wharf: site.wharf()?.to_path_buf(), home: site.folder().join("api"), kubeconfig: site.folder().join("api-kubeconfig") };
         site::said(&mut engine.command(&["engine", "start"]))?;
         let kubeconfig = site::said(&mut engine.command(&["engine", "kubeconfig"]))?;
         std::fs::write(&engine.kubeconfig, kubeconfig).map_err(|error| format!("cannot write the kubeconfig: {error}"))?;
