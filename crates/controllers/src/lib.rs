@@ -9,6 +9,7 @@ mod endpoint_slice;
 mod endpoints;
 mod event_ttl;
 mod garbage;
+mod load_balancer;
 mod namespace;
 mod quota;
 mod replica_set;
@@ -36,6 +37,7 @@ pub const CONTROLLERS: &[Controller] = &[
     endpoint_slice::CONTROLLER,
     endpoints::CONTROLLER,
     endpoint_mirror::CONTROLLER,
+    load_balancer::CONTROLLER,
     namespace::CONTROLLER,
     garbage::CONTROLLER,
     service_account::CONTROLLER,

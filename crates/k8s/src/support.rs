@@ -108,10 +108,9 @@ const fn stored_unless(path: &'static str, unless: &'static [&'static str], note
 pub const SERVICE: &[Support] = &[Support {
     below: "spec",
     fields: &[
-        stored_unless("type", &["\"ClusterIP\"", "\"NodePort\"", "\"ExternalName\""], "no load balancer is provided; the node port serves"),
-        stored("loadBalancerClass", "no load balancer is provided"),
-        stored("loadBalancerIP", "no load balancer is provided"),
-        stored("loadBalancerSourceRanges", "no load balancer is provided; nothing is filtered by it"),
+        stored("loadBalancerClass", "only load balancers without a class are provided"),
+        stored("loadBalancerIP", "a load balancer's address follows from the service's name"),
+        stored("loadBalancerSourceRanges", "a load balancer is reached from this machine only; nothing is filtered by it"),
         refused_unless("ipFamilyPolicy", &["\"SingleStack\"", "\"PreferDualStack\""], "services have IPv4 addresses only"),
         refused_unless("ipFamilies[]", &["\"IPv4\""], "services have IPv4 addresses only"),
         stored_unless("healthCheckNodePort", &["0"], "no health of nodes is served"),

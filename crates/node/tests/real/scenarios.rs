@@ -176,8 +176,7 @@ async fn is_adopted(world: &mut World) {
     world.put("stays", spec("sleep 1000", probe));
     world.put("ends", spec("sleep 0.3; exit 4", json!({})));
     world.until("ready", |world| world.is_ready("stays") && world.is_ready("ends")).await;
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    let before = (world.pod("stays").resource_version().to_owned(), world.shell("stays", "stat -c %Y /proc/1").await.1);
+    let before = (world.version_at_rest("stays").await, world.shell("stays", "stat -c %Y /proc/1").await.1);
     world.restart().await;
     world.until("seen", |world| world.container("ends").int("restartCount") >= Some(1)).await;
     tokio::time::sleep(Duration::from_millis(1_200)).await;

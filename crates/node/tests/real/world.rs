@@ -67,6 +67,11 @@ fn make_image(folder: &Path) {
     std::fs::write(folder.join("etc/group"), "root:x:0:\n").expect("written");
 }
 
+/// How many times longer than usual things may take: an emulated machine is no measure.
+fn slow() -> u32 {
+    std::env::var("WHARF_TEST_SLOW").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
+}
+
 impl World {
     pub async fn new() -> Self {
         let unique = format!("wharf-node-real-{}", base::ids::suffix(8));
@@ -106,14 +111,23 @@ impl World {
 
     /// Waits until something holds; how long it took.
     pub async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Duration {
-        // An emulated machine is no measure.
-        let slow = std::env::var("WHARF_TEST_SLOW").ok().and_then(|times| times.parse().ok()).unwrap_or(1);
-        let (begun, limit) = (Instant::now(), Duration::from_secs(10) * slow);
+        let (begun, limit) = (Instant::now(), Duration::from_secs(10) * slow());
         while !holds(self) {
             assert!(begun.elapsed() < limit, "not within {limit:?}: {what}; pods: {:#?}", self.statuses());
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         begun.elapsed()
+    }
+
+    /// A pod's version, once nothing has been written to it for a while.
+    pub async fn version_at_rest(&self, name: &str) -> String {
+        loop {
+            let version = self.pod(name).resource_version().to_owned();
+            tokio::time::sleep(Duration::from_millis(50) * slow()).await;
+            if self.pod(name).resource_version() == version {
+                return version;
+            }
+        }
     }
 
     fn statuses(&self) -> Vec<Value> {

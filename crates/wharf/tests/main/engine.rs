@@ -66,6 +66,19 @@ fn a_rolling_restart_loses_no_request() {
 }
 
 #[test]
+fn a_load_balancer_has_an_address_of_its_own() {
+    let Some(place) = place("balanced") else { return };
+    let manifest = place.project().join("k8s/web.yaml");
+    let text = std::fs::read_to_string(&manifest).expect("read");
+    std::fs::write(&manifest, text.replace("NodePort", "LoadBalancer").replace(", nodePort: 32080", "")).expect("written");
+    let said = place.well(&["up"]);
+    let address = place.kubectl(&["get", "service", "web", "-n", "tiny", "-o", "jsonpath={.status.loadBalancer.ingress[0].ip}"]);
+    let url = format!("http://{address}");
+    assert!(address.starts_with("127.") && said.contains(&url), "{address}: {said}");
+    place.well(&["load", &url, "-n", "500", "-c", "4", "--max-failed", "0"]);
+}
+
+#[test]
 fn a_release_that_cannot_run_is_told_and_taken_back() {
     let Some(place) = place("broken") else { return };
     place.well(&["up"]);
