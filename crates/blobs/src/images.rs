@@ -2,9 +2,10 @@
 
 use crate::error::{BlobError, io_at};
 use crate::layers::TreeLease;
+use crate::remote::{fits, host_platform};
 use crate::store::Store;
 use base::files::{read_if_exists, write_atomically};
-use oci::manifest::{Descriptor, Manifest, media};
+use oci::manifest::{Descriptor, Index, Manifest, media};
 use oci::{DiffId, Digest, History, ImageConfig, ImageId, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -271,13 +272,40 @@ impl<'a> Images<'a> {
         Err(reference.err().map_or_else(missing, |error| BlobError::Name(error.to_string())))
     }
 
+    /// Keeps a manifest or index of a registry, so that its digest finds the image here.
+    pub(crate) fn know_manifest(&self, digest: &Digest, bytes: &[u8]) -> Result<(), BlobError> {
+        let path = self.manifest_path(digest);
+        if !path.exists() {
+            write_atomically(&path, bytes, 0o600)?;
+        }
+        Ok(())
+    }
+
     fn by_manifest(&self, digest: &Digest) -> Result<Option<ImageId>, BlobError> {
+        Ok(self.image_of(digest, 0)?.filter(|id| self.config_path(id).exists()))
+    }
+
+    /// The image that a manifest is of; of an index, the one for this machine first.
+    fn image_of(&self, digest: &Digest, depth: usize) -> Result<Option<ImageId>, BlobError> {
         let path = self.manifest_path(digest);
         let Some(bytes) = read_if_exists(&path)? else { return Ok(None) };
-        let manifest: Manifest =
-            oci::manifest::parse_bounded(&bytes).map_err(|error| BlobError::json(path.display().to_string(), error))?;
-        let id = ImageId(manifest.config.digest);
-        Ok(self.config_path(&id).exists().then_some(id))
+        let unreadable = |error| BlobError::json(path.display().to_string(), error);
+        if let Ok(manifest) = oci::manifest::parse_bounded::<Manifest>(&bytes) {
+            return Ok(Some(ImageId(manifest.config.digest)));
+        }
+        let mut index: Index = oci::manifest::parse_bounded(&bytes).map_err(unreadable)?;
+        index.manifests.sort_by_key(|one| !one.platform.as_ref().is_some_and(|platform| fits(platform, &host_platform())));
+        for one in index.manifests.iter().filter(|_| depth < 3) {
+            if let Some(id) = self.image_of(&one.digest, depth + 1)?.filter(|id| self.config_path(id).exists()) {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a manifest or index leads to an image that is here.
+    pub(crate) fn is_of_use(&self, digest: &Digest) -> bool {
+        self.by_manifest(digest).is_ok_and(|id| id.is_some())
     }
 
     fn assemble(&self, id: ImageId, config: ImageConfig, config_bytes: u64) -> Result<Image, BlobError> {

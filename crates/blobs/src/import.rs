@@ -30,14 +30,14 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 /// Unpacks a layer into `folder/tree` with its `folder/recipe`.
-pub(crate) fn unpack(input: impl Read, what: &str, folder: &Path) -> Result<LayerMeta, BlobError> {
+pub(crate) fn unpack(input: impl Read, what: &str, folder: &Path, limits: Limits) -> Result<LayerMeta, BlobError> {
     let input = io::BufReader::with_capacity(128 * 1024, decode(input, what)?);
     let hashing = Hashing { inner: input, hasher: Hasher::new(), bytes: 0 };
     let mut hashing = hashing;
     let mut recipe = RecipeWriter::create(&folder.join("recipe"))?;
     let mut tree = TreeWriter::create(&folder.join("tree"))?;
     let (members, content) = {
-        let mut reader = Reader::new(&mut hashing, Limits::default());
+        let mut reader = Reader::new(&mut hashing, limits);
         members(&mut reader, &mut tree, &mut recipe, what)?
     };
     tree.finish()?;

@@ -8,6 +8,7 @@ use crate::locks::Lock;
 use crate::meta::LayerMeta;
 use crate::store::{Store, TempFolder, remove_tree};
 use base::files::FileError;
+use oci::tar::Limits;
 use oci::{DiffId, Digest};
 use std::fs;
 use std::io::{Read, Write};
@@ -44,11 +45,27 @@ impl<'a> Layers<'a> {
     /// When it is not a valid layer, when `expected` is another digest, or when it cannot be written.
     pub fn import(&self, input: impl Read, what: &str, expected: Option<&DiffId>) -> Result<DiffId, BlobError> {
         let temp = self.store.temp()?;
-        let meta = import::unpack(input, what, temp.path())?;
+        let meta = import::unpack(input, what, temp.path(), Limits::default())?;
         if let Some(expected) = expected.filter(|expected| **expected != meta.diff_id) {
             return Err(BlobError::Digest { what: what.to_owned(), expected: expected.to_string(), found: meta.diff_id.to_string() });
         }
         self.install(&temp, &meta)
+    }
+
+    /// As [`Layers::import`] of something foreign: at most `limit_bytes` unpacked, and nothing is kept unless `input` comes to its end
+    /// without an error, whatever of it the archive needs.
+    pub(crate) fn receive(&self, mut input: impl Read, what: &str, expected: &DiffId, limit_bytes: u64) -> Result<(), BlobError> {
+        let temp = self.store.temp()?;
+        let meta = import::unpack(&mut input, what, temp.path(), Limits { bytes: limit_bytes, ..Limits::default() })?;
+        std::io::copy(&mut input, &mut std::io::sink()).map_err(|error| FileError::new("read", what, error))?;
+        if meta.diff_id != *expected {
+            return Err(BlobError::Digest {
+                what: format!("{what}, unpacked,"),
+                expected: expected.to_string(),
+                found: meta.diff_id.to_string(),
+            });
+        }
+        self.install(&temp, &meta).map(drop)
     }
 
     /// Makes a layer of the folder `tree` in `temp`, which may be the upper folder of an overlay; it is moved into the store.

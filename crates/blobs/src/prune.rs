@@ -121,13 +121,14 @@ impl Store {
     }
 
     fn prune_manifests(&self) -> Result<(), BlobError> {
-        for path in self.files("manifests")? {
-            let manifest = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<oci::Manifest>(&bytes).ok());
-            let lives =
-                manifest.is_some_and(|manifest| self.root().join("images").join(format!("{}.json", manifest.config.digest.hex())).exists());
-            if !lives {
-                fs::remove_file(&path).map_err(io_at("remove", &path))?;
-            }
+        // Asked of all before any goes: an index leads through others.
+        let mut gone = self.files("manifests")?;
+        gone.retain(|path| {
+            let digest = path.file_stem().and_then(|name| name.to_str()).and_then(|hex| Digest::from_hex(hex).ok());
+            !digest.is_some_and(|digest| self.images().is_of_use(&digest))
+        });
+        for path in gone {
+            fs::remove_file(&path).map_err(io_at("remove", &path))?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Images to archives that are an OCI layout and a `docker load` archive at once.
 
 use crate::compress::{Compression, GzipWriter};
+use crate::distribution::Counting;
 use crate::error::BlobError;
 use crate::images::Image;
 use crate::store::Store;
@@ -151,24 +152,5 @@ impl Out<'_> {
 
     fn blob(&mut self, digest: &Digest, bytes: &[u8], done: &mut BTreeSet<Digest>) -> Result<(), BlobError> {
         if done.insert(*digest) { self.file(&format!("blobs/sha256/{}", digest.hex()), bytes) } else { Ok(()) }
-    }
-}
-
-struct Counting<W> {
-    inner: W,
-    hasher: Hasher,
-    bytes: u64,
-}
-
-impl<W: Write> Write for Counting<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
-        self.hasher.update(bytes.get(..written).unwrap_or_default());
-        self.bytes += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }

@@ -1,6 +1,7 @@
 //! HTTP plumbing: TLS, HTTP/1.1 and h2 on one port, limits, upgrades, and a drain that loses nothing.
 
 pub mod body;
+pub mod client;
 pub mod drain;
 pub mod server;
 pub mod tls;

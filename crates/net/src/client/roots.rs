@@ -1,0 +1,104 @@
+//! Whom TLS trusts: the system's authorities and those that are named, or nobody's word at all.
+
+use super::Trust;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::sync::{Arc, OnceLock};
+
+/// Made when first needed: reading the system's authorities takes some milliseconds.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    extra: Vec<String>,
+    checked: OnceLock<Result<Arc<ClientConfig>, String>>,
+    unchecked: OnceLock<Result<Arc<ClientConfig>, String>>,
+}
+
+impl Roots {
+    pub(crate) fn new(extra: Vec<String>) -> Self {
+        Self { extra, checked: OnceLock::new(), unchecked: OnceLock::new() }
+    }
+
+    pub(crate) fn config(&self, trust: Trust) -> Result<Arc<ClientConfig>, String> {
+        match trust {
+            Trust::Checked => self.checked.get_or_init(|| checked(&self.extra).map(Arc::new)).clone(),
+            Trust::Unchecked => self.unchecked.get_or_init(|| unchecked().map(Arc::new)).clone(),
+        }
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn checked(extra: &[String]) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    for pem in extra {
+        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+            let certificate = certificate.map_err(|error| format!("a certificate of an authority: {error}"))?;
+            roots.add(certificate).map_err(|error| format!("a certificate of an authority: {error}"))?;
+        }
+    }
+    if roots.is_empty() {
+        let why = system.errors.first().map_or_else(|| "none is installed".to_owned(), ToString::to_string);
+        return Err(format!("this machine trusts no authority ({why}); install the package `ca-certificates`"));
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = builder.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth();
+    Ok(with_http1(config))
+}
+
+fn unchecked() -> Result<ClientConfig, String> {
+    let provider = provider();
+    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| error.to_string())?.dangerous();
+    Ok(with_http1(builder.with_custom_certificate_verifier(Arc::new(Anybody(provider))).with_no_client_auth()))
+}
+
+fn with_http1(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config
+}
+
+/// Takes every certificate: for hosts that the user named as insecure.
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
