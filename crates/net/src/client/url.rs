@@ -59,7 +59,7 @@ impl Origin {
         }
         let host = parsed.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         let port = match parsed.port() {
-            None if authority.ends_with(':') => return Err(wrong("the port is empty")),
+            None if !authority.ends_with(parsed.host()) => return Err(wrong("the port is none")),
             None => default_port(tls),
             Some(port) => port.as_u16(),
         };
