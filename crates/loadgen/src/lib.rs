@@ -2,17 +2,28 @@
 //!
 //! Closed loop: so many connections, each asks again when it is answered. Open loop: requests are due at a constant rate,
 //! whatever the answers do, and latency counts from the moment a request was due: waiting is not left out.
+//!
+//! HTTP/1.1 has a loop of its own over non-blocking sockets, for there a request may cost little; HTTP/2 has tasks.
 
 mod config;
-mod connection;
+mod exchange;
+mod failure;
+mod http1;
+mod http2;
+mod judge;
 mod pace;
+mod poll;
 mod report;
-mod response;
+pub mod response;
 mod run;
+mod shared;
+mod stream;
 mod tally;
+mod target;
 mod timer;
-mod worker;
+mod tls;
 
-pub use config::{Amount, Config, ConfigError, Limits, Pace, Target};
-pub use report::{ErrorCount, Percentiles, Report, Saturation};
+pub use config::{Amount, Config, ConfigError, Limits, Pace, Trust};
+pub use judge::{Before, Saturation};
+pub use report::{ErrorCount, Generator, Percentiles, Report};
 pub use run::{Progress, run};

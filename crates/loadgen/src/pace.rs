@@ -19,7 +19,7 @@ pub(crate) struct Own {
 }
 
 /// One request to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Turn {
     /// When to send it; in the past where it is late already. `None` is at once.
     pub due: Option<Duration>,
@@ -27,14 +27,28 @@ pub(crate) struct Turn {
     pub counts: bool,
 }
 
+impl Turn {
+    /// When it was due, where latency counts from that.
+    pub fn counted(self) -> Option<Duration> {
+        self.due.filter(|_| self.counts)
+    }
+}
+
 impl Pacer {
     pub fn new(pace: Pace, amount: Amount) -> Self {
         Self { pace, amount, next: AtomicU64::new(0) }
     }
 
+    /// When requests are sent.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// The next turn of a connection that is free at `now`; `None` ends it.
     pub fn take(&self, now: Duration, own: &mut Own) -> Option<Turn> {
-        let index = self.next.fetch_add(1, Ordering::Relaxed);
+        // Where nothing depends on the number, threads need not share it.
+        let counted = matches!(self.amount, Amount::Requests(_)) || matches!(self.pace, Pace::Arrivals(_));
+        let index = if counted { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
         if matches!(self.amount, Amount::Requests(count) if index >= count) {
             return None;
         }

@@ -1,17 +1,21 @@
 //! A run: threads with connections, watched until all is counted.
 
-use crate::config::{Config, ConfigError, Pace, Target};
+use crate::config::{Config, ConfigError, Pace};
+use crate::http1::Thread;
+use crate::http2;
 use crate::pace::Pacer;
-use crate::report::Report;
+use crate::report::{Generator, Report};
+use crate::shared::{Seen, Shared};
 use crate::tally::Tally;
-use crate::worker::{Desk, Seen, Shared, work};
-use std::cell::RefCell;
+use crate::target::Target;
+use crate::tls::Secure;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
-use tokio::task::LocalSet;
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,8 @@ pub struct Progress {
 
 /// How often progress is told.
 const TELL: Duration = Duration::from_millis(250);
+/// Arrivals a second that one thread sends without being late; one thread has one line of free connections.
+const THREAD_RATE: f64 = 40_000.0;
 
 /// Puts load on a service and reports what came of it. Dropped before its end, it stops.
 ///
@@ -33,40 +39,57 @@ const TELL: Duration = Duration::from_millis(250);
 /// When a setting cannot be used. What the service does wrong is in the report.
 pub async fn run(config: Config, mut progress: impl FnMut(Progress) + Send) -> Result<Report, ConfigError> {
     let target = Target::of(&config)?;
+    let secure = target.secure.then(|| Secure::new(&target.host, &config.trust, config.http2)).transpose()?;
     let address = match config.connect_to {
         Some(address) => address,
         None => look_up(&target).await?,
     };
-    let pacer = Pacer::new(config.pace, config.amount);
-    let (timeout, keep_alive) = (config.timeout, config.keep_alive);
-    let shared = Arc::new(Shared { target, address, pacer, timeout, keep_alive, start: Instant::now(), stop: AtomicBool::new(false) });
+    make_room(config.concurrency)?;
+    let shared = Arc::new(Shared {
+        target,
+        address,
+        secure,
+        pacer: Pacer::new(config.pace, config.amount),
+        amount: config.amount,
+        timeout: config.timeout,
+        keep_alive: config.keep_alive,
+        start: Instant::now(),
+        stop: AtomicBool::new(false),
+    });
     let _stop = Stop(Arc::clone(&shared));
     let mut crew = Crew::start(&config, &shared);
+    let tally = watch(&mut crew, &shared, &mut progress).await?;
+    let wanted = if let Pace::Arrivals(rate) = config.pace { Some(rate) } else { None };
+    let mut report = tally.report(shared.now(), wanted.is_some());
+    report.url = config.url;
+    report.method = config.method.to_string();
+    report.protocol = if config.http2 { "HTTP/2" } else { "HTTP/1.1" }.to_owned();
+    report.concurrency = config.concurrency;
+    report.wanted_rate = wanted;
+    report.before = config.before;
+    report.judge(&config.limits);
+    Ok(report)
+}
+
+/// Until all threads have ended.
+async fn watch(crew: &mut Crew, shared: &Shared, progress: &mut (impl FnMut(Progress) + Send)) -> Result<Tally, ConfigError> {
     let mut tick = tokio::time::interval(TELL);
-    let mut tally = Tally::new();
+    let mut tally = shared.tally();
     for done in &mut crew.threads {
         let part = loop {
             tokio::select! {
                 part = &mut *done => break part,
-                _ = tick.tick() => progress(tell(&shared, &crew.seen)),
+                _ = tick.tick() => progress(tell(shared, &crew.seen)),
             }
         };
-        // A thread that could not work has nothing to add; its requests were never taken.
-        if let Ok(part) = part {
-            tally.add(part);
+        match part {
+            Ok(Ok(part)) => tally.add(part),
+            Ok(Err(error)) => return Err(ConfigError::Machine(format!("a thread of the generator cannot work: {error}"))),
+            Err(_) => return Err(ConfigError::Machine("a thread of the generator ended without counts".to_owned())),
         }
     }
-    let time = shared.start.elapsed();
-    progress(tell(&shared, &crew.seen));
-    let wanted = if let Pace::Arrivals(rate) = config.pace { Some(rate) } else { None };
-    let mut report = tally.report(time, wanted.is_some());
-    report.url = config.url;
-    report.method = config.method.to_string();
-    report.concurrency = config.concurrency;
-    report.wanted_rate = wanted;
-    report.judge(&config.limits);
-    report.remark(crew.seen.len());
-    Ok(report)
+    progress(tell(shared, &crew.seen));
+    Ok(tally)
 }
 
 async fn look_up(target: &Target) -> Result<SocketAddr, ConfigError> {
@@ -80,13 +103,24 @@ async fn look_up(target: &Target) -> Result<SocketAddr, ConfigError> {
     found.iter().find(|address| address.is_ipv4()).or(found.first()).copied().ok_or_else(|| failed("it has no address".to_owned()))
 }
 
-fn tell(shared: &Shared, seen: &[Arc<Seen>]) -> Progress {
-    let sum = |of: fn(&Seen) -> u64| seen.iter().map(|seen| of(seen)).sum();
-    Progress {
-        elapsed: shared.start.elapsed(),
-        done: sum(|seen| seen.done.load(Ordering::Relaxed)),
-        failed: sum(|seen| seen.failed.load(Ordering::Relaxed)),
+/// Each connection is a file; what a process may have at first is often 1,024.
+fn make_room(connections: usize) -> Result<(), ConfigError> {
+    let wanted = connections as u64 * 2 + 256;
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= wanted) {
+        return Ok(());
     }
+    if maximum.is_some_and(|most| most < wanted) {
+        let most = maximum.unwrap_or_default();
+        return Err(ConfigError::Machine(format!("{connections} connections need {wanted} open files, and this process may have {most}")));
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+        .map_err(|error| ConfigError::Machine(format!("cannot open {wanted} files: {error}")))
+}
+
+fn tell(shared: &Shared, seen: &[Arc<Seen>]) -> Progress {
+    let (done, failed) = seen.iter().map(|seen| seen.get()).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    Progress { elapsed: shared.now(), done, failed }
 }
 
 /// Ends the threads when the run is given up.
@@ -99,44 +133,56 @@ impl Drop for Stop {
 }
 
 struct Crew {
-    threads: Vec<oneshot::Receiver<Tally>>,
+    threads: Vec<oneshot::Receiver<io::Result<Tally>>>,
     seen: Vec<Arc<Seen>>,
 }
 
 impl Crew {
     fn start(config: &Config, shared: &Arc<Shared>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let count = config.threads.unwrap_or(processors).clamp(1, config.concurrency);
+        let count = threads(config);
         let mut crew = Self { threads: Vec::new(), seen: Vec::new() };
         for index in 0..count {
             let connections = config.concurrency / count + usize::from(index < config.concurrency % count);
+            let streams = config.http2.then_some(config.streams);
             let (send, receive) = oneshot::channel();
             let (seen, shared) = (Arc::new(Seen::default()), Arc::clone(shared));
             crew.seen.push(Arc::clone(&seen));
             crew.threads.push(receive);
             let body = move || {
-                if let Some(tally) = thread(connections, &shared, &seen) {
-                    let _ = send.send(tally);
-                }
+                let _ = send.send(thread(connections, streams, &shared, &seen));
             };
-            // Without a thread its channel closes, and the others do the work.
+            // Without a thread its channel closes, and that is told.
             let _ = std::thread::Builder::new().name("load".to_owned()).spawn(body);
         }
         crew
     }
 }
 
-fn thread(connections: usize, shared: &Arc<Shared>, seen: &Arc<Seen>) -> Option<Tally> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
-    let desk = std::rc::Rc::new(Desk { tally: RefCell::new(Tally::new()) });
-    let local = LocalSet::new();
-    for _ in 0..connections {
-        let (shared, desk, seen) = (Arc::clone(shared), std::rc::Rc::clone(&desk), Arc::clone(seen));
-        local.spawn_local(async move { work(&shared, &desk, &seen).await });
-    }
-    runtime.block_on(local);
-    let mut tally = std::rc::Rc::into_inner(desk)?.tally.into_inner();
+fn threads(config: &Config) -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate is at most 10^7")]
+    let useful = match config.pace {
+        Pace::Arrivals(rate) => (rate / THREAD_RATE).ceil() as usize,
+        Pace::Free | Pace::PerConnection(_) => processors,
+    };
+    config.threads.unwrap_or(useful.min(processors)).clamp(1, config.concurrency)
+}
+
+fn thread(connections: usize, streams: Option<usize>, shared: &Arc<Shared>, seen: &Arc<Seen>) -> io::Result<Tally> {
+    let queued = queued();
+    let mut tally = match streams {
+        Some(streams) => http2::run(shared, seen, connections, streams)?,
+        None => Thread::new(shared, seen, connections)?.run(),
+    };
     let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    tally.cpu = Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0));
-    Some(tally)
+    let used = Duration::new(u64::try_from(used.tv_sec).unwrap_or(0), u32::try_from(used.tv_nsec).unwrap_or(0));
+    let queued = self::queued().saturating_sub(queued);
+    tally.generator = Generator { threads: 1, cpu_seconds: used.as_secs_f64(), queued_seconds: queued.as_secs_f64() };
+    Ok(tally)
+}
+
+/// How long this thread has waited for a processor; nothing where the kernel does not count it.
+fn queued() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    Duration::from_nanos(told.split_ascii_whitespace().nth(1).and_then(|nanos| nanos.parse().ok()).unwrap_or(0))
 }

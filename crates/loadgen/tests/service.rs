@@ -71,7 +71,7 @@ async fn failures_are_told_apart_with_examples() {
         _ => OK.to_vec(),
     });
     // The third kind promises more than it sends, and waits: it takes until the time-out.
-    let limits = Limits { max_failed: Some(10), p99: None };
+    let limits = Limits { max_failed: Some(10), ..Limits::default() };
     let report = load(Config { amount: Amount::Requests(40), timeout: Duration::from_millis(200), limits, ..config(address) }).await;
     assert_eq!((report.requests, report.ok, report.failed), (40, 10, 30), "{report:?}");
     let counts: Vec<_> = report.errors.iter().map(|error| (error.kind.as_str(), error.count)).collect();

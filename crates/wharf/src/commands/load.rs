@@ -102,6 +102,10 @@ fn config(asked: &Load, url: String) -> Result<Config, Problem> {
     config.timeout = parse_duration(&asked.timeout).map_err(usage)?;
     config.keep_alive = !asked.disable_keepalive;
     config.http2 = asked.h2;
-    config.limits = Limits { max_failed: asked.max_failed, p99: asked.p99.as_deref().map(parse_duration).transpose().map_err(usage)? };
+    config.limits = Limits {
+        max_failed: asked.max_failed,
+        p99: asked.p99.as_deref().map(parse_duration).transpose().map_err(usage)?,
+        ..Limits::default()
+    };
     Ok(config)
 }

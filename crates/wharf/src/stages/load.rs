@@ -52,7 +52,7 @@ async fn config(wanted: &Load, cluster: &Cluster, namespace: &str) -> Result<Con
     config.concurrency = usize::try_from(wanted.concurrency).unwrap_or(usize::MAX);
     config.pace = wanted.rate.map_or(Pace::Free, |rate| Pace::Arrivals(rate as f64));
     config.timeout = wanted.timeout;
-    config.limits = Limits { max_failed: Some(wanted.max_failed), p99: wanted.p99 };
+    config.limits = Limits { max_failed: Some(wanted.max_failed), p50: wanted.p50, p95: wanted.p95, p99: wanted.p99, worse_than: None };
     Ok(config)
 }
 
