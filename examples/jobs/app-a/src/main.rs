@@ -4,10 +4,10 @@ mod auth;
 
 use auth::{Auth, Verdict};
 use bytes::Bytes;
+use example_serve::{Limits, Whole, serve, text};
 use http_body_util::Full;
 use hyper::header::AUTHORIZATION;
 use hyper::{Method, Response, StatusCode};
-use jobs_serve::{Limits, Whole, serve, text};
 use std::sync::Arc;
 
 const JOBS: &str = "Jobs:\nTitle: Devops\nDescription: Awesome\n";

@@ -4,9 +4,9 @@ mod form;
 mod users;
 
 use bytes::Bytes;
+use example_serve::{Limits, Whole, log, serve, text};
 use http_body_util::Full;
 use hyper::{Method, Response, StatusCode};
-use jobs_serve::{Limits, Whole, log, serve, text};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
-//! How both services of the jobs example listen: bounded connections, headers, bodies and times; a lame-duck drain.
+//! How the services of the reference systems listen: bounded connections, headers, bodies and times; a lame-duck drain.
 //!
 //! After SIGTERM the listener stays open and every answer says `Connection: close`, so that whatever was routed here
-//! is answered, however long it takes; the process ends when nothing is left, or when the time for it is over.
+//! is answered, however long it takes. The process ends when no connection is left, or when the time for it is over: only
+//! then is a connection closed that sits idle, for a request may be on its way.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -34,9 +35,6 @@ pub struct Limits {
     pub drain_time: Duration,
     /// After SIGTERM: end once nothing has come for this long and no connection is open.
     pub drain_quiet: Duration,
-    /// After SIGTERM: how long a connection that is kept open may sit idle; its client learns by its next answer that
-    /// it is to go, and to close it before could meet a request that is already on its way.
-    pub drain_idle: Duration,
 }
 
 impl Default for Limits {
@@ -48,12 +46,15 @@ impl Default for Limits {
             body_bytes: 16 * 1024,
             drain_time: Duration::from_secs(20),
             drain_quiet: Duration::from_millis(500),
-            drain_idle: Duration::from_secs(3),
         }
     }
 }
 
-/// A request with its whole body.
+/// Who sent a request; an extension of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
+
+/// A request with its whole body; [`Peer`] is among its extensions.
 pub type Whole = Request<Bytes>;
 
 /// An answer of text.
@@ -101,8 +102,8 @@ impl Shared {
     fn done(&self, told: Duration) -> bool {
         let last = Duration::from_millis(self.last_ms.load(Ordering::Relaxed));
         let quiet = self.began.elapsed().saturating_sub(last).min(told);
-        let patience = if self.open.load(Ordering::Relaxed) == 0 { self.limits.drain_quiet } else { self.limits.drain_idle };
-        self.owing.load(Ordering::Relaxed) == 0 && quiet >= patience
+        let left = self.open.load(Ordering::Relaxed) + self.owing.load(Ordering::Relaxed);
+        left == 0 && quiet >= self.limits.drain_quiet
     }
 }
 
@@ -155,9 +156,9 @@ where
     let mut drained = std::pin::pin!(drained(&shared, told));
     loop {
         tokio::select! {
-            (stream, slot) = accept(&listener, &slots) => {
+            (stream, peer, slot) = accept(&listener, &slots) => {
                 let _ = stream.set_nodelay(true);
-                tokio::spawn(connection(shared.clone(), handle.clone(), stream, slot));
+                tokio::spawn(connection(shared.clone(), handle.clone(), (stream, peer), slot));
             }
             () = &mut drained => return Ok(()),
         }
@@ -165,17 +166,17 @@ where
 }
 
 /// The next connection, once there is room for it.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Peer, OwnedSemaphorePermit) {
     loop {
-        if let (Ok(slot), Ok((stream, _))) = (slots.clone().acquire_owned().await, listener.accept().await) {
-            return (stream, slot);
+        if let (Ok(slot), Ok((stream, peer))) = (slots.clone().acquire_owned().await, listener.accept().await) {
+            return (stream, Peer(peer), slot);
         }
         // Out of descriptors, most likely: some will be free again.
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
-async fn connection<H, F>(shared: Arc<Shared>, handle: H, stream: TcpStream, slot: OwnedSemaphorePermit)
+async fn connection<H, F>(shared: Arc<Shared>, handle: H, (stream, peer): (TcpStream, Peer), slot: OwnedSemaphorePermit)
 where
     H: Fn(Whole) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
@@ -183,7 +184,8 @@ where
     let _open = Counted::open(&shared);
     // A new connection is owed an answer from the first: its request may be on the way.
     let first = Arc::new(Mutex::new(Some(Counted::owing(&shared))));
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let first = first.lock().ok().and_then(|mut first| first.take());
         answer(shared.clone(), handle.clone(), request, first.unwrap_or_else(|| Counted::owing(&shared)))
     });
@@ -285,7 +287,7 @@ mod tests {
     }
     #[tokio::test]
     async fn what_was_routed_here_is_answered_however_slow_and_then_it_ends() {
-        let limits = Limits { drain_quiet: Duration::from_millis(100), drain_idle: Duration::from_millis(400), ..Limits::default() };
+        let limits = Limits { drain_quiet: Duration::from_millis(100), ..Limits::default() };
         let slow = |_: Whole| async {
             tokio::time::sleep(Duration::from_millis(700)).await;
             text(StatusCode::OK, "late")
@@ -300,5 +302,20 @@ mod tests {
         stream.read_to_string(&mut answer).await.expect("answered");
         assert!(answer.ends_with("late") && answer.to_lowercase().contains("connection: close"), "{answer}");
         tokio::time::timeout(Duration::from_secs(2), server).await.expect("ended").expect("well");
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_answered_until_the_end_of_the_drain() {
+        let limits = Limits { drain_quiet: Duration::from_millis(50), drain_time: Duration::from_millis(1_500), ..Limits::default() };
+        let echo = |request: Whole| async move { text(StatusCode::OK, format!("{:?}", request.extensions().get::<Peer>().is_some())) };
+        let (mut stream, server) = start(limits, std::future::ready(()), echo).await;
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.ends_with("true") && answer.to_lowercase().contains("connection: close"), "{answer}");
+        tokio::time::timeout(Duration::from_secs(2), server).await.expect("ended").expect("well");
+        let (_idle, server) = start(limits, std::future::ready(()), echo).await;
+        tokio::time::timeout(Duration::from_millis(2_500), server).await.expect("ended").expect("well");
     }
 }
