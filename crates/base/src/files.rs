@@ -1,7 +1,7 @@
 //! Files that are whole or not there: written beside, synced, renamed. Every error names its path.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,22 @@ impl FileError {
 /// When it cannot be read.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     fs::read(path).map_err(|error| FileError::new("read", path, error))
+}
+
+/// Reads a whole file of at most `largest` bytes.
+///
+/// # Errors
+/// When it cannot be read, or is larger.
+pub fn read_up_to(path: &Path, largest: usize) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(|error| FileError::new("open", path, error))?;
+    let mut content = Vec::new();
+    let limit = u64::try_from(largest).unwrap_or(u64::MAX);
+    file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|error| FileError::new("read", path, error))?;
+    if content.len() > largest {
+        let error = io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {largest} bytes"));
+        return Err(FileError::new("read", path, error));
+    }
+    Ok(content)
 }
 
 /// The whole content of a file, or nothing when it does not exist.

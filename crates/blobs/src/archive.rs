@@ -288,7 +288,7 @@ impl Layout<'_> {
 }
 
 /// This machine's processor in Go's names.
-pub(crate) fn host_architecture() -> &'static str {
+pub fn host_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",

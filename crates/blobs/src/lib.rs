@@ -23,7 +23,7 @@ mod store;
 mod tree;
 mod view;
 
-pub use archive::{ImportedImage, import_path};
+pub use archive::{ImportedImage, host_architecture, import_path};
 pub use cache::{Cache, Record};
 pub use commit::Stamp;
 pub use compress::{Compression, Decoder, GzipWriter, decode};

@@ -43,9 +43,27 @@ impl Cluster {
     /// # Errors
     /// When the file cannot be read, has no such context, or its credentials cannot be used.
     pub async fn connect(kubeconfig: &Path, context: Option<&str>) -> Result<Self> {
-        let shown = kubeconfig.display();
-        let read =
-            Kubeconfig::read_from(kubeconfig).map_err(|error| Error::Config(format!("cannot read the kubeconfig {shown}: {error}")))?;
+        Self::connect_merged(&[kubeconfig.to_path_buf()], context).await
+    }
+
+    /// The same of several files, where the first that says something wins, as kubectl reads `$KUBECONFIG`; those that
+    /// are not there are passed over.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub async fn connect_merged(files: &[PathBuf], context: Option<&str>) -> Result<Self> {
+        let shown = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ");
+        let mut read: Option<Kubeconfig> = None;
+        for file in files.iter().filter(|file| files.len() == 1 || file.exists()) {
+            let broken =
+                |error: kube::config::KubeconfigError| Error::Config(format!("cannot read the kubeconfig {}: {error}", file.display()));
+            let next = Kubeconfig::read_from(file).map_err(broken)?;
+            read = Some(match read.take() {
+                None => next,
+                Some(before) => before.merge(next).map_err(broken)?,
+            });
+        }
+        let read = read.ok_or_else(|| Error::Config(format!("there is no kubeconfig: none of {shown} exists")))?;
         if let Some(context) = context.filter(|context| !read.contexts.iter().any(|known| known.name == **context)) {
             let known: Vec<&str> = read.contexts.iter().map(|known| known.name.as_str()).collect();
             return Err(Error::Config(format!("the kubeconfig {shown} has no context `{context}`; it has {}", list(&known))));

@@ -2,9 +2,12 @@
 //!
 //! Every step is written down before it is taken (the inventory), so a run that is killed is resumed by the next one.
 
+mod error;
+
 use crate::apply::{self, Applied, How, Target};
 use crate::hold::{self, Holder, Slot, Standing};
 use crate::inventory::{Entry, Inventory, Phase};
+use crate::ledger::Event;
 use crate::manifests::{FAILED, MANAGER, Release};
 use crate::order;
 use crate::progress::{Change, Listener, Progress};
@@ -12,6 +15,8 @@ use crate::prune;
 use crate::records::{Fate, Record};
 use crate::rollout::{Cause, Patience};
 use crate::track::{Tracking, track};
+pub use error::{DeployError, Failed};
+
 use base::{Clock, Problem, ProblemKind, SystemClock};
 use cluster::Cluster;
 use k8s::{Fields, Value};
@@ -34,6 +39,8 @@ pub struct Delivery {
     pub holder: Holder,
     /// The hold on the project, while there is one.
     pub held: Slot,
+    /// What the images run on, in Go's names, such as `amd64`; not looked at where absent.
+    pub architecture: Option<String>,
 }
 
 /// How a release is deployed.
@@ -70,56 +77,6 @@ pub struct Deployed {
     pub unchanged: bool,
 }
 
-/// Why a deploy did not end well.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum DeployError {
-    /// It could not be carried out.
-    #[error("{0}")]
-    Problem(Problem),
-    /// The release was applied and does not serve.
-    #[error("{}", .0.cause)]
-    Rollout(Box<Failed>),
-}
-
-/// A release that was applied and does not serve.
-#[derive(Clone, Debug)]
-pub struct Failed {
-    /// Its id.
-    pub release: String,
-    /// Why.
-    pub cause: Cause,
-    /// The release that serves again.
-    pub rolled_back: Option<String>,
-    /// Why it does not, where going back failed too.
-    pub rollback_problem: Option<Problem>,
-}
-
-impl From<Problem> for DeployError {
-    fn from(problem: Problem) -> Self {
-        Self::Problem(problem)
-    }
-}
-
-impl From<DeployError> for Problem {
-    fn from(error: DeployError) -> Self {
-        match error {
-            DeployError::Problem(problem) => problem,
-            DeployError::Rollout(failed) => failed.problem(),
-        }
-    }
-}
-
-impl Failed {
-    fn problem(&self) -> Problem {
-        let problem = Problem::new(ProblemKind::Target, self.cause.to_string());
-        match (&self.rolled_back, &self.rollback_problem) {
-            (Some(release), _) => problem.hint(format!("release {release} serves again")),
-            (None, Some(why)) => problem.hint(format!("the release before could not be put back: {why}")),
-            (None, None) => problem.hint("nothing was put back; see `wharf status`"),
-        }
-    }
-}
-
 // What a deploy finds before it does anything.
 struct Seen {
     targets: Vec<Target>,
@@ -131,11 +88,16 @@ struct Seen {
     quiet: bool,
 }
 
+/// What the ledger keeps of a deploy.
+fn detail(release: &Release, options: &Options) -> Result<Value, Problem> {
+    Ok(json!({"objects": release.digest()?, "notes": options.notes}))
+}
+
 impl Delivery {
     /// Delivers with the machine's own clock and no home.
     pub fn new(cluster: Cluster, listener: Arc<Listener>) -> Self {
         let holder = Holder::this_process("someone");
-        Self { cluster, listener, home: None, clock: Arc::new(SystemClock), holder, held: Slot::default() }
+        Self { cluster, listener, home: None, clock: Arc::new(SystemClock), holder, held: Slot::default(), architecture: None }
     }
 
     /// Deploys a release and waits until it serves. One run at a time: a second one is refused by name. What changes
@@ -147,6 +109,9 @@ impl Delivery {
     pub async fn deploy(&self, release: &Release, options: &Options) -> Result<Deployed, DeployError> {
         let mut seen = self.see(release, options).await?;
         if !seen.quiet {
+            for finding in release.notes.iter().chain(&self.preflight(release).await?) {
+                (self.listener)(Progress::Noted { severity: finding.severity, message: finding.message.clone() });
+            }
             self.make_namespace(&seen.targets, release, options).await?;
             self.take_hold(&release.namespace, &release.project).await?;
             // What was read before the hold may be of the run before.
@@ -280,7 +245,14 @@ impl Delivery {
         let kept = Record::load(&self.cluster, &release.namespace, &release.project, &release.id).await?;
         let previous = before.current.clone().filter(|current| *current != release.id);
         let fresh = Record::new(release, self.clock.now().rfc3339(), previous, options.notes.clone());
-        Ok(kept.map_or(fresh.clone(), |kept| Record { created: kept.created, cause: None, ..fresh }))
+        // A release that is put back was allowed by what allowed it first.
+        let says_nothing = options.notes.as_object().is_none_or(serde_json::Map::is_empty);
+        Ok(kept.map_or(fresh.clone(), |kept| Record {
+            created: kept.created,
+            cause: None,
+            notes: if says_nothing { kept.notes } else { fresh.notes.clone() },
+            ..fresh
+        }))
     }
 
     async fn track(&self, release: &Release, workloads: Vec<Value>, options: &Options) -> Result<Result<(), Cause>, Problem> {
@@ -317,6 +289,7 @@ impl Delivery {
                 inventory.previous = inventory.current.replace(release.id.clone());
             }
             (inventory.phase, inventory.target, inventory.cause) = (Phase::Deployed, None, None);
+            inventory.ledger.add(self.clock.now().rfc3339(), Event::Deployed, &release.id, detail(release, options)?)?;
             Record::trim(
                 &self.cluster,
                 &release.namespace,
@@ -326,6 +299,9 @@ impl Delivery {
             .await?;
         }
         inventory.save(&self.cluster, &release.namespace).await?;
+        if !known {
+            self.copy_ledger(&inventory)?;
+        }
         let unchanged = known && changes.iter().all(|(_, change)| *change == Change::Unchanged);
         Ok(Deployed { release: release.id.clone(), changes, kept: pruned.kept, unchanged })
     }
@@ -345,10 +321,23 @@ impl Delivery {
             },
         }
         inventory.phase = Phase::Failed;
+        if let Err(problem) = self.write_down(release, &mut inventory, &failed, options) {
+            failed.rollback_problem = failed.rollback_problem.or(Some(problem));
+        }
         if let Err(problem) = inventory.save(&self.cluster, &release.namespace).await {
             failed.rollback_problem = failed.rollback_problem.or(Some(problem));
         }
         DeployError::Rollout(Box::new(failed))
+    }
+
+    fn write_down(&self, release: &Release, inventory: &mut Inventory, failed: &Failed, options: &Options) -> Result<(), Problem> {
+        let mut about = detail(release, options)?;
+        about["cause"] = json!(failed.cause);
+        inventory.ledger.add(self.clock.now().rfc3339(), Event::Failed, &release.id, about)?;
+        if let Some(to) = &failed.rolled_back {
+            inventory.ledger.add(self.clock.now().rfc3339(), Event::PutBack, to, json!({"instead_of": release.id}))?;
+        }
+        self.copy_ledger(inventory)
     }
 
     async fn write_failure(&self, release: &Release, inventory: &mut Inventory, cause: &Cause, options: &Options) -> Result<(), Problem> {

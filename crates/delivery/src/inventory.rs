@@ -1,6 +1,7 @@
 //! What a project has in a cluster: one Secret that names every object, so that nothing is forgotten and nothing of
 //! others is touched.
 
+use crate::ledger::Ledger;
 use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, Release};
 use base::{Problem, ProblemKind};
 use base64::Engine;
@@ -89,6 +90,9 @@ pub struct Inventory {
     pub cause: Option<String>,
     /// Every object.
     pub entries: Vec<Entry>,
+    /// What happened so far.
+    #[serde(default)]
+    pub ledger: Ledger,
     #[serde(skip)]
     pub(crate) stored: Option<(String, String)>,
 }

@@ -2,6 +2,7 @@
 
 mod read;
 mod render;
+mod rolling;
 
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,20 @@
 //! What a deploy would change, asked of the cluster itself by a dry run.
 
+pub mod approval;
+pub mod saved;
+
 use crate::apply::{self, Target};
 use crate::deploy::Delivery;
 use crate::manifests::{MANAGER, Release};
 use crate::progress::Change;
 use crate::prune;
-use base::Problem;
+use base::{Finding, Problem};
 use cluster::Apply;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s::{Fields, Value};
 
 /// One field that would change.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct FieldChange {
     /// Its path: `spec.template.spec.containers[0].image`.
     pub path: String,
@@ -22,7 +25,7 @@ pub struct FieldChange {
 }
 
 /// One object.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PlannedObject {
     /// Such as `Deployment jobs/app-a`.
     pub object: String,
@@ -33,7 +36,7 @@ pub struct PlannedObject {
 }
 
 /// What a deploy would do.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Plan {
     /// The release's id.
     pub release: String,
@@ -41,9 +44,34 @@ pub struct Plan {
     pub objects: Vec<PlannedObject>,
     /// What no manifest names and would stay, and why.
     pub kept: Vec<(String, String)>,
+    /// What was added to the manifests, what the cluster lacks, and what else should be known.
+    pub notes: Vec<Finding>,
+}
+
+impl std::fmt::Display for FieldChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => write!(f, "{}: {} -> {}", self.path, short(before), short(after)),
+            (None, Some(after)) => write!(f, "{}: {} (new)", self.path, short(after)),
+            (Some(before), None) => write!(f, "{}: {} (gone)", self.path, short(before)),
+            (None, None) => f.write_str(&self.path),
+        }
+    }
+}
+
+/// A value in one line of bounded length.
+fn short(value: &Value) -> String {
+    const LONGEST: usize = 160;
+    let text = value.to_string();
+    if text.chars().count() > LONGEST { format!("{}...", text.chars().take(LONGEST).collect::<String>()) } else { text }
 }
 
 impl Plan {
+    /// The objects that go, in the order of their going.
+    pub fn pruned(&self) -> impl Iterator<Item = &str> {
+        self.objects.iter().filter(|object| object.change == Change::Pruned).map(|object| object.object.as_str())
+    }
+
     /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.objects.iter().all(|object| object.change == Change::Unchanged)
@@ -63,7 +91,9 @@ impl Delivery {
         let (gone, kept) = prune::surplus(&inventory, &release.intents_as_entries());
         objects.extend(gone.iter().map(|entry| PlannedObject { object: entry.to_string(), change: Change::Pruned, fields: Vec::new() }));
         let kept = kept.into_iter().map(|(entry, why)| (entry.to_string(), why.to_owned())).collect();
-        Ok(Plan { release: release.id.clone(), objects, kept })
+        let mut notes = release.notes.clone();
+        notes.extend(self.preflight(release).await?);
+        Ok(Plan { release: release.id.clone(), objects, kept, notes })
     }
 
     async fn plan_one(&self, target: &Target, release: &Release, force: bool) -> Result<PlannedObject, Problem> {
@@ -87,22 +117,24 @@ impl Delivery {
     }
 }
 
+/// An object without what the server keeps for itself.
+fn strip(object: &Value) -> Value {
+    let mut object = object.clone();
+    for path in [
+        "metadata.managedFields",
+        "metadata.resourceVersion",
+        "metadata.generation",
+        "metadata.uid",
+        "metadata.creationTimestamp",
+        "status",
+    ] {
+        object.unset(path);
+    }
+    object
+}
+
 /// The fields in which two states differ, but for what the server keeps for itself.
 pub fn differences(before: Option<&Value>, after: &Value) -> Vec<FieldChange> {
-    let strip = |object: &Value| {
-        let mut object = object.clone();
-        for path in [
-            "metadata.managedFields",
-            "metadata.resourceVersion",
-            "metadata.generation",
-            "metadata.uid",
-            "metadata.creationTimestamp",
-            "status",
-        ] {
-            object.unset(path);
-        }
-        object
-    };
     let mut changes = Vec::new();
     let after = strip(after);
     compare(String::new(), before.map(strip).as_ref(), Some(&after), &mut changes);

@@ -1,9 +1,9 @@
 //! What is told while work goes on; how it is shown is not decided here.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What an apply did to an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// It was not there.
@@ -33,6 +33,13 @@ pub enum Progress {
         object: String,
         /// Why.
         why: String,
+    },
+    /// Something to know before anything is applied.
+    Noted {
+        /// How much it weighs.
+        severity: base::Severity,
+        /// One line.
+        message: String,
     },
     /// A workload is not there yet.
     Waiting {

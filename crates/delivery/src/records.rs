@@ -10,7 +10,7 @@ use k8s::{Fields, Value, kinds};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Label that marks a record.
 const RECORD: &str = "wharf.local/record";
@@ -78,7 +78,7 @@ impl Record {
     pub fn release(&self) -> Release {
         let place = || Place { file: Some(format!("release {}", self.id)), ..Place::default() };
         let intents = self.objects.iter().map(|object| Intent { object: object.clone(), place: place() }).collect();
-        Release { id: self.id.clone(), project: self.project.clone(), namespace: self.namespace.clone(), intents }
+        Release { id: self.id.clone(), project: self.project.clone(), namespace: self.namespace.clone(), intents, notes: Vec::new() }
     }
 
     fn name(project: &str, id: &str) -> String {
@@ -114,10 +114,7 @@ impl Record {
         let defect = |error: String| Problem::new(ProblemKind::Defect, error);
         let text = serde_json::to_vec(self).map_err(|error| defect(error.to_string()))?;
         if let Some(home) = home {
-            let folder = home.join("records").join(&self.project);
-            let written = base::files::make_folder(&folder, 0o700)
-                .and_then(|()| base::files::write_atomically(&folder.join(format!("{}.json", self.id)), &text, 0o600));
-            written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
+            write_home(home, &self.project, &self.id, self)?;
         }
         let packed = pack(&text).map_err(|error| defect(error.to_string()))?;
         if packed.len() > LARGEST_STORED {
@@ -163,6 +160,31 @@ impl Record {
     }
 }
 
+fn home_file(home: &Path, project: &str, name: &str) -> PathBuf {
+    home.join("records").join(project).join(format!("{name}.json"))
+}
+
+/// Writes a record below the home.
+pub(crate) fn write_home(home: &Path, project: &str, name: &str, what: &impl Serialize) -> Result<(), Problem> {
+    let text = serde_json::to_vec(what).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+    let path = home_file(home, project, name);
+    let folder = path.parent().map_or(Ok(()), |folder| base::files::make_folder(folder, 0o700));
+    let written = folder.and_then(|()| base::files::write_atomically(&path, &text, 0o600));
+    written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
+}
+
+/// Reads a record below the home; `ledger` is the ledger, any other name a release.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn read_home<T: serde::de::DeserializeOwned>(home: &Path, project: &str, name: &str) -> Result<Option<T>, Problem> {
+    let path = home_file(home, project, name);
+    let host = |why: String| Problem::new(ProblemKind::Host, why);
+    let bytes = base::files::read_if_exists(&path).map_err(|error| host(error.to_string()))?;
+    let broken = |error: serde_json::Error| Problem::new(ProblemKind::Target, format!("`{}` is no record: {error}", path.display()));
+    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(broken)).transpose()
+}
+
 async fn remove(cluster: &Cluster, namespace: &str, project: &str, id: &str) -> Result<(), Problem> {
     cluster.delete(&Resource::from(kinds::SECRET), namespace, &Record::name(project, id), &Delete::default()).await?;
     Ok(())
@@ -198,6 +220,7 @@ mod tests {
             project: "jobs".to_owned(),
             namespace: "jobs".to_owned(),
             intents: vec![Intent { object: json!({"kind": "A"}), place: Place::default() }],
+            notes: Vec::new(),
         };
         let record = Record::new(&release, "2026-01-01T00:00:00Z".to_owned(), None, json!({"commit": "c"}));
         let packed = pack(&serde_json::to_vec(&record).expect("json")).expect("packed");

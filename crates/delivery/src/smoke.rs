@@ -9,7 +9,7 @@ use cluster::Cluster;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-pub use address::{Endpoint, endpoint};
+pub use address::{Endpoint, balancer_address, endpoint, outside};
 pub use request::Answer;
 
 /// One check.

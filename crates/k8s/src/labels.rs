@@ -2,6 +2,9 @@
 
 use crate::object::{Fields, Value};
 
+/// Label of nodes that enforce network policies by themselves, with the value `enforced`.
+pub const NETWORK_POLICY: &str = "wharf.local/network-policy";
+
 /// One requirement on a label.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Requirement {

@@ -1,5 +1,6 @@
 //! Settings, images, namespace and labels put into manifests; the release's id comes from the result.
 
+use super::rolling::make_rolling;
 use super::{MANAGED_BY, MANAGER, PROJECT, RELEASE, Source};
 use crate::settings::{Settings, substitute};
 use base::{Finding, Place, Problem, ProblemKind, Severity};
@@ -8,6 +9,7 @@ use k8s::{Fields, Value, kinds};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What manifests are rendered with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Inputs {
     pub settings: Settings,
     /// What stands as `image: NAME` becomes this reference.
     pub images: BTreeMap<String, String>,
+    /// How long requests may still be sent to a pod that is told to end; zero where the cluster sees to it that none is.
+    pub drain: Duration,
 }
 
 impl Inputs {
@@ -49,6 +53,20 @@ pub struct Release {
     pub namespace: String,
     /// All objects, in the order of the files.
     pub intents: Vec<Intent>,
+    /// What was added to them or should be known before they are applied.
+    pub notes: Vec<Finding>,
+}
+
+impl Release {
+    /// The SHA-256 of its objects, in the order of the files.
+    ///
+    /// # Errors
+    /// Never but for a defect.
+    pub fn digest(&self) -> Result<oci::Digest, Problem> {
+        let objects: Vec<&Value> = self.intents.iter().map(|intent| &intent.object).collect();
+        let bytes = oci::canonical::to_vec(&objects).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+        Ok(oci::Digest::of(&bytes))
+    }
 }
 
 /// Renders manifests.
@@ -78,11 +96,12 @@ pub fn render(sources: &[Source], inputs: &Inputs) -> Result<Release, Problem> {
         return Err(Problem::new(ProblemKind::Usage, message).with_findings(findings));
     }
     add_namespace(&mut intents, inputs);
+    let notes = make_rolling(&mut intents, inputs.drain);
     let id = identify(&intents, inputs);
     for intent in &mut intents {
         put_labels(&mut intent.object, inputs, &id);
     }
-    Ok(Release { id, project: inputs.project.clone(), namespace: inputs.namespace().to_owned(), intents })
+    Ok(Release { id, project: inputs.project.clone(), namespace: inputs.namespace().to_owned(), intents, notes })
 }
 
 fn documents(source: &Source, inputs: &Inputs, findings: &mut Vec<Finding>) -> Vec<Document> {

@@ -148,13 +148,17 @@ fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
         let weight = if pod.text("status.reason").is_empty() { Weight::Passing } else { Weight::Stuck };
         troubles.push(Trouble::new(weight, format!("{}/failed", pod.uid()), format!("pod `{name}` failed: {}", shortened(why))));
     }
+    let before = troubles.len();
+    claims::look_at(pod, world, troubles);
+    let waits_for_claims = troubles.len() > before;
     if let Some(condition) = pod.condition("PodScheduled").filter(|condition| condition.text("status") == "False")
         && condition.text("reason") == "Unschedulable"
+        // The claims themselves say more, and may only need their time.
+        && !(waits_for_claims && condition.text("message").contains("unbound immediate PersistentVolumeClaims"))
     {
         let message = format!("no node takes pod `{name}`: {}", shortened(condition.text("message")));
         troubles.push(Trouble::new(Weight::Passing, format!("{}/unschedulable", pod.uid()), message));
     }
-    claims::look_at(pod, world, troubles);
     let warnings = world.warnings(pod);
     for (list, init) in [("status.initContainerStatuses", true), ("status.containerStatuses", false)] {
         for status in pod.items(list) {

@@ -59,7 +59,7 @@ pub(super) fn url(rest: &str) -> Option<Endpoint> {
     (!host.is_empty() && !host.contains(['@', ' '])).then(|| Endpoint { host: host.to_owned(), port, path })
 }
 
-/// The address of a service from outside the cluster: its load balancer's, or a port of the node.
+/// The address of a service's port, by its name or number, from outside the cluster.
 pub(super) fn of_service(service: &Value, port: &str, host: &str, path: String) -> Result<Endpoint, String> {
     let name = service.name();
     let ports = service.items("spec.ports");
@@ -67,15 +67,29 @@ pub(super) fn of_service(service: &Value, port: &str, host: &str, path: String) 
         port.is_empty() || entry.text("name") == port || entry.int("port").is_some_and(|number| number.to_string() == port)
     };
     let Some(entry) = ports.iter().find(wanted) else { return Err(format!("the service `{name}` has no port `{port}`")) };
-    let number = |path: &str| entry.int(path).and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0);
-    if service.text("spec.type") == "LoadBalancer" {
-        let ingress = service.items("status.loadBalancer.ingress").first();
-        let address = ingress.map(|ingress| if ingress.text("ip").is_empty() { ingress.text("hostname") } else { ingress.text("ip") });
-        let address = address.filter(|address| !address.is_empty()).ok_or_else(|| format!("the service `{name}` has no address yet"))?;
-        return Ok(Endpoint { host: address.to_owned(), port: number("port").unwrap_or(80), path });
-    }
-    match number("nodePort") {
-        Some(port) => Ok(Endpoint { host: host.to_owned(), port, path }),
+    match outside(service, entry, host) {
+        Some((host, port)) => Ok(Endpoint { host, port, path }),
+        None if is_balanced(service) => Err(format!("the service `{name}` has no address yet")),
         None => Err(format!("the service `{name}` is reached only inside the cluster; give it the type NodePort or LoadBalancer")),
+    }
+}
+
+fn is_balanced(service: &Value) -> bool {
+    service.text("spec.type") == "LoadBalancer"
+}
+
+/// The address that a load balancer gave to a service of that type: an IP address or a name.
+pub fn balancer_address(service: &Value) -> Option<&str> {
+    let ingress = service.items("status.loadBalancer.ingress").first().filter(|_| is_balanced(service))?;
+    Some(if ingress.text("ip").is_empty() { ingress.text("hostname") } else { ingress.text("ip") }).filter(|address| !address.is_empty())
+}
+
+/// Host and port at which a port of a service answers outside the cluster: at its load balancer, and as long as that gave no
+/// address, or where it is of the type NodePort, at a port of the node `host`.
+pub fn outside(service: &Value, entry: &Value, host: &str) -> Option<(String, u16)> {
+    let number = |path: &str| entry.int(path).and_then(|number| u16::try_from(number).ok()).filter(|number| *number > 0);
+    match balancer_address(service) {
+        Some(address) => Some((address.to_owned(), number("port").unwrap_or(80))),
+        None => number("nodePort").map(|port| (host.to_owned(), port)),
     }
 }

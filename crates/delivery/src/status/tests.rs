@@ -46,6 +46,7 @@ fn others() {
         (json!({"kind": "Pod", "status": {"phase": "Failed"}}), Failed),
         (json!({"kind": "Pod", "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}), Current),
         (json!({"kind": "Service", "spec": {"type": "LoadBalancer"}}), InProgress),
+        (json!({"kind": "Service", "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1"}}), Current),
         (json!({"kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True"}]}}), Failed),
         (json!({"kind": "ReplicaSet", "spec": {"replicas": 0}, "status": {"observedGeneration": 1}}), Current),
         (json!({"kind": "DaemonSet", "status": {"observedGeneration": 1, "desiredNumberScheduled": 1}}), InProgress),

@@ -1,5 +1,7 @@
 //! Deploys against an API in memory: what is written, what is put back, what goes, and what a killed run leaves.
 
+mod approval;
+mod plans;
 mod server;
 
 use cluster::Cluster;

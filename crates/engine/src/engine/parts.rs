@@ -108,5 +108,6 @@ pub fn node_config(config: &Config) -> NodeConfig {
     let name = rustix::system::uname();
     let mut made = NodeConfig::new(NODE, &config.home, IpAddr::V4(network_config(config).node), Capacity::of_machine(&config.home));
     made.hostname = name.nodename().to_string_lossy().into_owned();
+    made.labels.push((k8s::labels::NETWORK_POLICY.to_owned(), "enforced".to_owned()));
     made
 }

@@ -1,0 +1,55 @@
+//! What comes of a release after it serves: smoke and load say whether it is good.
+
+use crate::deploy::Delivery;
+use crate::inventory::Inventory;
+use crate::ledger::Event;
+use crate::records::{Fate, Record};
+use crate::rollout::Cause;
+use base::Problem;
+use k8s::Value;
+use serde_json::json;
+
+/// What a trial of the release that serves gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement<'a> {
+    /// The stage that tried it, such as `smoke`.
+    pub by: &'a str,
+    /// What it found, for the record.
+    pub detail: Value,
+    /// Why it is no good; absent where it is good.
+    pub rejected: Option<String>,
+}
+
+impl Delivery {
+    /// Writes down what a trial of the release that serves gave; one that is no good is marked as failed, with the cause.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn judge(&self, namespace: &str, project: &str, judgement: &Judgement<'_>) -> Result<(), Problem> {
+        let mut inventory = Inventory::load(&self.cluster, namespace, project).await?;
+        let Some(release) = inventory.current.clone() else { return Ok(()) };
+        let (now, detail) = (self.clock.now().rfc3339(), json!({"by": judgement.by, "result": judgement.detail}));
+        match &judgement.rejected {
+            None => inventory.ledger.add(now, Event::Passed, &release, detail)?,
+            Some(why) => {
+                if let Some(mut record) = Record::load(&self.cluster, namespace, project, &release).await? {
+                    let workload = format!("{} of {project}", judgement.by);
+                    (record.fate, record.cause) =
+                        (Fate::Failed, Some(Cause { workload, message: why.clone(), evidence: Vec::new(), told_after_ms: 0 }));
+                    record.save(&self.cluster, self.home.as_deref()).await?;
+                }
+                let mut detail = detail;
+                detail["cause"] = json!(why);
+                inventory.ledger.add(now, Event::Rejected, &release, detail)?
+            }
+        };
+        inventory.save(&self.cluster, namespace).await?;
+        self.copy_ledger(&inventory)
+    }
+
+    /// Copies the ledger into Wharf's home, to be read without the cluster.
+    pub(crate) fn copy_ledger(&self, inventory: &Inventory) -> Result<(), Problem> {
+        let Some(home) = &self.home else { return Ok(()) };
+        crate::records::write_home(home, &inventory.project, "ledger", &inventory.ledger)
+    }
+}

@@ -1,0 +1,172 @@
+//! What happened to a project's releases, entry after entry, each with the digest of the one before: a byte that is changed
+//! later is found.
+
+use base::{Problem, ProblemKind};
+use k8s::Value;
+use oci::Digest;
+use serde::{Deserialize, Serialize};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Event {
+    /// A release was deployed and serves.
+    Deployed,
+    /// A release was applied and did not serve.
+    Failed,
+    /// The release before serves again.
+    PutBack,
+    /// A release that serves was tried, and is good.
+    Passed,
+    /// A release that serves was tried, and is no good.
+    Rejected,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// From 1, without gaps.
+    pub number: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What.
+    pub event: Event,
+    /// To which release.
+    pub release: String,
+    /// What is known of it: commit, images, findings, plan, approver, results.
+    pub detail: Value,
+    /// The digest of the entry before; none in the first.
+    pub previous: Option<Digest>,
+    /// The SHA-256 of all of this, as canonical JSON without this member.
+    pub digest: Digest,
+}
+
+/// The newest entries of a project, the oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ledger(Vec<Entry>);
+
+/// Entries that are kept in the cluster.
+const KEPT: usize = 100;
+
+impl Entry {
+    fn sealed(mut self) -> Result<Self, Problem> {
+        self.digest = self.computed()?;
+        Ok(self)
+    }
+
+    fn computed(&self) -> Result<Digest, Problem> {
+        let defect = |error: serde_json::Error| Problem::new(ProblemKind::Defect, error.to_string());
+        let mut value = serde_json::to_value(self).map_err(defect)?;
+        if let Some(members) = value.as_object_mut() {
+            members.remove("digest");
+        }
+        Ok(Digest::of(&oci::canonical::to_vec(&value).map_err(defect)?))
+    }
+}
+
+impl Ledger {
+    /// The entries, the oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// From entries as they were read.
+    pub fn of(entries: Vec<Entry>) -> Self {
+        Self(entries)
+    }
+
+    /// Adds an entry; the oldest go where there are too many.
+    ///
+    /// # Errors
+    /// Never but for a defect.
+    pub fn add(&mut self, at: String, event: Event, release: &str, detail: Value) -> Result<&Entry, Problem> {
+        let last = self.0.last();
+        let entry = Entry {
+            number: last.map_or(1, |last| last.number.saturating_add(1)),
+            at,
+            event,
+            release: release.to_owned(),
+            detail,
+            previous: last.map(|last| last.digest),
+            digest: Digest::of(b""),
+        };
+        self.0.push(entry.sealed()?);
+        let surplus = self.0.len().saturating_sub(KEPT);
+        self.0.drain(..surplus);
+        self.0.last().ok_or_else(|| Problem::new(ProblemKind::Defect, "the ledger lost an entry"))
+    }
+
+    /// Whether every entry is as it was written, and follows from the one before.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn verify(&self) -> Result<(), Problem> {
+        let wrong = |entry: &Entry, why: &str| {
+            let message = format!("entry {} of the record ({}, release {}) {why}", entry.number, entry.at, entry.release);
+            Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written")
+        };
+        for entry in &self.0 {
+            if entry.computed()? != entry.digest {
+                return Err(wrong(entry, "is not as it was written"));
+            }
+        }
+        for pair in self.0.windows(2) {
+            if let [before, after] = pair
+                && (after.previous != Some(before.digest) || after.number != before.number.saturating_add(1))
+            {
+                return Err(wrong(after, "does not follow from the entry before"));
+            }
+        }
+        match self.0.first() {
+            Some(first) if first.number == 1 && first.previous.is_some() => Err(wrong(first, "does not begin the record")),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn ledger(entries: usize) -> Ledger {
+        let mut ledger = Ledger::default();
+        for number in 0..entries {
+            ledger.add(format!("2026-01-01T00:00:{number:02}Z"), Event::Deployed, "r", json!({"commit": number})).expect("added");
+        }
+        ledger
+    }
+
+    #[test]
+    fn any_changed_byte_is_found() {
+        let text = serde_json::to_string(&ledger(3)).expect("json");
+        let whole: Ledger = serde_json::from_str(&text).expect("read");
+        assert_eq!(whole.verify(), Ok(()));
+        let mut found = 0;
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
+            // What cannot be read any more, or reads as the same, needs no check.
+            let Ok(changed) = serde_json::from_slice::<Ledger>(&bytes) else { continue };
+            if changed != whole {
+                assert!(changed.verify().is_err(), "{}", String::from_utf8_lossy(&bytes));
+                found += 1;
+            }
+        }
+        assert!(found > 100, "{found}");
+    }
+
+    #[test]
+    fn entries_that_are_taken_out_or_swapped_are_found() {
+        let whole = ledger(4);
+        for wrong in [vec![0, 2, 3], vec![0, 2, 1, 3], vec![0, 1, 1, 2]] {
+            let entries = wrong.iter().map(|at| whole.entries()[*at].clone()).collect();
+            assert!(Ledger::of(entries).verify().is_err(), "{wrong:?}");
+        }
+        // The oldest may be gone: only so many are kept.
+        assert_eq!(Ledger::of(whole.entries()[1..].to_vec()).verify(), Ok(()));
+        let long = ledger(KEPT + 7);
+        assert_eq!((long.entries().len(), long.entries()[0].number, long.verify()), (KEPT, 8, Ok(())));
+    }
+}

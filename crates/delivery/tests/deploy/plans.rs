@@ -1,0 +1,114 @@
+//! Saved plans against an API in memory: what was shown is applied, once, and only where the world stands as it stood.
+
+use super::{EXTRA, MANIFESTS, Stand, release};
+use delivery::ledger::Event;
+use delivery::saved::{Origin, PlanFile};
+use delivery::{Change, DeployError, Judgement, Options, Record};
+use k8s::Fields;
+use serde_json::json;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+impl Stand {
+    async fn planned(&self, image: &str, texts: &[&str]) -> PlanFile {
+        let file = self.delivery.save_plan(&release(image, texts), Origin::default(), DAY).await.expect("planned");
+        PlanFile::read("plan", &file.to_bytes().expect("bytes")).expect("read")
+    }
+
+    async fn refusal(&self, file: &PlanFile) -> String {
+        self.server.writes();
+        let refused = self.delivery.apply_plan(file, &Options::default()).await.expect_err("refused");
+        assert_eq!(self.server.writes(), Vec::<String>::new());
+        let DeployError::Problem(problem) = refused else { panic!("{refused}") };
+        assert_eq!(problem.kind, base::ProblemKind::Target);
+        problem.message
+    }
+}
+
+#[tokio::test]
+async fn a_plan_writes_nothing_and_is_applied_as_it_was_shown_and_once() {
+    let stand = Stand::new().await;
+    stand.deploy(&release("good:1", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    stand.server.writes();
+    let file = stand.planned("good:2", &[MANIFESTS]).await;
+    assert_eq!(stand.server.writes(), Vec::<String>::new());
+    let shown: Vec<(&str, Change)> = file.plan.plan.objects.iter().map(|object| (object.object.as_str(), object.change)).collect();
+    assert!(
+        shown.contains(&("Deployment jobs/web", Change::Changed)) && shown.contains(&("ConfigMap jobs/extra", Change::Pruned)),
+        "{shown:?}"
+    );
+    stand.delivery.apply_plan(&file, &Options::default()).await.expect("applied");
+    for object in &file.plan.objects {
+        let live = stand.server.object(object.text("kind"), object.namespace(), object.name()).expect("applied");
+        for part in ["spec", "data"] {
+            assert!(object.at(part).is_none_or(|wanted| contains(live.at(part).expect("there"), wanted)), "{object}");
+        }
+    }
+    assert!(stand.server.object("ConfigMap", "jobs", "extra").is_none());
+    assert!(stand.refusal(&file).await.contains("applied already"));
+}
+
+/// Whether a live value has all that was wanted of it.
+fn contains(live: &k8s::Value, wanted: &k8s::Value) -> bool {
+    match (live, wanted) {
+        (k8s::Value::Object(live), k8s::Value::Object(wanted)) => {
+            wanted.iter().all(|(name, wanted)| live.get(name).is_some_and(|live| contains(live, wanted)))
+        }
+        (k8s::Value::Array(live), k8s::Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(live, wanted)| contains(live, wanted))
+        }
+        _ => live == wanted,
+    }
+}
+
+#[tokio::test]
+async fn a_plan_is_stale_once_anything_moved() {
+    let stand = Stand::new().await;
+    stand.deploy(&release("good:1", &[MANIFESTS])).await.expect("deployed");
+    let file = stand.planned("good:2", &[MANIFESTS, EXTRA]).await;
+    let before = stand.server.object("Service", "jobs", "web").expect("a service");
+    let mut moved = before.clone();
+    moved["spec"]["ports"] = json!([{"port": 81}]);
+    stand.server.put("Service", moved);
+    assert!(stand.refusal(&file).await.contains("Service jobs/web (spec.ports[0].port: 80 -> 81)"));
+    // What only says how it is going moves nothing.
+    stand.server.put("Service", {
+        let mut same = before;
+        same["status"] = json!({"loadBalancer": {}});
+        same
+    });
+    stand.server.put("ConfigMap", json!({"metadata": {"name": "extra", "namespace": "jobs"}, "data": {"a": "b"}}));
+    assert!(stand.refusal(&file).await.contains("ConfigMap jobs/extra is there now"));
+    let other = stand.planned("good:3", &[MANIFESTS]).await;
+    stand.deploy(&release("good:4", &[MANIFESTS])).await.expect("deployed");
+    let told = stand.refusal(&other).await;
+    assert!(told.contains("the release that serves") && told.contains("Deployment jobs/web"), "{told}");
+}
+
+#[tokio::test]
+async fn what_happens_is_written_down_in_a_chain() {
+    let stand = Stand::new().await;
+    let (one, bad) = (release("good:1", &[MANIFESTS]), release("crash:2", &[MANIFESTS]));
+    let options = Options { notes: json!({"source": "commit-1"}), ..Options::default() };
+    stand.delivery.deploy(&one, &options).await.expect("deployed");
+    let judged = |rejected: Option<&str>| Judgement { by: "smoke", detail: json!({}), rejected: rejected.map(str::to_owned) };
+    stand.delivery.judge("jobs", "jobs", &judged(None)).await.expect("judged");
+    stand.deploy(&bad).await.expect_err("crashes");
+    let inventory = stand.inventory().await;
+    let seen: Vec<(Event, &str)> = inventory.ledger.entries().iter().map(|entry| (entry.event, entry.release.as_str())).collect();
+    assert_eq!(seen, [(Event::Deployed, &*one.id), (Event::Passed, &*one.id), (Event::Failed, &*bad.id), (Event::PutBack, &*one.id)]);
+    assert_eq!(inventory.ledger.verify(), Ok(()));
+    assert_eq!(inventory.ledger.entries()[0].detail.text("objects"), one.digest().expect("a digest").to_string());
+    let copied = delivery::read_home(&stand.server.folder(), "jobs", "ledger").expect("read");
+    assert_eq!(copied, Some(inventory.ledger));
+    // A release that was put back keeps what allowed it, and one that a trial rejects is marked.
+    let two = release("good:2", &[MANIFESTS]);
+    stand.deploy(&two).await.expect("deployed");
+    stand.delivery.judge("jobs", "jobs", &judged(Some("status 500"))).await.expect("judged");
+    stand.delivery.roll_back("jobs", "jobs", None, &Options::default()).await.expect("back");
+    let records = stand.delivery.history("jobs", "jobs").await.expect("history");
+    let of = |id: &str| records.iter().find(|record: &&Record| record.id == id).expect("a record");
+    assert_eq!(of(&one.id).notes.text("source"), "commit-1");
+    assert!(of(&two.id).cause.as_ref().is_some_and(|cause| cause.message == "status 500"));
+}
