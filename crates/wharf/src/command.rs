@@ -26,14 +26,9 @@ pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str
     command_line.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let started = interrupt::spawn(&mut command_line, interrupt::Kind::Group);
     let mut ours = started.map_err(|error| Problem::new(ProblemKind::Work, format!("cannot start `{program}` for `{name}`: {error}")))?;
-    let last = Mutex::new(VecDeque::new());
+    let tail = Tail::default();
     let take = |text: &str| {
-        if let Ok(mut last) = last.lock() {
-            if last.len() == KEPT {
-                last.pop_front();
-            }
-            last.push_back(text.to_owned());
-        }
+        tail.take(text);
         line(text);
     };
     let (out, err) = (ours.child.stdout.take(), ours.child.stderr.take());
@@ -45,9 +40,30 @@ pub fn run(name: &str, command: &CommandLine, folder: &Path, line: &(dyn Fn(&str
     if status.success() {
         return Ok(());
     }
-    let mut finding = Finding::new("command", Severity::Error, Place::default(), format!("`{command}` ended with {status}"));
-    finding.evidence = last.into_inner().unwrap_or_default().iter().map(|line| printable(line)).collect();
-    Err(Problem::new(ProblemKind::Work, format!("`{name}` failed")).with_findings(vec![finding]))
+    Err(tail.failure(name, command, &status.to_string()))
+}
+
+/// The last lines that a command said.
+#[derive(Debug, Default)]
+pub struct Tail(Mutex<VecDeque<String>>);
+
+impl Tail {
+    /// Takes a line.
+    pub fn take(&self, line: &str) {
+        if let Ok(mut last) = self.0.lock() {
+            if last.len() == KEPT {
+                last.pop_front();
+            }
+            last.push_back(line.to_owned());
+        }
+    }
+
+    /// The problem of a command that did not end well, with what it said last.
+    pub fn failure(self, name: &str, command: &CommandLine, status: &str) -> Problem {
+        let mut finding = Finding::new("command", Severity::Error, Place::default(), format!("`{command}` ended with {status}"));
+        finding.evidence = self.0.into_inner().unwrap_or_default().iter().map(|line| printable(line)).collect();
+        Problem::new(ProblemKind::Work, format!("`{name}` failed")).with_findings(vec![finding])
+    }
 }
 
 fn read(stream: Option<impl Read>, take: &dyn Fn(&str)) {

@@ -1,5 +1,6 @@
 //! The commands, one file each; [`COMMANDS`] lists them.
 
+mod approve;
 pub(crate) mod build;
 mod deploy;
 pub(crate) mod doctor;
@@ -7,19 +8,22 @@ mod down;
 mod engine;
 mod exec;
 mod explain;
+mod history;
 pub(crate) mod image;
 mod init;
 mod lint;
 mod load;
 mod logs;
+mod plan;
 mod rollback;
-mod run;
+pub(crate) mod run;
 mod settings;
 mod smoke;
 mod status;
 mod task;
 mod test;
 mod up;
+mod why;
 
 use crate::context::Context;
 use base::Problem;
@@ -50,8 +54,12 @@ pub const COMMANDS: &[Command] = &[
     build::COMMAND,
     image::COMMAND,
     run::COMMAND,
+    plan::COMMAND,
+    approve::COMMAND,
     deploy::COMMAND,
     rollback::COMMAND,
+    history::COMMAND,
+    why::COMMAND,
     smoke::COMMAND,
     load::COMMAND,
     settings::COMMAND,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// # Errors
 /// When the file cannot be read, understood or written; it is then as it was.
 pub fn merge(ours: &[u8]) -> Result<PathBuf, Problem> {
-    let path = place()?;
+    let path = files()?.remove(0);
     let broken =
         |error: &dyn std::fmt::Display| Problem::new(ProblemKind::Usage, format!("`{}` is no kubeconfig: {error}", path.display()));
     let host = |error: files::FileError| Problem::new(ProblemKind::Host, error.to_string());
@@ -48,11 +48,19 @@ fn read(content: &[u8]) -> Result<Value, String> {
     serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
-/// The first file of `$KUBECONFIG`, else `~/.kube/config`, as kubectl writes it.
-fn place() -> Result<PathBuf, Problem> {
-    let listed = std::env::var_os("KUBECONFIG").and_then(|list| std::env::split_paths(&list).find(|path| !path.as_os_str().is_empty()));
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
-    listed.or_else(home).ok_or_else(|| Problem::new(ProblemKind::Usage, "cannot tell where your kubeconfig is").hint("set $KUBECONFIG"))
+/// The files that kubectl reads, at least one: those of `$KUBECONFIG`, else `~/.kube/config`. It writes to the first.
+///
+/// # Errors
+/// When neither `$KUBECONFIG` nor `$HOME` is set.
+pub fn files() -> Result<Vec<PathBuf>, Problem> {
+    let listed = std::env::var_os("KUBECONFIG").unwrap_or_default();
+    let listed: Vec<PathBuf> = std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty()).collect();
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
+    let files = if listed.is_empty() { home.into_iter().collect() } else { listed };
+    if files.is_empty() {
+        return Err(Problem::new(ProblemKind::Usage, "cannot tell where your kubeconfig is").hint("set $KUBECONFIG"));
+    }
+    Ok(files)
 }
 
 #[cfg(test)]

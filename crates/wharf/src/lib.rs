@@ -13,6 +13,7 @@ mod lint;
 mod load;
 mod output;
 mod project;
+mod registry;
 mod sandbox;
 mod session;
 pub mod settings;

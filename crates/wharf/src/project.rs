@@ -48,7 +48,7 @@ impl Project {
     /// The environment that was asked for.
     ///
     /// # Errors
-    /// When there is none of that name, or it is not supported yet.
+    /// When there is none of that name.
     pub fn environment(&self, context: &Context) -> Result<&Environment, Problem> {
         let name = &context.globals.env;
         let known: Vec<&str> = self.read.settings.environments.keys().map(String::as_str).collect();
@@ -56,15 +56,7 @@ impl Project {
             Problem::new(ProblemKind::Usage, format!("wharf.yaml has no environment `{name}`"))
                 .hint(format!("there are: {}", known.join(", ")))
         };
-        let environment = self.read.environment(name).ok_or_else(none)?;
-        if environment.context.is_some() {
-            return Err(Problem::new(
-                ProblemKind::Usage,
-                format!("the environment `{name}` is a cluster of its own, which is not supported yet"),
-            )
-            .hint("use `--env local`, the engine that Wharf carries"));
-        }
-        Ok(environment)
+        self.read.environment(name).ok_or_else(none)
     }
 
     /// The digest of what its tests and `prepare` depend on.

@@ -336,7 +336,8 @@ pub fn default_privileges() -> Privileges {
     }
 }
 
-async fn lines(streams: Streams, output: &dyn Fn(&str)) {
+/// Hands the lines of both streams on, until both end.
+pub async fn lines(streams: Streams, output: &dyn Fn(&str)) {
     let read = |stream: Option<Box<dyn AsyncRead + Send + Unpin>>| async move {
         let Some(stream) = stream else { return };
         let mut reader = BufReader::new(stream);

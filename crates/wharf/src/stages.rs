@@ -1,11 +1,14 @@
 //! The stages of a run, one file each; [`STAGES`] lists them in their order.
 
 mod build;
+mod check;
+mod cluster;
 mod deploy;
 mod engine;
 mod lint;
 mod load;
 mod prepare;
+mod push;
 mod smoke;
 mod test;
 
@@ -13,15 +16,19 @@ use crate::context::Context;
 use crate::inputs::Memory;
 use crate::output::{Running, Stages, Verdict};
 use crate::project::Project;
+use crate::target::Place;
+use ::cluster::Cluster;
+use ::delivery::saved::PlannedImage;
 use base::{Problem, ProblemKind};
-use cluster::Cluster;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-pub use deploy::delivery;
+pub use deploy::{apply_plan, delivery, release};
 pub use load::headers;
+pub use push::deliver as deliver_images;
 
 /// One stage.
 pub struct Stage {
@@ -29,8 +36,10 @@ pub struct Stage {
     pub name: &'static str,
     /// Whether it runs only where it is asked for by name.
     pub on_demand: bool,
-    /// Whether it needs the engine.
-    pub needs_engine: bool,
+    /// Whether it needs the cluster of the environment.
+    pub needs_cluster: bool,
+    /// Whether there is anything for it to do in this project and environment; otherwise it is not shown.
+    pub applies: fn(&Run) -> bool,
     /// Whether its failure says that the release is no good.
     pub judges_release: bool,
     /// What stands when it is interrupted, and what to do next.
@@ -40,8 +49,24 @@ pub struct Stage {
 }
 
 /// Every stage.
-pub const STAGES: &[Stage] =
-    &[lint::STAGE, test::STAGE, prepare::STAGE, build::STAGE, engine::STAGE, deploy::STAGE, smoke::STAGE, load::STAGE];
+pub const STAGES: &[Stage] = &[
+    lint::STAGE,
+    test::STAGE,
+    prepare::STAGE,
+    build::STAGE,
+    check::STAGE,
+    push::STAGE,
+    engine::STAGE,
+    cluster::STAGE,
+    deploy::STAGE,
+    smoke::STAGE,
+    load::STAGE,
+];
+
+/// For stages of every project.
+pub fn always(_: &Run) -> bool {
+    true
+}
 
 /// How a stage ended that did not fail.
 pub struct Done {
@@ -77,14 +102,26 @@ pub struct Run {
     pub prepare_skipped: bool,
     /// References of the images that were built, by name.
     pub images: BTreeMap<String, String>,
+    /// Their ids.
+    pub image_ids: BTreeMap<String, String>,
+    /// Whether nothing is to be changed, only planned.
+    pub planning: bool,
     /// Waits for what starts on its own.
     pub tokio: tokio::runtime::Runtime,
     /// The engine, while it starts beside the first stages.
     pub starting: Option<Receiver<Result<(), Problem>>>,
+    /// Where the environment is.
+    pub place: Place,
     /// The cluster, once it is connected.
     pub cluster: Option<Cluster>,
+    /// The host on which the cluster's NodePorts answer.
+    pub host: String,
     /// The hold on the project, from the deploy until the run's end: nobody else deploys while what serves is judged.
     pub held: ::delivery::hold::Slot,
+    /// The plan that is applied, and who approved it.
+    pub plan: Option<Value>,
+    /// What speaks for the release so far, for its record: by stage how it ended, and what it found.
+    pub notes: serde_json::Map<String, Value>,
     /// Whether a failed rollout is left as it is.
     pub no_rollback: bool,
     /// Whether the engine ran before.
@@ -107,6 +144,16 @@ pub struct Selection {
 }
 
 impl Selection {
+    /// What a plan needs.
+    pub fn planning() -> Self {
+        Self::of(&[prepare::STAGE.name, build::STAGE.name, engine::STAGE.name, cluster::STAGE.name])
+    }
+
+    /// What connects the environment's cluster.
+    pub fn connecting() -> Self {
+        Self::of(&[engine::STAGE.name, cluster::STAGE.name])
+    }
+
     /// Just these stages.
     pub fn of(names: &[&str]) -> Self {
         Self { only: names.iter().map(|name| (*name).to_owned()).collect(), ..Self::default() }
@@ -131,16 +178,18 @@ impl Selection {
         };
         let stages: Vec<&'static Stage> =
             STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
-        let needs_engine = stages.iter().any(|stage| stage.needs_engine);
+        let needs_cluster = stages.iter().any(|stage| stage.needs_cluster);
         let mut all = stages;
         // What is deployed is named by the digests that a build gives; an unchanged one costs nothing.
         let position = |all: &[&'static Stage], name: &str| all.iter().position(|stage| stage.name == name);
         if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, build::STAGE.name)) {
             all.insert(at, &build::STAGE);
         }
-        if needs_engine && !all.iter().any(|stage| stage.name == engine::STAGE.name) {
-            let at = all.iter().position(|stage| stage.needs_engine).unwrap_or(0);
-            all.insert(at, &engine::STAGE);
+        for connects in [&engine::STAGE, &cluster::STAGE] {
+            if needs_cluster && position(&all, connects.name).is_none() {
+                let at = all.iter().position(|stage| stage.needs_cluster).unwrap_or(0);
+                all.insert(at, connects);
+            }
         }
         Ok(all)
     }
@@ -155,6 +204,8 @@ impl Run {
         let project = Project::load(context, folder)?;
         let inputs = project.inputs()?;
         Ok(Self {
+            place: Place::of(context, &project)?,
+            host: String::new(),
             memory: Memory::open(&context.home, &project.folder),
             tokio: context.tokio()?,
             context: context.clone(),
@@ -162,6 +213,10 @@ impl Run {
             inputs,
             prepare_skipped: false,
             images: BTreeMap::new(),
+            image_ids: BTreeMap::new(),
+            planning: false,
+            plan: None,
+            notes: serde_json::Map::new(),
             starting: None,
             cluster: None,
             held: ::delivery::hold::Slot::default(),
@@ -178,41 +233,80 @@ impl Run {
     /// Why it failed.
     pub fn go(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
         let done = self.go_through(stages);
-        let held = self.held.clone();
+        self.let_go();
+        done
+    }
+
+    /// Lets the project go, where it was held on to.
+    pub fn let_go(&self) {
         self.tokio.block_on(async {
-            let hold = held.lock().await.take();
+            let hold = self.held.lock().await.take();
             if let Some(hold) = hold {
                 hold.let_go().await;
             }
         });
-        done
+    }
+
+    /// The registry that the environment's cluster takes images from; the engine takes them from Wharf's own store.
+    pub fn registry(&self) -> Option<&str> {
+        let environment = self.project.environment(&self.context).ok()?;
+        environment.context.as_ref().and(environment.registry.as_deref())
+    }
+
+    /// The images as a plan names them.
+    pub fn planned_images(&self) -> BTreeMap<String, PlannedImage> {
+        let planned = self.images.iter().map(|(name, reference)| {
+            let id = self.image_ids.get(name).cloned().unwrap_or_default();
+            (name.clone(), PlannedImage { reference: reference.clone(), id })
+        });
+        planned.collect()
+    }
+
+    /// What has approvers is deployed by a plan that one of them signed, and not otherwise.
+    fn may_deploy(&self, stages: &[&'static Stage]) -> Result<(), Problem> {
+        let deploys = stages.iter().any(|stage| stage.name == deploy::STAGE.name);
+        if !deploys || self.project.environment(&self.context)?.approvers.is_empty() {
+            return Ok(());
+        }
+        let env = &self.context.globals.env;
+        Err(Problem::new(ProblemKind::Target, format!("the environment `{env}` takes only plans that were approved"))
+            .hint(format!("wharf plan --env {env} --out plan.json, wharf approve plan.json --key KEY, wharf deploy --env {env} plan.json")))
     }
 
     fn go_through(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
+        let stages: Vec<&'static Stage> = stages.iter().copied().filter(|stage| (stage.applies)(self)).collect();
+        self.may_deploy(&stages)?;
         let width = stages.iter().map(|stage| stage.name.len()).max().unwrap_or(0);
-        if stages.iter().any(|stage| stage.needs_engine) {
+        if stages.iter().any(|stage| stage.name == engine::STAGE.name) {
             crate::commands::doctor::require_root()?;
             self.engine_ran = crate::engine_client::running(&self.context).is_some();
             self.starting = Some(engine::begin(&self.context));
         }
         let mut shown = Stages::new(self.context.output.clone(), width);
-        for stage in stages {
+        for stage in &stages {
             crate::interrupt::doing(format!("in {}: {}{}", stage.name, stage.interrupted, self.engine_left()));
             let running = shown.begin(stage.name);
             let done = (stage.run)(self, &running);
             crate::interrupt::give_way();
             match done {
-                Ok(done) => running.end(done.verdict, &done.summary),
+                Ok(done) => {
+                    running.end(done.verdict, &done.summary);
+                    let result = json!({"verdict": done.verdict.name(), "summary": done.summary});
+                    if stage.judges_release && self.deployed_anew {
+                        self.judge(stage.name, result.clone(), None)?;
+                    }
+                    self.notes.insert(stage.name.to_owned(), result);
+                }
                 Err(problem) => {
                     running.end(Verdict::Failed, "");
-                    return Err(if stage.judges_release { self.go_back(&mut shown, problem) } else { problem });
+                    return Err(if stage.judges_release { self.go_back(stage, &mut shown, problem) } else { problem });
                 }
             }
         }
         if self.context.output.is_json() {
             let milliseconds = u64::try_from(shown.elapsed().as_millis()).unwrap_or(u64::MAX);
             self.context.output.json(&json!({"done": true, "milliseconds": milliseconds, "unchanged": self.unchanged}));
-        } else {
+        } else if stages.len() > 1 {
             self.context.output.say(&format!("{:<width$}  {:>20}", "total", base::units::show_duration(shown.elapsed())));
         }
         Ok(())
@@ -224,9 +318,25 @@ impl Run {
         if begun && !self.engine_ran { "; the engine runs on, `wharf engine stop` ends it" } else { "" }
     }
 
+    /// Writes down what a stage found of the release that serves.
+    fn judge(&self, by: &str, detail: Value, rejected: Option<String>) -> Result<(), Problem> {
+        let mut delivery = ::delivery::Delivery::new(self.cluster()?, Arc::new(|_| {}));
+        delivery.home = Some(self.context.home.clone());
+        let judgement = ::delivery::Judgement { by, detail, rejected };
+        self.tokio.block_on(delivery.judge(self.project.name(), self.project.name(), &judgement))
+    }
+
     /// A release that serves and does not do what it should is put back, as one that does not serve is.
-    fn go_back(&self, shown: &mut Stages, problem: Problem) -> Problem {
-        if self.no_rollback || !self.deployed_anew {
+    fn go_back(&self, stage: &Stage, shown: &mut Stages, problem: Problem) -> Problem {
+        if !self.deployed_anew {
+            return problem;
+        }
+        let rejected = self.judge(stage.name, json!({"findings": problem.findings}), Some(problem.message.clone()));
+        let problem = match rejected {
+            Ok(()) => problem,
+            Err(why) => problem.hint(format!("the release could not be marked: {why}")),
+        };
+        if self.no_rollback {
             return problem;
         }
         crate::interrupt::doing("in rollback: the release before may be back only in part; `wharf rollback` or `wharf up` completes it");
@@ -250,7 +360,25 @@ impl Run {
         }
     }
 
-    /// The cluster that was connected by the engine's stage.
+    /// The values for `${NAME}` in manifests; `tag` is the images' tag, unless the project has a setting of that name.
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let mut values = BTreeMap::from([("tag".to_owned(), self.project.tag(&self.inputs))]);
+        values.extend(self.project.read.values(&self.context.globals.env));
+        values
+    }
+
+    /// Connects the environment's cluster.
+    ///
+    /// # Errors
+    /// When its credentials cannot be used.
+    pub fn connect(&mut self) -> Result<Cluster, Problem> {
+        let cluster = self.tokio.block_on(self.place.connect(&self.context))?;
+        self.host = self.tokio.block_on(self.place.host(&cluster));
+        self.cluster = Some(cluster.clone());
+        Ok(cluster)
+    }
+
+    /// The cluster that was connected by its stage.
     ///
     /// # Errors
     /// When that stage did not run.

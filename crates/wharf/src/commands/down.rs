@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::engine_client;
 use crate::output::{Stages, Verdict};
 use crate::stages::{Run, Selection, delivery};
+use crate::target::Place;
 use ::delivery::DownOptions;
 use base::Problem;
 use clap::Args;
@@ -29,12 +30,11 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let asked: Down = arguments(matches)?;
     crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
-    let never_started = !engine_client::kubeconfig(context).exists();
-    if never_started {
+    if run.place == Place::Engine && !engine_client::kubeconfig(context).exists() {
         context.output.say("nothing to remove: no engine was ever started with this home");
         return Ok(ExitCode::SUCCESS);
     }
-    run.go(&Selection::of(&["engine"]).stages()?)?;
+    run.go(&Selection::connecting().stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 6);
     let running = stages.begin("down");
     crate::interrupt::doing("in down: what was not removed yet still stands; run `wharf down` again");

@@ -24,7 +24,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let asked: Rollback = arguments(matches)?;
     crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, None)?;
-    run.go(&Selection::of(&["engine"]).stages()?)?;
+    run.go(&Selection::connecting().stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 8);
     let running = stages.begin("rollback");
     crate::interrupt::doing("in rollback: the release before may be back only in part; run `wharf rollback` again, or `wharf up`");

@@ -3,7 +3,7 @@
 use super::{Command, arguments, image};
 use crate::cli::usage;
 use crate::context::Context;
-use crate::sandbox::{Sandbox, default_privileges, name_files};
+use crate::sandbox::{Sandbox, default_privileges, lines, name_files};
 use base::{Problem, ProblemKind};
 use clap::Args;
 use runtime::{ContainerSpec, Mount, MountSource, Propagation, Resources, Root, Streams, User};
@@ -67,7 +67,23 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
 /// # Errors
 /// When it cannot be started.
 pub fn image(context: &Context, image: &str, command: Vec<String>) -> Result<ExitCode, Problem> {
-    let asked = Arguments {
+    start(context, &plain(image, command))
+}
+
+/// The same, handing its lines on instead of showing them; how it ended.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn watched(context: &Context, image: &str, command: Vec<String>, line: &dyn Fn(&str)) -> Result<runtime::Exit, Problem> {
+    // The image's own entry point is not asked for.
+    let (program, rest) = command.split_first().map_or((None, Vec::new()), |(program, rest)| (Some(program.clone()), rest.to_vec()));
+    let mut asked = plain(image, rest);
+    asked.entrypoint = program;
+    contained(context, &asked, |streams, tokio| tokio.block_on(lines(streams, line)))
+}
+
+fn plain(image: &str, command: Vec<String>) -> Arguments {
+    Arguments {
         rm: true,
         interactive: false,
         env: Vec::new(),
@@ -81,11 +97,14 @@ pub fn image(context: &Context, image: &str, command: Vec<String>) -> Result<Exi
         cap_drop: Vec::new(),
         image: image.to_owned(),
         command,
-    };
-    start(context, &asked)
+    }
 }
 
-fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
+fn contained(
+    context: &Context,
+    asked: &Arguments,
+    watch: impl FnOnce(Streams, &tokio::runtime::Runtime),
+) -> Result<runtime::Exit, Problem> {
     let store = image::open(context)?;
     let found = store.images().resolve(&asked.image).map_err(image::problem)?;
     let sandbox = Sandbox::new(context)?;
@@ -95,12 +114,16 @@ fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
     let done = (|| {
         let container = container(asked, &found, &folder, &name)?;
         let started = sandbox.start(&name, &container, &container.resources)?;
-        sandbox.tokio().block_on(pipe(started.streams));
+        watch(started.streams, sandbox.tokio());
         sandbox.finish(&started.pod)
     })();
     let _ = std::fs::remove_dir_all(&folder);
     crate::interrupt::give_way();
-    match done {
+    done
+}
+
+fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
+    match contained(context, asked, |streams, tokio| tokio.block_on(pipe(streams))) {
         Ok(exit) => Ok(ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))),
         // docker's codes: 125 for what is ours, 126 and 127 for the program's.
         Err(problem) => {

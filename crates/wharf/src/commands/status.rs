@@ -72,7 +72,7 @@ fn all_current(objects: &[Value]) -> bool {
 async fn show(context: &Context, project: &Project, target: &Target, objects: &[Value]) -> Result<ExitCode, Problem> {
     let output = &context.output;
     let inventory = Inventory::load(&target.cluster, &target.namespace, project.name()).await?;
-    let urls = urls::of(&target.cluster, &target.namespace).await?;
+    let urls = urls::of(&target.cluster, &target.namespace, &target.host).await?;
     let verdicts: Vec<_> = objects.iter().map(|object| (object, verdict(object))).collect();
     let healthy = all_current(objects);
     if output.is_json() {
@@ -80,7 +80,7 @@ async fn show(context: &Context, project: &Project, target: &Target, objects: &[
             .iter()
             .map(|(object, verdict)| json!({"kind": object.text("kind"), "name": object.name(), "state": format!("{:?}", verdict.state), "message": verdict.message}))
             .collect();
-        let urls: Vec<_> = urls.iter().map(|url| json!({"service": url.service, "url": url.url})).collect();
+        let urls: Vec<_> = urls.iter().map(|url| json!({"service": url.service, "url": url.url, "pending": url.pending})).collect();
         output.json(&json!({"project": project.name(), "release": inventory.current, "phase": inventory.phase, "cause": inventory.cause, "healthy": healthy, "objects": listed, "urls": urls}));
     } else {
         head(output, project.name(), &inventory);
@@ -93,7 +93,7 @@ async fn show(context: &Context, project: &Project, target: &Target, objects: &[
             let state = output.paint(paint, &format!("{:<12}", format!("{:?}", verdict.state)));
             output.data(format!("{:<22} {:<32} {state} {}", object.text("kind"), object.name(), verdict.message).trim_end());
         }
-        urls.iter().for_each(|url| output.data(&format!("{:<22} {:<32} {}", "", url.service, url.url)));
+        urls.iter().for_each(|url| output.data(&format!("{:<22} {:<32} {}{}", "", url.service, url.url, url.remark())));
     }
     Ok(ExitCode::from(if healthy { 0 } else { ProblemKind::Target.exit_code() }))
 }

@@ -51,12 +51,12 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     run.no_rollback = asked.no_rollback;
     run.go(&stages)?;
     if let Some(cluster) = &run.cluster {
-        let urls = run.tokio.block_on(urls::of(cluster, run.project.name()))?;
+        let urls = run.tokio.block_on(urls::of(cluster, run.project.name(), &run.host))?;
         for url in urls {
             if context.output.is_json() {
-                context.output.json(&json!({"service": url.service, "url": url.url}));
+                context.output.json(&json!({"service": url.service, "url": url.url, "pending": url.pending}));
             } else {
-                context.output.data(&format!("{:<12} {}", url.service, context.output.paint(Paint::Bold, &url.url)));
+                context.output.data(&format!("{:<12} {}{}", url.service, context.output.paint(Paint::Bold, &url.url), url.remark()));
             }
         }
     }

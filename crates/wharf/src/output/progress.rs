@@ -35,7 +35,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    const fn name(self) -> &'static str {
+    /// As it is shown and written down.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Unchanged => "unchanged",

@@ -200,8 +200,13 @@ section! {
     Environment {
         /// The kubeconfig's context; without it the embedded engine.
         "context" context: Option<String>,
+        /// The kubeconfig, relative to the project; by default `$KUBECONFIG`, else `~/.kube/config`.
+        "kubeconfig" kubeconfig: Option<String>,
         /// Where images are pushed, such as `registry.example.com/jobs`.
         "registry" registry: Option<String>,
+        /// How long requests may still be sent to a pod that is told to end. It gets a `preStop` sleep of this length, so that it
+        /// goes on answering; by default 5s on a cluster of your own and 0s on the engine, which keeps that order itself.
+        "drain" drain: Option<Duration>,
         /// The ssh keys of those whose approval a deploy needs.
         "approvers" approvers: Vec<String>,
         /// Values for `${NAME}` in manifests; they win over the project's.

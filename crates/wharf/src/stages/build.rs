@@ -3,6 +3,7 @@
 use super::{Done, Run, Stage, prepare};
 use crate::output::{Running, printable};
 use crate::sandbox::Sandbox;
+use crate::target::Place;
 use base::{Problem, ProblemKind};
 
 use builder::{BuildError, BuildEvent, Built, Request};
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 pub const STAGE: Stage = Stage {
     name: "build",
     on_demand: false,
-    needs_engine: false,
+    needs_cluster: false,
+    applies: super::always,
     judges_release: false,
     interrupted: "the steps that were done are kept and nothing was deployed; the next run goes on from them",
     run,
@@ -36,7 +38,8 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     for (name, built) in &built {
         steps += built.steps.len();
         cached += built.cached;
-        run.images.insert(name.clone(), format!("localhost/{}/{name}@{}", run.project.name(), built.manifest));
+        run.images.insert(name.clone(), reference(run, name, built)?);
+        run.image_ids.insert(name.clone(), built.image.to_string());
         for warning in &built.warnings {
             run.context.output.warning(warning);
         }
@@ -44,6 +47,42 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let images = if built.len() == 1 { "1 image".to_owned() } else { format!("{} images", built.len()) };
     let summary = format!("{images}, {cached} of {steps} steps cached");
     Ok(if cached == steps { Done::unchanged(summary) } else { Done::new(summary) })
+}
+
+/// What manifests call an image: on the engine its uncompressed form in Wharf's own store, elsewhere what its registry will hold,
+/// which is known before anything is pushed.
+fn reference(run: &Run, name: &str, built: &Built) -> Result<String, Problem> {
+    let Some(registry) = run.registry() else {
+        if run.place != Place::Engine {
+            let message =
+                format!("the environment `{}` names no registry, from which its cluster could take images", run.context.globals.env);
+            return Err(Problem::new(ProblemKind::Usage, message).hint("add `registry: HOST/NAME` to it in wharf.yaml"));
+        }
+        return Ok(format!("localhost/{}/{name}@{}", run.project.name(), built.manifest));
+    };
+    let store = crate::commands::image::open(&run.context)?;
+    let image = store.images().resolve(&built.image.to_string()).map_err(crate::commands::image::problem)?;
+    let made = store.distribution(&image, crate::registry::COMPRESSION).map_err(crate::commands::image::problem)?;
+    Ok(format!("{registry}/{name}@{}", made.manifest_digest))
+}
+
+/// Builds one stage of an image, with the image's own settings.
+///
+/// # Errors
+/// When there is no such stage, or it cannot be built.
+pub fn target(run: &Run, running: &Running<'_>, name: &str, target: Option<&str>) -> Result<Built, Problem> {
+    let store = crate::commands::image::open(&run.context)?;
+    let sandbox = Sandbox::new(&run.context)?;
+    let _guard = crate::interrupt::cleanup(&sandbox);
+    let mut request = request(run, name, "")?;
+    request.target = target.map(str::to_owned).or(request.target);
+    let verbose = run.context.output.is_verbose() || run.context.output.is_json();
+    let report = |event: BuildEvent| {
+        if verbose {
+            note(running, name, &event);
+        }
+    };
+    builder::build(&request, &store, &*sandbox, &report).map_err(|error| crate::commands::build::problem(&error))
 }
 
 fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>, Problem> {
@@ -92,12 +131,13 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
         return Err(Problem::new(ProblemKind::Usage, format!("image `{name}`: the platform `{platform}` cannot be built here"))
             .hint("leave `platform` out, or write linux/amd64"));
     }
+    let tags = if tag.is_empty() { Vec::new() } else { vec![run.project.image_name(name, tag)?] };
     Ok(Request {
         context: run.project.folder.join(&image.context),
         dockerfile: run.project.folder.join(image.dockerfile_path()),
         target: image.target,
         args: image.args,
-        tags: vec![run.project.image_name(name, tag)?],
+        tags,
         ..Request::default()
     })
 }

@@ -2,10 +2,12 @@
 
 use super::{Done, Run, Stage};
 use crate::output::{Output, Running};
-use base::{Problem, ProblemKind};
+use crate::target::Place;
+use base::{Problem, ProblemKind, Severity};
 use delivery::hold::Holder;
 use delivery::manifests::{Inputs, Release, Source, read_folder, render};
-use delivery::{Change, Delivery, DeployError, Options, Progress};
+use delivery::saved::PlanFile;
+use delivery::{Change, Delivery, DeployError, Deployed, Options, Progress};
 use k8s::Fields;
 use network::{Protocol, port_holder};
 use serde_json::json;
@@ -16,7 +18,8 @@ use std::time::{Duration, Instant};
 pub const STAGE: Stage = Stage {
     name: "deploy",
     on_demand: false,
-    needs_engine: true,
+    needs_cluster: true,
+    applies: super::always,
     judges_release: false,
     interrupted: "the release may be applied in part and nothing was put back; `wharf up` completes it, `wharf rollback` takes it back",
     run,
@@ -27,10 +30,26 @@ const QUIET: Duration = Duration::from_secs(1);
 
 fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let release = release(run)?;
-    ports_are_free(&release)?;
+    if run.place == Place::Engine {
+        ports_are_free(&release)?;
+    }
+    carry_out(run, running, |delivery, options| Box::pin(async move { delivery.deploy(&release, &options).await }))
+}
+
+/// Applies a plan that was allowed, as a stage of its own.
+///
+/// # Errors
+/// When it is refused, or the release does not serve.
+pub fn apply_plan(run: &mut Run, running: &Running<'_>, plan: PlanFile) -> Result<Done, Problem> {
+    carry_out(run, running, |delivery, options| Box::pin(async move { delivery.apply_plan(&plan, &options).await }))
+}
+
+type Deploying = std::pin::Pin<Box<dyn Future<Output = Result<Deployed, DeployError>>>>;
+
+fn carry_out(run: &mut Run, running: &Running<'_>, deploy: impl FnOnce(Delivery, Options) -> Deploying) -> Result<Done, Problem> {
     let delivery = delivery(run, running)?;
-    let options = Options { rollback: !run.no_rollback, hold_on: true, ..Options::default() };
-    let deployed = run.tokio.block_on(delivery.deploy(&release, &options));
+    let options = Options { rollback: !run.no_rollback, hold_on: true, notes: notes(run), ..Options::default() };
+    let deployed = run.tokio.block_on(deploy(delivery, options));
     if let Err(DeployError::Rollout(failed)) = &deployed
         && run.context.output.is_json()
     {
@@ -43,10 +62,14 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
     }
+    Ok(told(run, &deployed))
+}
+
+fn told(run: &Run, deployed: &Deployed) -> Done {
     let objects = deployed.changes.len();
     if deployed.unchanged {
-        let pods = if run.engine_ran { "nothing was restarted" } else { "their pods are started again" };
-        return Ok(Done::unchanged(format!("release {}: all {objects} objects stand as they stood, {pods}", deployed.release)));
+        let pods = if run.engine_ran || run.place != Place::Engine { "nothing was restarted" } else { "their pods are started again" };
+        return Done::unchanged(format!("release {}: all {objects} objects stand as they stood, {pods}", deployed.release));
     }
     let count = |wanted: Change| deployed.changes.iter().filter(|(_, change)| *change == wanted).count();
     let told: Vec<String> =
@@ -55,7 +78,17 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
             .filter(|(change, _)| count(*change) > 0)
             .map(|(change, word)| format!("{} {word}", count(change)))
             .collect();
-    Ok(Done::new(format!("release {} serves: {}", deployed.release, told.join(", "))))
+    Done::new(format!("release {} serves: {}", deployed.release, told.join(", ")))
+}
+
+/// What allowed the release, for its record.
+fn notes(run: &Run) -> serde_json::Value {
+    let mut notes = json!({"source": run.project.tag(&run.inputs), "environment": run.context.globals.env, "by": user(),
+        "images": run.images, "stages": run.notes});
+    if let Some(plan) = &run.plan {
+        notes["plan"] = json!(plan);
+    }
+    notes
 }
 
 /// What to do about refusals whose words are the API's.
@@ -86,7 +119,7 @@ fn ports_are_free(release: &Release) -> Result<(), Problem> {
 ///
 /// # Errors
 /// All that is wrong in the manifests.
-fn release(run: &Run) -> Result<Release, Problem> {
+pub fn release(run: &Run) -> Result<Release, Problem> {
     let settings = run.project.settings();
     let mut sources: Vec<Source> = Vec::new();
     for path in &settings.manifests {
@@ -102,10 +135,20 @@ fn release(run: &Run) -> Result<Release, Problem> {
         &Inputs {
             project: run.project.name().to_owned(),
             namespace: String::new(),
-            settings: run.project.read.values(&run.context.globals.env),
+            settings: run.settings(),
             images: run.images.clone(),
+            drain: drain(run)?,
         },
     )
+}
+
+/// How long pods are still led to after they were told to end: what the environment says, else what is usual where it is.
+fn drain(run: &Run) -> Result<Duration, Problem> {
+    let usual = match run.place {
+        Place::Engine => Duration::ZERO,
+        Place::Context { .. } => Duration::from_secs(5),
+    };
+    Ok(run.project.environment(&run.context)?.drain.unwrap_or(usual))
 }
 
 /// The delivery into the run's cluster, which tells what it does.
@@ -124,6 +167,7 @@ pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
     };
     let mut delivery = Delivery::new(cluster, Arc::new(listener));
     delivery.home = Some(run.context.home.clone());
+    delivery.architecture = Some(blobs::host_architecture().to_owned()).filter(|_| !run.images.is_empty());
     (delivery.holder, delivery.held) = (Holder::this_process(user()), run.held.clone());
     Ok(delivery)
 }
@@ -153,6 +197,11 @@ fn tell(output: &Output, stage: &str, progress: &Progress) {
         return;
     }
     let said = match progress {
+        Progress::Noted { severity: Severity::Error | Severity::Warning, message } => {
+            output.warning(message);
+            return;
+        }
+        Progress::Noted { message, .. } => message.clone(),
         Progress::Waiting { workload, message } => format!("{workload}: {message}"),
         Progress::Failed { workload, cause, told_after_ms } => {
             let after = base::units::show_duration(Duration::from_millis(*told_after_ms));

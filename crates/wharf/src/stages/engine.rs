@@ -1,19 +1,19 @@
-//! Engine: the cluster that the environment means, started when it does not run.
+//! Engine: the cluster of an environment without a context, started when it does not run.
 
 use super::{Done, Run, Stage};
 use crate::context::Context;
 use crate::engine_client;
 use crate::output::Running;
-use crate::workloads::problem;
+use crate::target::Place;
 use base::{Problem, ProblemKind};
-use cluster::Cluster;
 use std::sync::mpsc::{Receiver, channel};
 
 /// See the module.
 pub const STAGE: Stage = Stage {
     name: "engine",
     on_demand: false,
-    needs_engine: false,
+    needs_cluster: false,
+    applies: |run| run.place == Place::Engine,
     judges_release: false,
     interrupted: "it may still be starting and nothing was deployed; run this again, or end it by `wharf engine stop`",
     run,
@@ -32,8 +32,6 @@ pub fn begin(context: &Context) -> Receiver<Result<(), Problem>> {
 fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     let starting = run.starting.take().unwrap_or_else(|| begin(&run.context));
     starting.recv().map_err(|_| Problem::new(ProblemKind::Defect, "the engine's start was lost"))??;
-    let cluster = run.tokio.block_on(Cluster::connect(&engine_client::kubeconfig(&run.context), Some("wharf"))).map_err(problem)?;
-    let summary = format!("ready at {}", cluster.server());
-    run.cluster = Some(cluster);
-    Ok(Done::new(summary))
+    let server = run.connect()?.server().to_owned();
+    Ok(Done::new(format!("ready at {server}")))
 }

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub const STAGE: Stage = Stage {
     name: "lint",
     on_demand: false,
-    needs_engine: false,
+    needs_cluster: false,
+    applies: super::always,
     judges_release: false,
     interrupted: "nothing was changed; run this again",
     run,

@@ -14,7 +14,8 @@ use loadgen::{Amount, Config, Limits, Pace};
 pub const STAGE: Stage = Stage {
     name: "load",
     on_demand: true,
-    needs_engine: true,
+    needs_cluster: true,
+    applies: super::always,
     judges_release: true,
     interrupted: "what was deployed stays and was not measured to the end; run this again",
     run,
@@ -29,7 +30,8 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     let mut requests = 0;
     for wanted in &loads {
         let output = &run.context.output;
-        let report = run.tokio.block_on(async { load::run(output, config(wanted, &cluster, run.project.name()).await?).await })?;
+        let report =
+            run.tokio.block_on(async { load::run(output, config(wanted, &cluster, run.project.name(), &run.host).await?).await })?;
         requests += report.requests;
         load::show(output, &report);
         load::judge(&report)?;
@@ -37,9 +39,9 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     Ok(Done::new(format!("{requests} requests, all limits kept")))
 }
 
-async fn config(wanted: &Load, cluster: &Cluster, namespace: &str) -> Result<Config, Problem> {
+async fn config(wanted: &Load, cluster: &Cluster, namespace: &str, host: &str) -> Result<Config, Problem> {
     let (method, target) = wanted.request();
-    let found = endpoint(target, cluster, namespace, "127.0.0.1").await?;
+    let found = endpoint(target, cluster, namespace, host).await?;
     let found = found.map_err(|why| Problem::new(ProblemKind::Target, format!("`{target}` cannot be reached: {why}")))?;
     let mut config = Config::new(format!("http://{}:{}{}", found.host, found.port, found.path));
     config.method = method.name().parse().unwrap_or(Method::GET);

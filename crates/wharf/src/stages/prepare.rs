@@ -9,7 +9,8 @@ use base::Problem;
 pub const STAGE: Stage = Stage {
     name: "prepare",
     on_demand: false,
-    needs_engine: false,
+    needs_cluster: false,
+    applies: super::always,
     judges_release: false,
     interrupted: "its commands were ended and nothing was deployed; the next run begins them again",
     run,

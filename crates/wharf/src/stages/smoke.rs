@@ -11,7 +11,8 @@ use std::time::Duration;
 pub const STAGE: Stage = Stage {
     name: "smoke",
     on_demand: false,
-    needs_engine: true,
+    needs_cluster: true,
+    applies: super::always,
     judges_release: true,
     interrupted: "what was deployed stays and was not checked to the end; `wharf smoke` checks it",
     run,
@@ -23,7 +24,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         return Ok(Done::unchanged("no smoke checks"));
     }
     let delivery = delivery(run, running)?;
-    let through = Through { cluster: &delivery.cluster, namespace: run.project.name(), host: "127.0.0.1", listener: &*delivery.listener };
+    let through = Through { cluster: &delivery.cluster, namespace: run.project.name(), host: &run.host, listener: &*delivery.listener };
     let passed = run.tokio.block_on(smoke(&checks, through))?;
     Ok(Done::new(format!("{} answered as they should", passed.len())))
 }

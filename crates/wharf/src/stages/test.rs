@@ -9,7 +9,8 @@ use base::Problem;
 pub const STAGE: Stage = Stage {
     name: "test",
     on_demand: false,
-    needs_engine: false,
+    needs_cluster: false,
+    applies: super::always,
     judges_release: false,
     interrupted: "the tests were ended and nothing was built or deployed; run this again",
     run,
