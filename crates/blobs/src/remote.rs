@@ -8,10 +8,12 @@ mod auth;
 mod base;
 pub mod challenge;
 mod credential;
+pub mod docker_config;
 mod download;
 mod error;
 mod exchange;
 pub mod link;
+mod login;
 mod manifest;
 mod platform;
 mod progress;
@@ -21,10 +23,12 @@ mod upload;
 
 pub use credential::{Credential, Credentials, NoCredentials, Secret};
 pub use error::RemoteError;
+pub use login::Greeting;
 pub use manifest::Resolved;
 pub(crate) use platform::fits;
 pub use platform::{host_platform, parse_platform};
 pub use progress::{Progress, Step};
+pub use pull::Pulled;
 pub use push::Pushed;
 
 use net::client::{Client, ClientOptions, Proxies};

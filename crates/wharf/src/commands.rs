@@ -13,8 +13,12 @@ pub(crate) mod image;
 mod init;
 mod lint;
 mod load;
+mod login;
+mod logout;
 mod logs;
 mod plan;
+mod pull;
+mod push;
 mod rollback;
 pub(crate) mod run;
 mod settings;
@@ -53,6 +57,10 @@ pub const COMMANDS: &[Command] = &[
     test::COMMAND,
     build::COMMAND,
     image::COMMAND,
+    push::COMMAND,
+    pull::COMMAND,
+    login::COMMAND,
+    logout::COMMAND,
     run::COMMAND,
     plan::COMMAND,
     approve::COMMAND,

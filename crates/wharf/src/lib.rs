@@ -14,6 +14,7 @@ mod load;
 mod output;
 mod project;
 mod registry;
+mod registries;
 mod sandbox;
 mod session;
 pub mod settings;

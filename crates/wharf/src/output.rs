@@ -109,6 +109,14 @@ impl Output {
         self.say(&format!("  {}", self.paint(Paint::Dim, &printable(text))));
     }
 
+    /// A line that the next one is written over, where the terminal can; an empty one takes it away.
+    pub fn passing(&self, line: &str) {
+        if self.inner.live && !self.inner.json {
+            let _held = self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = write!(std::io::stderr(), "\r\x1b[2K{}", self.paint(Paint::Dim, &printable(line)));
+        }
+    }
+
     /// Something that does not stop the work.
     pub fn warning(&self, message: &str) {
         self.write(&mut std::io::stderr(), &format!("{} {message}", self.paint(Paint::Yellow, "warning:")));

@@ -1,9 +1,9 @@
-//! A command in a container with this terminal's streams.
+//! This terminal: a command in a container with its streams, and passwords read from it.
 
 use crate::workloads::problem;
 use base::{Problem, ProblemKind};
 use cluster::{Cluster, Exec};
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetattr};
 use std::io::Read;
 use std::process::ExitCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -89,7 +89,23 @@ async fn follow_size(resizer: tokio::sync::mpsc::Sender<(u16, u16)>) {
 /// The terminal hands every key over as it is; put back when dropped.
 struct Raw(Option<Termios>);
 
+/// Reads from the terminal while it shows nothing of what is typed.
+pub fn without_echo<T>(read: impl FnOnce() -> T) -> T {
+    let _silent = Raw::silence();
+    read()
+}
+
 impl Raw {
+    fn silence() -> Self {
+        let before = tcgetattr(std::io::stdin()).ok();
+        if let Some(before) = &before {
+            let mut silent = before.clone();
+            silent.local_modes.remove(LocalModes::ECHO);
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &silent);
+        }
+        Self(before)
+    }
+
     fn enter() -> Self {
         let before = tcgetattr(std::io::stdin()).ok();
         if let Some(before) = &before {

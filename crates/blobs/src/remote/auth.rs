@@ -89,6 +89,29 @@ impl Inner {
     async fn obtain(&self, base: &Base, scopes: &[Scope], challenges: Vec<Challenge>, action: &str) -> Result<Held, RemoteError> {
         let (credentials, registry) = (self.options.credentials.clone(), base.registry.clone());
         let credential = blocking(move || credentials.of(&registry)).await?;
+        self.hold(base, scopes, challenges, credential, action).await
+    }
+
+    /// The header by which a registry knows us.
+    pub(crate) async fn prove(
+        &self,
+        base: &Base,
+        scopes: &[Scope],
+        challenges: Vec<Challenge>,
+        credential: Option<Credential>,
+        action: &str,
+    ) -> Result<HeaderValue, RemoteError> {
+        self.hold(base, scopes, challenges, credential, action).await.map(|held| held.header)
+    }
+
+    async fn hold(
+        &self,
+        base: &Base,
+        scopes: &[Scope],
+        challenges: Vec<Challenge>,
+        credential: Option<Credential>,
+        action: &str,
+    ) -> Result<Held, RemoteError> {
         let find = |scheme: &str| challenges.iter().find(|challenge| challenge.scheme == scheme);
         let login = |why: &str| RemoteError::Login { registry: base.registry.clone(), action: action.to_owned(), why: why.to_owned() };
         let (value, until) = match (find("bearer"), find("basic"), credential) {
@@ -152,6 +175,14 @@ impl Inner {
         let bytes = reply.bytes(challenge::MAX_TOKEN_REPLY).await.map_err(|error| wrong(format!("its token server {error}")))?;
         challenge::parse_token(&bytes).map_err(|why| wrong(format!("its token server `{}`: {why}", url.origin)))
     }
+}
+
+/// A plain request with a header that is known.
+pub(crate) fn authorized(url: Url, trust: Trust, header: Option<&HeaderValue>) -> Call {
+    let mut call = Call::new(Method::GET, url);
+    call.trust = trust;
+    call.headers.extend(header.map(|header| (header::AUTHORIZATION, header.clone())));
+    call
 }
 
 /// Our rights and what the registry names beside them: a proxy may call the repository otherwise.

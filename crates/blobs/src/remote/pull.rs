@@ -13,13 +13,22 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use net::client::Piece;
 use oci::manifest::{Descriptor, MAX_DOCUMENT_BYTES, Platform};
-use oci::{DiffId, ImageConfig, Reference};
+use oci::{DiffId, Digest, ImageConfig, Reference};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Pieces of a layer that wait to be unpacked; each is what one read of the connection gave.
 const AHEAD: usize = 16;
+
+/// What a pull brought.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// The image, in the store.
+    pub image: Image,
+    /// What its name means at its registry: an index or a manifest.
+    pub digest: Digest,
+}
 
 impl Remote {
     /// Brings an image in and gives it its name here; layers that are in the store are not fetched. `platform: None` is this machine.
@@ -35,6 +44,20 @@ impl Remote {
         platform: Option<&Platform>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Image, RemoteError> {
+        self.fetch(store, reference, platform, progress).await.map(|pulled| pulled.image)
+    }
+
+    /// As [`Remote::pull`], and says by which digest the image goes at its registry.
+    ///
+    /// # Errors
+    /// As [`Remote::pull`].
+    pub async fn fetch(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        progress: &(dyn Fn(Progress) + Sync),
+    ) -> Result<Pulled, RemoteError> {
         let reference = reference.clone().or_latest();
         let wanted = platform.cloned().unwrap_or_else(host_platform);
         let found = self.inner.find(&reference, &wanted).await?;
@@ -48,7 +71,9 @@ impl Remote {
         self.inner.layers(store, &found, &config, &reference, progress).await?;
         let (store, tag) = (store.clone(), reference.clone());
         let Found { document, indexes, .. } = found;
-        blocking(move || keep(&store, &tag, &config_bytes, &document, &indexes)).await
+        let digest = indexes.first().map_or(document.digest, |index| index.digest);
+        let image = blocking(move || keep(&store, &tag, &config_bytes, &document, &indexes)).await?;
+        Ok(Pulled { image, digest })
     }
 }
 

@@ -36,8 +36,22 @@ section! {
         "settings" settings: BTreeMap<String, String>,
         /// Where the project can run, by name; `local` is the embedded engine.
         "environments" environments: BTreeMap<String, Environment>,
+        /// How registries are reached.
+        "registries" registries: Registries,
         /// Who is told, by name.
         "notify" notify: BTreeMap<String, Notify>,
+    }
+}
+
+section! {
+    /// How registries are reached. Who we are there stands in docker's own `config.json`.
+    Registries {
+        /// Hosts, with their port, that are spoken to in plain HTTP or without checking their certificate. Those on this machine always are.
+        "insecure" insecure: Vec<String>,
+        /// Hosts or addresses that are asked first when something is pulled, by the registry that they stand for, such as `docker.io`.
+        "mirrors" mirrors: BTreeMap<String, Vec<String>>,
+        /// Files of certificates in PEM that are trusted beside the system's, relative to the project.
+        "authorities" authorities: Vec<String>,
     }
 }
 
