@@ -119,7 +119,7 @@ impl Inner {
                 }
             }
         }
-        let action = "find out how it speaks".to_owned();
+        let action = format!("speak to `{registry}`");
         Err(match first_error {
             Some(source) => RemoteError::Unreachable { registry: registry.to_owned(), action, source },
             None => RemoteError::Answer { registry: registry.to_owned(), action, why: "it speaks neither http nor https".into() },

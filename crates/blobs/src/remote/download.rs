@@ -50,7 +50,7 @@ struct Arriving<'a> {
 
 impl Blob<'_> {
     fn action(&self) -> String {
-        format!("give the blob {} of `{}`", self.digest, self.repository)
+        format!("pull the blob {} of `{}`", self.digest, self.repository)
     }
 
     fn wrong(&self, why: String) -> RemoteError {

@@ -7,21 +7,21 @@ use net::client::{ClientError, ClientErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
     /// Nobody answers, or the connection broke again and again.
-    #[error("the registry `{registry}` cannot be reached to {action}: {source}")]
+    #[error("cannot {action}: the registry `{registry}` is not reached: {source}")]
     Unreachable {
         /// Its name.
         registry: String,
-        /// What for.
+        /// What was wanted: `pull ...`.
         action: String,
         /// Why.
         source: ClientError,
     },
     /// It is too busy, or broken.
-    #[error("the registry `{registry}` cannot {action} now: it answers {status}{}", told(why))]
+    #[error("cannot {action} now: the registry `{registry}` answers {status}{}", told(why))]
     Busy {
         /// Its name.
         registry: String,
-        /// What was asked.
+        /// What was wanted: `pull ...`.
         action: String,
         /// The answer's status.
         status: u16,
@@ -29,21 +29,21 @@ pub enum RemoteError {
         why: String,
     },
     /// It wants to know who we are, and we do not say, or it does not believe us.
-    #[error("the registry `{registry}` does not let us {action}: {why}")]
+    #[error("cannot {action}: the registry `{registry}` does not allow it: {why}")]
     Login {
         /// Its name.
         registry: String,
-        /// What was asked.
+        /// What was wanted: `pull ...`.
         action: String,
         /// What it says.
         why: String,
     },
     /// It says no.
-    #[error("the registry `{registry}` refuses to {action}: it answers {status}{}", told(why))]
+    #[error("cannot {action}: the registry `{registry}` refuses: it answers {status}{}", told(why))]
     Refused {
         /// Its name.
         registry: String,
-        /// What was asked.
+        /// What was wanted: `pull ...`.
         action: String,
         /// The answer's status.
         status: u16,
@@ -59,11 +59,11 @@ pub enum RemoteError {
         what: String,
     },
     /// Its answer is none that the protocol knows.
-    #[error("the registry `{registry}` answers wrongly when asked to {action}: {why}")]
+    #[error("cannot {action}: the registry `{registry}` answers wrongly: {why}")]
     Answer {
         /// Its name.
         registry: String,
-        /// What was asked.
+        /// What was wanted: `pull ...`.
         action: String,
         /// What is wrong.
         why: String,
@@ -87,6 +87,9 @@ pub enum RemoteError {
     #[error(transparent)]
     Store(#[from] BlobError),
 }
+
+/// What a login is for.
+pub(crate) const LOG_IN: &str = "log in";
 
 fn told(why: &str) -> String {
     if why.is_empty() { String::new() } else { format!(" ({why})") }
@@ -115,6 +118,9 @@ impl RemoteError {
             }),
             Self::Busy { status: 429, .. } => Some("wait, or log in: most registries let users ask more often".into()),
             Self::Busy { .. } => Some("try again later".into()),
+            Self::Login { action, .. } if action == LOG_IN => {
+                Some("check name and password; where two factors are asked for, an access token stands for the password".into())
+            }
             Self::Login { registry, .. } => Some(format!("`wharf login {registry}`, or ask its owner for the right to do this")),
             Self::Missing { .. } => Some("check name and tag; a private repository may say the same to who is not logged in".into()),
             Self::Digest { .. } => Some("something on the way or in the registry is damaged; nothing of it was kept".into()),

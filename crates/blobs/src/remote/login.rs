@@ -2,7 +2,7 @@
 
 use super::auth::authorized;
 use super::credential::Credential;
-use super::error::RemoteError;
+use super::error::{LOG_IN, RemoteError};
 use super::exchange::challenges;
 use super::{Remote, answer};
 use http::StatusCode;
@@ -23,7 +23,7 @@ impl Remote {
     /// When the registry does not take it, or does not answer.
     pub async fn login(&self, registry: &str, credential: &Credential) -> Result<Greeting, RemoteError> {
         let base = self.inner.base(registry).await?;
-        let action = "log in";
+        let action = LOG_IN;
         let call = || authorized(base.root(), self.inner.trust(&base.origin), None);
         let reply = self.inner.steadily(&base, action, &call).await?;
         if reply.status.is_success() {

@@ -124,7 +124,7 @@ impl Inner {
         let mut document = self.document(base, repository, &target(reference), reference.digest).await?;
         let mut indexes = Vec::new();
         for _ in 0..=MAX_NESTING {
-            let wrong = |why: String| RemoteError::Answer { registry: base.registry.clone(), action: format!("give `{repository}`"), why };
+            let wrong = |why: String| RemoteError::Answer { registry: base.registry.clone(), action: format!("pull `{repository}`"), why };
             if matches!(document.media_type, media::MANIFEST | media::DOCKER_MANIFEST) {
                 let manifest: Manifest =
                     parse_bounded(&document.bytes).map_err(|error| wrong(format!("the manifest {}: {error}", document.digest)))?;
@@ -156,7 +156,7 @@ impl Inner {
         target: &str,
         expected: Option<Digest>,
     ) -> Result<Document, RemoteError> {
-        let action = format!("give the manifest of `{repository}`");
+        let action = format!("pull `{repository}`");
         let scopes = [Scope { repository: repository.to_owned(), push: false }];
         let ask = Ask::new(Method::GET, base.url(repository, &format!("manifests/{target}")), action.as_str());
         let reply = self.ask(base, &scopes, &ask.header(header::ACCEPT, &ACCEPTED.join(", "))).await?;
