@@ -73,6 +73,7 @@ impl<'a> Thread<'a> {
         for index in 0..u32::try_from(self.all.len()).unwrap_or(u32::MAX) {
             self.rest(index, now);
         }
+        self.free_since = Duration::ZERO;
         let mut ready: Vec<Ready> = Vec::new();
         while (self.busy > 0 || self.next.is_some() || !self.waiting.is_empty()) && !self.shared.is_stopped() {
             self.send_due();

@@ -108,6 +108,50 @@ async fn a_connection_closed_in_use_is_tried_again_where_that_does_no_harm() {
 }
 
 #[tokio::test]
+async fn a_connection_that_says_more_than_asked_is_given_up() {
+    let address = service(|_| [OK, b"HTTP/1.1 500 Not yours\r\n\r\n"].concat());
+    let report = load(Config { amount: Amount::Requests(20), ..config(address) }).await;
+    assert_eq!((report.ok, report.failed, report.connections, report.surplus), (20, 0, 20, 20), "{report:?}");
+    assert!(report.notes.iter().any(|note| note.contains("more came")), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_was_closed_while_idle_is_opened_again_and_no_failure() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            // Like a server whose time for idle connections is over.
+            let mut buffer = [0; 4096];
+            let _ = stream.read(&mut buffer).and_then(|_| stream.write_all(OK));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let once = Config { amount: Amount::Requests(20), pace: Pace::PerConnection(20.0), concurrency: 1, ..config(address) };
+    for method in [http::Method::GET, http::Method::POST] {
+        let report = load(Config { method, ..once.clone() }).await;
+        assert_eq!((report.ok, report.failed, report.retried, report.connections), (20, 0, 0, 20), "{report:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_whole_request_was_sent_counts() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let address = listener.local_addr().expect("address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 413 Too large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    let body = vec![b'x'; 30_000_000].into();
+    let report = load(Config { amount: Amount::Requests(3), method: http::Method::POST, body, concurrency: 1, ..config(address) }).await;
+    assert_eq!((report.statuses.get(&413), report.failed), (Some(&3), 3), "{report:?}");
+    assert_eq!(report.errors[0].examples, ["413: no!"]);
+}
+
+#[tokio::test]
 async fn an_open_loop_keeps_its_rate_and_does_not_leave_waiting_out() {
     let address = service(|_| OK.to_vec());
     let steady = Config { amount: Amount::Time(Duration::from_secs(2)), pace: Pace::Arrivals(500.0), ..config(address) };
