@@ -1,8 +1,10 @@
 //! What is to be asked, how often, and what is good enough.
 
 use crate::judge::Before;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -140,13 +142,27 @@ const MOST_CONNECTIONS: usize = 60_000;
 /// Servers allow 100 to 250 as a rule.
 const MOST_STREAMS: usize = 1_000;
 
+/// The header of basic authentication (RFC 7617) for `USER:PASSWORD` (`-a`); it is not shown where headers are.
+///
+/// # Errors
+/// When there is no colon.
+pub fn basic(credentials: &str) -> Result<HeaderValue, ConfigError> {
+    if !credentials.contains(':') {
+        return Err(ConfigError::Number("`-a` takes `USER:PASSWORD`"));
+    }
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(credentials)))
+        .map_err(|_| ConfigError::Number("`-a` takes `USER:PASSWORD`"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
 /// A setting that cannot be used, with the way out.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
     /// Not a URL that can be asked.
     #[error("`{0}` is no URL of the form `http://HOST[:PORT]/PATH`, or `https`")]
     Url(String),
-    /// A number out of its range.
+    /// A number out of its range, or a value of another form.
     #[error("{0}")]
     Number(&'static str),
     /// The host has no address.

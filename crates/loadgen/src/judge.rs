@@ -97,7 +97,7 @@ impl Report {
             if self.ok == 0 {
                 all.push(Excess::Theirs(format!("no request was answered well, so that {part} took no time at all")));
             } else if took > micros(limit) {
-                let sentence = format!("{part} took up to {}, at most {} may be", show(took), show(micros(limit)));
+                let sentence = format!("{part} took up to {}, at most {} may be", show_micros(took), show_micros(micros(limit)));
                 all.push(excess(sentence, took, micros(limit), late));
             }
         }
@@ -109,9 +109,9 @@ impl Report {
             let more = (times.p99_us / before.p99_us.max(1e-3) - 1.0) * 100.0;
             let sentence = format!(
                 "99 % took up to {}, {more:.0} % longer than with release {} ({}), at most {:.0} % may be",
-                show(times.p99_us),
+                show_micros(times.p99_us),
                 before.release,
-                show(before.p99_us),
+                show_micros(before.p99_us),
                 part * 100.0
             );
             all.push(excess(sentence, times.p99_us, limit, late.p99_us));
@@ -142,7 +142,7 @@ impl Report {
         let rate = self.wanted_rate.unwrap_or_default();
         let way_out = "lower `--rate`, or run it elsewhere";
         if lateness.p50_us > LATE_US.max(self.service.p50_us) {
-            let late = show(lateness.p50_us);
+            let late = show_micros(lateness.p50_us);
             let reason = format!(
                 "half of the requests were sent more than {late} late with a connection free: this machine is too busy for {rate:.0} requests a second; {way_out}"
             );
@@ -159,7 +159,7 @@ impl Report {
         if let Some(lateness) = self.lateness.filter(|lateness| lateness.p99_us > LATE_US) {
             self.notes.push(format!(
                 "1 % of the requests were sent more than {} late by the generator itself; their latency includes that",
-                show(lateness.p99_us)
+                show_micros(lateness.p99_us)
             ));
         }
         if self.waited > self.requests / 100 {
@@ -190,14 +190,15 @@ fn excess(sentence: String, took: f64, limit: f64, late: f64) -> Excess {
     if took - late > limit {
         return Excess::Theirs(sentence);
     }
-    Excess::Ours(format!("{sentence}, but the generator itself was up to {} late: run it on a quieter machine", show(late)))
+    Excess::Ours(format!("{sentence}, but the generator itself was up to {} late: run it on a quieter machine", show_micros(late)))
 }
 
 fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-fn show(micros: f64) -> String {
+/// A time in microseconds as reports show it: `0.31 ms`, `12.4 ms`, `1.24 s`.
+pub fn show_micros(micros: f64) -> String {
     match micros / 1000.0 {
         short @ ..10.0 => format!("{short:.2} ms"),
         middle @ ..1000.0 => format!("{middle:.1} ms"),

@@ -23,7 +23,7 @@ mod target;
 mod timer;
 mod tls;
 
-pub use config::{Amount, Config, ConfigError, Limits, Pace, Trust};
-pub use judge::{Before, Saturation};
+pub use config::{Amount, Config, ConfigError, Limits, Pace, Trust, basic};
+pub use judge::{Before, Saturation, show_micros};
 pub use report::{ErrorCount, Generator, Percentiles, Report};
 pub use run::{Progress, run};

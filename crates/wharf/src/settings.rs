@@ -24,5 +24,5 @@ pub use fields::{
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};
 pub use node::Origin;
-pub use reader::Setting;
+pub use reader::{Percent, Setting};
 pub use schema::schema;

@@ -8,8 +8,12 @@ use crate::stages::{Run, Selection, headers};
 use base::Problem;
 use base::units::parse_duration;
 use clap::Args;
-use loadgen::{Amount, Config, Limits, Pace};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use loadgen::{Amount, Config, Limits, Pace, Trust};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// See the module.
 pub const COMMAND: Command =
@@ -40,10 +44,19 @@ struct Load {
     /// The body
     #[arg(short = 'd', value_name = "TEXT")]
     data: Option<String>,
+    /// The body from a file
+    #[arg(short = 'D', value_name = "FILE", conflicts_with = "data")]
+    data_file: Option<PathBuf>,
     /// The body's type
     #[arg(short = 'T', value_name = "TYPE")]
     content_type: Option<String>,
-    /// For one request
+    /// The `Accept` header
+    #[arg(short = 'A', value_name = "TYPE")]
+    accept: Option<String>,
+    /// Basic authentication
+    #[arg(short = 'a', value_name = "USER:PASSWORD")]
+    basic: Option<String>,
+    /// For one request; a number alone is seconds
     #[arg(short = 't', default_value = "20s", value_name = "DURATION")]
     timeout: String,
     /// So many a second in all, due at equal distances whatever the answers do
@@ -52,12 +65,27 @@ struct Load {
     /// A connection for each request
     #[arg(long)]
     disable_keepalive: bool,
-    /// HTTP/2
+    /// HTTP/2: over TLS by agreement, else at once
     #[arg(long)]
     h2: bool,
+    /// Requests at a time on each connection of HTTP/2
+    #[arg(long, default_value_t = 1, requires = "h2")]
+    streams: usize,
+    /// The authorities that sign the service's certificate, instead of those that this machine trusts
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Takes every certificate
+    #[arg(long, conflicts_with = "cacert")]
+    insecure: bool,
     /// Fails when more than so many fail
     #[arg(long)]
     max_failed: Option<u64>,
+    /// Fails when half take longer
+    #[arg(long, value_name = "DURATION")]
+    p50: Option<String>,
+    /// Fails when 95 % take longer
+    #[arg(long, value_name = "DURATION")]
+    p95: Option<String>,
     /// Fails when 99 % take longer
     #[arg(long, value_name = "DURATION")]
     p99: Option<String>,
@@ -78,17 +106,13 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
 }
 
 fn config(asked: &Load, url: String) -> Result<Config, Problem> {
-    let mut pairs = Vec::new();
-    for header in &asked.header {
-        pairs.push(header.split_once(':').ok_or_else(|| usage(format!("`-H {header}` has no `:`")).hint("write -H 'Name: value'"))?);
-    }
-    if let Some(content_type) = &asked.content_type {
-        pairs.push(("content-type", content_type));
-    }
     let mut config = Config::new(url);
     config.method = asked.method.parse().map_err(|_| usage(format!("`{}` is no method", asked.method)))?;
-    config.headers = headers(pairs.into_iter())?;
-    config.body = asked.data.clone().unwrap_or_default().into();
+    config.headers = all_headers(asked)?;
+    config.body = match &asked.data_file {
+        Some(file) => read(file)?.into(),
+        None => asked.data.clone().unwrap_or_default().into(),
+    };
     config.amount = match &asked.duration {
         Some(text) => Amount::Time(parse_duration(text).map_err(usage)?),
         None => Amount::Requests(asked.requests),
@@ -99,13 +123,105 @@ fn config(asked: &Load, url: String) -> Result<Config, Problem> {
         (None, Some(rate)) => Pace::PerConnection(rate),
         (None, None) => Pace::Free,
     };
-    config.timeout = parse_duration(&asked.timeout).map_err(usage)?;
-    config.keep_alive = !asked.disable_keepalive;
-    config.http2 = asked.h2;
-    config.limits = Limits {
-        max_failed: asked.max_failed,
-        p99: asked.p99.as_deref().map(parse_duration).transpose().map_err(usage)?,
-        ..Limits::default()
+    config.timeout = match asked.timeout.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => parse_duration(&asked.timeout).map_err(usage)?,
     };
+    config.keep_alive = !asked.disable_keepalive;
+    (config.http2, config.streams) = (asked.h2, asked.streams);
+    config.trust = match &asked.cacert {
+        _ if asked.insecure => Trust::Anybody,
+        Some(file) => Trust::Authorities(String::from_utf8_lossy(&read(file)?).into_owned()),
+        None => Trust::Machine,
+    };
+    let time = |text: &Option<String>| text.as_deref().map(parse_duration).transpose().map_err(usage);
+    let (p50, p95, p99) = (time(&asked.p50)?, time(&asked.p95)?, time(&asked.p99)?);
+    config.limits = Limits { max_failed: asked.max_failed, p50, p95, p99, worse_than: None };
     Ok(config)
+}
+
+fn all_headers(asked: &Load) -> Result<HeaderMap, Problem> {
+    let mut pairs = Vec::new();
+    for header in &asked.header {
+        pairs.push(header.split_once(':').ok_or_else(|| usage(format!("`-H {header}` has no `:`")).hint("write -H 'Name: value'"))?);
+    }
+    pairs.extend(asked.content_type.as_deref().map(|text| ("content-type", text)));
+    pairs.extend(asked.accept.as_deref().map(|text| ("accept", text)));
+    let mut all = headers(pairs.into_iter())?;
+    if let Some(credentials) = &asked.basic {
+        all.insert(AUTHORIZATION, loadgen::basic(credentials).map_err(|error| usage(error.to_string()))?);
+    }
+    Ok(all)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Problem> {
+    base::files::read(file).map_err(|error| usage(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::FromArgMatches;
+
+    fn read_line(line: &[&str]) -> Result<Config, String> {
+        let command = Load::augment_args(clap::Command::new("load").no_binary_name(true));
+        let matches = command.try_get_matches_from(line).map_err(|error| error.to_string())?;
+        let asked = Load::from_arg_matches(&matches).map_err(|error| error.to_string())?;
+        config(&asked, asked.url.clone().unwrap_or_default()).map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn letters_are_heys() {
+        let body = std::env::temp_dir().join(format!("wharf-load-body-{}", base::ids::suffix(8)));
+        std::fs::write(&body, "from a file").expect("written");
+        let file = body.to_str().expect("text");
+        let line =
+            ["-n", "7", "-c", "3", "-q", "2.5", "-m", "PUT", "-H", "X: y", "-T", "text/a", "-A", "text/b", "-a", "me:word", "-t", "3"];
+        let config = read_line(&[&line as &[&str], &["-D", file, "--disable-keepalive", "http://a/"]].concat()).expect("read");
+        assert_eq!((config.amount, config.concurrency, config.pace), (Amount::Requests(7), 3, Pace::PerConnection(2.5)));
+        assert_eq!((config.method.as_str(), config.body.as_ref(), config.keep_alive), ("PUT", b"from a file" as &[u8], false));
+        assert_eq!(config.timeout, Duration::from_secs(3));
+        let header = |name: &str| config.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned).unwrap_or_default();
+        let names = ["x", "content-type", "accept", "authorization"];
+        assert_eq!(names.map(header), ["y", "text/a", "text/b", "Basic bWU6d29yZA=="]);
+        assert!(!format!("{:?}", config.headers).contains("bWU6d29yZA"), "what is secret is not shown");
+        let config = read_line(&[
+            "-z",
+            "90s",
+            "--rate",
+            "300",
+            "--h2",
+            "--streams",
+            "8",
+            "--p50",
+            "1ms",
+            "--p95",
+            "2ms",
+            "--p99",
+            "1s",
+            "--insecure",
+            "https://a/",
+        ]);
+        let config = config.expect("read");
+        assert_eq!((config.amount, config.pace), (Amount::Time(Duration::from_secs(90)), Pace::Arrivals(300.0)));
+        assert_eq!((config.http2, config.streams, config.trust), (true, 8, Trust::Anybody));
+        assert_eq!(config.limits.p95, Some(Duration::from_millis(2)));
+        std::fs::remove_file(body).expect("removed");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for (line, part) in [
+            (&["-n", "1", "-z", "1s", "http://a/"] as &[&str], "cannot be used with"),
+            (&["-q", "1", "--rate", "1", "http://a/"], "cannot be used with"),
+            (&["--streams", "2", "http://a/"], "--h2"),
+            (&["-H", "nonsense", "http://a/"], "has no `:`"),
+            (&["-a", "nonsense", "http://a/"], "USER:PASSWORD"),
+            (&["-t", "soon", "http://a/"], "duration"),
+            (&["-D", "/nowhere/at/all", "http://a/"], "/nowhere/at/all"),
+        ] {
+            let told = read_line(line).expect_err("refused");
+            assert!(told.contains(part), "{line:?}: {told}");
+        }
+    }
 }

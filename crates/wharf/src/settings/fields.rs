@@ -1,6 +1,7 @@
 //! The table of fields: everything that `wharf.yaml` can say, with its kind, its default and what it is for.
 
 use super::command::CommandLine;
+use super::reader::Percent;
 use super::section::{section, words};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -170,6 +171,10 @@ section! {
         "p95" p95: Option<Duration>,
         /// How long 99 of 100 answers may take at most.
         "p99" p99: Option<Duration>,
+        /// How much longer 99 of 100 answers may take than with the release before, such as `20%`.
+        "worse-than" worse_than: Option<Percent>,
+        /// Whether HTTP/2 is spoken: over TLS by agreement, else at once.
+        "h2" h2: bool = "false",
     }
 }
 

@@ -197,6 +197,24 @@ impl Shaped for Duration {
     }
 }
 
+/// A percentage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Percent(pub u32);
+
+impl Shaped for Percent {
+    const REQUIRED: bool = true;
+
+    fn shape() -> Shape {
+        Shape::Percent
+    }
+
+    fn read(node: &Node, reader: &mut Reader) -> Self {
+        let number = |text: &str| text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
+        let parse = |text: &str| number(text).map(|value| (Self(value), Json::from(text)));
+        reader.parsed(node, &Shape::Percent, parse).unwrap_or_default()
+    }
+}
+
 impl<T: Shaped> Shaped for Option<T> {
     fn shape() -> Shape {
         T::shape()

@@ -24,6 +24,8 @@ pub(crate) enum Shape {
     Number,
     /// A duration such as `30s`.
     Duration,
+    /// A percentage such as `20%`.
+    Percent,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A line for the shell, or a list of program and arguments.
@@ -44,6 +46,7 @@ impl Shape {
             Self::Switch => "`true` or `false`".to_owned(),
             Self::Number => "a whole number".to_owned(),
             Self::Duration => "a duration such as `30s`".to_owned(),
+            Self::Percent => "a percentage such as `20%`".to_owned(),
             Self::OneOf(words) => format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
             Self::Command => "a command, or a list of program and arguments".to_owned(),
             Self::List(of) => format!("a list, each of it {}", of.name()),

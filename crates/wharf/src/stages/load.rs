@@ -1,14 +1,15 @@
 //! Load: the project's own loads on what was deployed, where it is asked for.
 
 use super::{Done, Run, Stage};
-use crate::load;
+use crate::load::{self, Kept};
 use crate::output::Running;
-use crate::settings::Load;
+use crate::settings::{Load, Percent};
 use base::{Problem, ProblemKind};
 use cluster::Cluster;
+use delivery::inventory::Inventory;
 use delivery::smoke::endpoint;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use loadgen::{Amount, Config, Limits, Pace};
+use loadgen::{Amount, Before, Config, Limits, Pace, Report};
 
 /// See the module.
 pub const STAGE: Stage = Stage {
@@ -27,23 +28,64 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
         return Ok(Done::unchanged("no loads"));
     }
     let cluster = run.cluster()?;
-    let mut requests = 0;
+    let mut told = Vec::new();
+    let mut measured = Measured::of(run)?;
     for wanted in &loads {
         let output = &run.context.output;
-        let report =
-            run.tokio.block_on(async { load::run(output, config(wanted, &cluster, run.project.name(), &run.host).await?).await })?;
-        requests += report.requests;
+        let mut config = run.tokio.block_on(config(wanted, &cluster, run.project.name(), &run.host))?;
+        config.before = measured.before(wanted);
+        let report = run.tokio.block_on(load::run(output, config))?;
         load::show(output, &report);
         load::judge(&report)?;
+        measured.keep(wanted, &report)?;
+        told.push(format!("{} requests, {}", report.requests, load::outcome(&report)));
     }
-    Ok(Done::new(format!("{requests} requests, all limits kept")))
+    Ok(Done::new(told.join("; ")))
+}
+
+/// The release that serves, and what was measured of it and of others.
+struct Measured {
+    kept: Kept,
+    release: Option<String>,
+}
+
+impl Measured {
+    fn of(run: &Run) -> Result<Self, Problem> {
+        let (context, project) = (&run.context, run.project.name());
+        let cluster = run.cluster()?;
+        let inventory = run.tokio.block_on(Inventory::load(&cluster, project, project))?;
+        Ok(Self { kept: Kept::open(&context.home, project, &context.globals.env), release: inventory.current })
+    }
+
+    fn before(&self, wanted: &Load) -> Option<Before> {
+        self.kept.before(self.release.as_deref()?, &name(wanted))
+    }
+
+    /// Only what was good is something to be compared with.
+    fn keep(&mut self, wanted: &Load, report: &Report) -> Result<(), Problem> {
+        let Some(release) = &self.release else { return Ok(()) };
+        self.kept.keep(release, &name(wanted), report).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
+    }
+}
+
+/// What makes two loads the same, so that their times can be compared.
+fn name(wanted: &Load) -> String {
+    let (method, target) = wanted.request();
+    let pace = wanted.rate.map_or("as fast as answered".to_owned(), |rate| format!("{rate}/s"));
+    let protocol = if wanted.h2 { ", HTTP/2" } else { "" };
+    format!("{} {target}, {} connections, {pace}{protocol}", method.name(), wanted.concurrency)
 }
 
 async fn config(wanted: &Load, cluster: &Cluster, namespace: &str, host: &str) -> Result<Config, Problem> {
     let (method, target) = wanted.request();
-    let found = endpoint(target, cluster, namespace, host).await?;
-    let found = found.map_err(|why| Problem::new(ProblemKind::Target, format!("`{target}` cannot be reached: {why}")))?;
-    let mut config = Config::new(format!("http://{}:{}{}", found.host, found.port, found.path));
+    let url = if target.starts_with("http://") || target.starts_with("https://") {
+        target.to_owned()
+    } else {
+        let found = endpoint(target, cluster, namespace, host).await?;
+        let found = found.map_err(|why| Problem::new(ProblemKind::Target, format!("`{target}` cannot be reached: {why}")))?;
+        format!("http://{}:{}{}", found.host, found.port, found.path)
+    };
+    let mut config = Config::new(url);
     config.method = method.name().parse().unwrap_or(Method::GET);
     config.headers = headers(wanted.header.iter().map(|(name, value)| (name.as_str(), value.as_str())))?;
     config.body = wanted.data.clone().unwrap_or_default().into();
@@ -54,7 +96,14 @@ async fn config(wanted: &Load, cluster: &Cluster, namespace: &str, host: &str) -
     config.concurrency = usize::try_from(wanted.concurrency).unwrap_or(usize::MAX);
     config.pace = wanted.rate.map_or(Pace::Free, |rate| Pace::Arrivals(rate as f64));
     config.timeout = wanted.timeout;
-    config.limits = Limits { max_failed: Some(wanted.max_failed), p50: wanted.p50, p95: wanted.p95, p99: wanted.p99, worse_than: None };
+    config.http2 = wanted.h2;
+    config.limits = Limits {
+        max_failed: Some(wanted.max_failed),
+        p50: wanted.p50,
+        p95: wanted.p95,
+        p99: wanted.p99,
+        worse_than: wanted.worse_than.map(|Percent(percent)| f64::from(percent) / 100.0),
+    };
     Ok(config)
 }
 
