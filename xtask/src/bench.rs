@@ -4,6 +4,7 @@ mod api;
 mod builds;
 mod idle;
 mod images;
+mod load;
 mod nodeport;
 mod project;
 mod site;
@@ -27,7 +28,8 @@ struct Bench {
     run: fn(&Site) -> Result<(), String>,
 }
 
-const BENCHES: &[Bench] = &[starts::BENCH, api::BENCH, store::BENCH, builds::BENCH, images::BENCH, nodeport::BENCH, idle::BENCH];
+const BENCHES: &[Bench] =
+    &[starts::BENCH, api::BENCH, store::BENCH, builds::BENCH, images::BENCH, nodeport::BENCH, load::BENCH, idle::BENCH];
 
 const HELP: &str = "\
 usage: cargo xtask bench [--wharf FILE] [--peer KUBECONFIG] [NAME..]

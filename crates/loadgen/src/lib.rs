@@ -14,7 +14,7 @@ mod judge;
 mod pace;
 mod poll;
 mod report;
-pub mod response;
+mod response;
 mod run;
 mod shared;
 mod stream;

@@ -1,5 +1,7 @@
 //! What an open loop says is what happened: rates, stalls, slow answers, its own limits.
 
+#![allow(clippy::print_stdout, reason = "a skipped test says so")]
+
 use loadgen::{Amount, Config, Pace, Report, run};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};

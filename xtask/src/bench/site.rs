@@ -28,6 +28,11 @@ impl Site {
         self.peer.as_deref()
     }
 
+    /// The program as it was given.
+    pub(super) fn given(&self) -> Option<&Path> {
+        self.given.as_deref()
+    }
+
     /// The program, built or as given, under a path that no other process runs.
     pub(super) fn wharf(&self) -> Result<&Path, String> {
         let made = self.wharf.get_or_init(|| {

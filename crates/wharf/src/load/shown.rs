@@ -136,6 +136,6 @@ mod tests {
             assert!(line.chars().count() <= WIDTH, "{line}");
         }
         assert!(lines.iter().any(|line| line == "  rate       0.0/s answered; sent 299.9/s of 300.0/s wanted"), "{lines:#?}");
-        assert!(lines.iter().any(|line| line.starts_with("  since due     0.31 ms    100.0 ms")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("  since due     0.31 ms   100.0 ms")), "{lines:#?}");
     }
 }
