@@ -65,6 +65,9 @@ impl Store {
         }
         let mut needed = self.layers_of_images()?;
         self.prune_cache(options.cache, &mut needed)?;
+        if options.cache {
+            pruned.bytes += self.prune_mounts()?;
+        }
         self.prune_manifests()?;
         for layer in self.layers().list()?.into_iter().filter(|layer| !needed.contains(layer)) {
             self.prune_layer(layer, &mut pruned)?;
@@ -120,6 +123,18 @@ impl Store {
         Ok(())
     }
 
+    /// Cache mounts; who uses one holds the store.
+    fn prune_mounts(&self) -> Result<u64, BlobError> {
+        let folder = self.root().join("mounts");
+        let bytes = size(&folder);
+        let gone = self.root().join("tmp").join(base::ids::suffix(12));
+        match fs::rename(&folder, &gone) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(io_at("remove", &folder)(error).into()),
+            Ok(()) => Ok(remove_tree(&gone).map(|()| bytes)?),
+        }
+    }
+
     fn prune_manifests(&self) -> Result<(), BlobError> {
         // Asked of all before any goes: an index leads through others.
         let mut gone = self.files("manifests")?;
@@ -153,6 +168,21 @@ impl Store {
         let entries = fs::read_dir(&folder).map_err(io_at("list", &folder))?;
         Ok(entries.filter_map(Result::ok).map(|entry| entry.path()).collect())
     }
+}
+
+/// Bytes of all files below a folder.
+fn size(folder: &std::path::Path) -> u64 {
+    let (mut bytes, mut open) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_dir() => open.push(entry.path()),
+                Ok(meta) => bytes += meta.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 struct Hold {

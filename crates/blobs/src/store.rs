@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 /// manifests/HEX.json manifests by digest
 /// refs/NAME.json     references, percent-encoded
 /// cache/HEX.json     what the builder remembers
+/// mounts/HEX/N       cache mounts of the builder's steps
 /// ```
 #[derive(Clone, Debug)]
 pub struct Store {

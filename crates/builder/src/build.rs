@@ -37,12 +37,14 @@ pub fn build(request: &Request, store: &Store, isolate: &dyn Isolate, report: &(
         isolate,
         report,
         globals,
+        needed: &checked.stages,
         context: Context::open(&request.context, read.ignore.clone(), index_path(store, &request.context))?,
         named: Mutex::new(BTreeMap::new()),
         layer_time,
         created: created.rfc3339(),
         used: Mutex::new(global_args(&stages)),
         steps: Mutex::new(Vec::new()),
+        warnings: Mutex::default(),
         stopped: AtomicBool::new(false),
         done: Mutex::new(BTreeMap::new()),
         signal: Condvar::new(),
@@ -63,7 +65,8 @@ pub fn build(request: &Request, store: &Store, isolate: &dyn Isolate, report: &(
     let mut steps = shared.steps.into_inner().unwrap_or_default();
     steps.sort_by_key(|step| (step.stage, step.line));
     let cached = steps.iter().filter(|step| step.cached).count();
-    let warnings = checked.warnings.into_iter().chain(unused(request, &shared.used.into_inner().unwrap_or_default())).collect();
+    let unused = unused(request, &shared.used.into_inner().unwrap_or_default());
+    let warnings = checked.warnings.into_iter().chain(shared.warnings.into_inner().unwrap_or_default()).chain(unused).collect();
     Ok(Built { image: image.id, manifest: image.manifest, steps, cached, took: started.elapsed(), warnings })
 }
 

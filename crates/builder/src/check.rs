@@ -5,7 +5,7 @@ use crate::ignore::Ignore;
 use crate::request::{NamedContext, Request};
 use crate::scope::{Scope, platform_args};
 use base::{Finding, Place, Severity};
-use dockerfile::{Argument, Instruction, Kind, Parsed, Source, Stage, Stages};
+use dockerfile::{Argument, Instruction, Kind, MountKind, Parsed, Source, Stage, Stages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -13,6 +13,8 @@ use std::path::PathBuf;
 const UNSUPPORTED: &str = "build/unsupported";
 /// The rule of names that lead nowhere.
 const REFERENCE: &str = "build/reference";
+/// The rule of what is refused unless it is allowed.
+const ENTITLEMENT: &str = "build/entitlement";
 /// The rule of words that cannot be expanded.
 const EXPANSION: &str = "build/expansion";
 
@@ -203,10 +205,15 @@ impl Check<'_> {
             let keyword = instruction.keyword.text.to_uppercase();
             self.find(UNSUPPORTED, instruction.span.start, format!("{keyword} {what} is not supported"), help);
         }
-        if let Kind::Copy(copy) = &instruction.kind
-            && let Some(from) = &copy.from
-        {
+        for from in sources_of(instruction) {
             self.copy_from(instruction, from, stage);
+        }
+        if let Kind::Run(run) = &instruction.kind
+            && run.network.as_deref() == Some("host")
+            && !self.request.host_network
+        {
+            let message = "RUN --network=host reaches all that this machine does, and is not allowed";
+            self.find(ENTITLEMENT, instruction.span.start, message, "pass `--allow network.host` if you trust the Dockerfile");
         }
         if let Kind::Onbuild(onbuild) = &instruction.kind {
             self.instruction(&onbuild.instruction, stage);
@@ -233,11 +240,7 @@ impl Check<'_> {
         let own = image_of(stage, &self.globals, self.read.parsed.escape).unwrap_or_default();
         let mut bases = vec![base_of(&own, stage.index, &self.stages, self.request)];
         for instruction in &stage.instructions {
-            if let Kind::Copy(copy) = &instruction.kind
-                && let Some(from) = &copy.from
-            {
-                bases.push(base_of(from, stage.index, &self.stages, self.request));
-            }
+            bases.extend(sources_of(instruction).map(|from| base_of(from, stage.index, &self.stages, self.request)));
         }
         bases
     }
@@ -282,18 +285,29 @@ pub(crate) fn base_of(name: &str, stage: usize, stages: &Stages<'_>, request: &R
     }
 }
 
+/// The stages, contexts and images that an instruction takes files from.
+fn sources_of(instruction: &Instruction) -> impl Iterator<Item = &str> {
+    let (copy, mounts) = match &instruction.kind {
+        Kind::Copy(copy) => (copy.from.as_deref(), [].as_slice()),
+        Kind::Run(run) => (None, run.mounts.as_slice()),
+        _ => (None, [].as_slice()),
+    };
+    copy.into_iter().chain(mounts.iter().filter_map(|mount| mount.from.as_deref()))
+}
+
 /// What of an instruction is not supported, and what to do.
-fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
+pub(crate) fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut no = |what: &str, help: &str| found.push((what.to_owned(), help.to_owned()));
     match &instruction.kind {
         Kind::Run(run) => {
-            if !run.mounts.is_empty() {
-                no("--mount", "copy what is needed with COPY in a step before");
+            if run.mounts.iter().any(|mount| mount.kind == MountKind::Ssh) {
+                no("--mount=type=ssh", "give the key as a secret (`--mount=type=secret`), or fetch before the build");
             }
-            match run.network.as_deref() {
-                None | Some("default" | "none") => {}
-                Some(other) => no(&format!("--network={other}"), "a step has a network of its own with a way out, or none"),
+            let of_variable =
+                |flag: &&dockerfile::Flag| flag.name == "mount" && flag.value.as_deref().is_some_and(|value| value.contains("type=$"));
+            if instruction.flags.iter().any(|flag| of_variable(&flag)) {
+                no("--mount with a variable as its type", "write the type out");
             }
             if run.security.as_deref().is_some_and(|security| security != "sandbox") {
                 no("--security=insecure", "leave it out");
@@ -350,7 +364,18 @@ pub(crate) fn is_remote(source: &str) -> bool {
 
 /// Build arguments that no `ARG` asked for.
 pub(crate) fn unused(request: &Request, used: &BTreeSet<String>) -> Vec<String> {
-    let known: BTreeMap<&str, ()> = crate::scope::PROXIES.into_iter().chain(["SOURCE_DATE_EPOCH"]).map(|name| (name, ())).collect();
+    let known: BTreeMap<&str, ()> = crate::scope::PROXIES
+        .into_iter()
+        .chain([
+            "SOURCE_DATE_EPOCH",
+            "BUILDKIT_CACHE_MOUNT_NS",
+            "BUILDKIT_SYNTAX",
+            "BUILDKIT_INLINE_CACHE",
+            "BUILDKIT_MULTI_PLATFORM",
+            "BUILDKIT_SANDBOX_HOSTNAME",
+        ])
+        .map(|name| (name, ()))
+        .collect();
     let unused = request.args.keys().filter(|name| !used.contains(*name) && !known.contains_key(name.as_str()));
     unused.map(|name| format!("the build argument `{name}` was given and no ARG asks for it")).collect()
 }

@@ -3,7 +3,7 @@
 use crate::error::Trouble;
 use crate::ignore::Ignore;
 use crate::key::Key;
-use crate::origin::{Item, Origin, Picked, fingerprint};
+use crate::origin::{Item, Origin, Picked, contents, joined, shown};
 use crate::unpack;
 use crate::writer::{Existing, LayerWriter};
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
@@ -84,11 +84,7 @@ impl Job {
                 Given::Text(name, content) => key.part(format!("here-document {name}"), content.as_bytes()),
                 Given::Found(picked) => {
                     key.part(format!("name {}", String::from_utf8_lossy(&picked.name)), &picked.name);
-                    key.digest(shown(&picked.path), fingerprint(origin, &picked.path, &picked.item)?);
-                    for (relative, item) in &picked.below {
-                        let path = joined(&picked.path, relative)?;
-                        key.digest(shown(&path), fingerprint(origin, &path, item)?);
-                    }
+                    contents(origin, picked, "", key)?;
                 }
             }
         }
@@ -219,12 +215,4 @@ type Links = HashMap<(u64, u64), EntryPath>;
 
 fn parent(path: &EntryPath) -> EntryPath {
     path.split().map(|(above, _)| above).unwrap_or_default()
-}
-
-fn joined(base: &EntryPath, relative: &EntryPath) -> Result<EntryPath, Trouble> {
-    EntryPath::parse(&[base.as_bytes(), b"/", relative.as_bytes()].concat()).map_err(|fault| Trouble::new(fault.to_string()))
-}
-
-fn shown(path: &EntryPath) -> String {
-    if path.is_root() { "the whole context".to_owned() } else { path.to_string() }
 }

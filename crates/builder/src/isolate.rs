@@ -1,5 +1,6 @@
 //! Where `RUN` steps run: told by trait, so that this crate knows of no container runtime.
 
+use crate::secret::Hidden;
 use std::path::PathBuf;
 
 /// One command in a container of its own.
@@ -35,17 +36,58 @@ pub enum Network {
     Outward,
     /// Only its own loopback.
     None,
+    /// All that the host reaches: given only where the caller allows it ([`crate::Request::host_network`]).
+    Host,
 }
 
-/// A file or folder of the host, mounted inside.
+/// Something mounted inside. A target that is missing is made, and taken away again by the builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunMount {
-    /// On the host.
-    pub source: PathBuf,
-    /// Absolute path inside.
+    /// What.
+    pub source: RunSource,
+    /// Absolute path inside, without `.` and `..`.
     pub target: String,
     /// Whether it may not be written.
     pub read_only: bool,
+}
+
+/// What a mount of a step shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunSource {
+    /// A file or folder of the host, which nobody changes meanwhile.
+    Path(PathBuf),
+    /// A folder below one that other commands may be writing to: it is resolved without ever leaving `base`, and made when missing.
+    Below {
+        /// On the host.
+        base: PathBuf,
+        /// Below it; empty for `base` itself.
+        path: String,
+    },
+    /// A path in layer trees seen as one root.
+    Layers {
+        /// The topmost first.
+        layers: Vec<PathBuf>,
+        /// An empty folder for the overlay and what is written to it, which is thrown away.
+        place: PathBuf,
+        /// Resolved with the trees as its root.
+        path: String,
+    },
+    /// An empty folder in memory, for everybody to write to.
+    Tmpfs {
+        /// Its limit.
+        size_bytes: Option<u64>,
+    },
+    /// A file that is to touch no disk.
+    Secret {
+        /// What is in it.
+        content: Hidden,
+        /// Permissions.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
 }
 
 /// How a command ended.

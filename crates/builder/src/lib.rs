@@ -4,6 +4,7 @@
 //! remembered by what goes into them - never by when - so that equal inputs give equal images.
 
 mod build;
+mod caches;
 mod check;
 mod configure;
 mod context;
@@ -13,21 +14,28 @@ mod event;
 mod ignore;
 mod isolate;
 mod key;
+mod mask;
+mod mount;
 mod origin;
 mod owner;
 mod pattern;
 mod request;
 mod run;
 mod scope;
+mod secret;
 mod stage;
+mod stubs;
+mod take;
 mod unpack;
 mod writer;
 
 pub use build::build;
+pub use caches::{CacheMount, cache_mounts};
 pub use check::{Checked, check};
 pub use error::{BuildError, StepError};
 pub use event::{BuildEvent, StepId};
 pub use ignore::Ignore;
-pub use isolate::{Exit, Isolate, IsolateError, Network, RunMount, RunStep};
+pub use isolate::{Exit, Isolate, IsolateError, Network, RunMount, RunSource, RunStep};
 pub use pattern::{Pattern, Syntax};
 pub use request::{Built, LAYER_TIME, NamedContext, Request, StepReport};
+pub use secret::{Hidden, Secret};

@@ -2,6 +2,7 @@
 
 use crate::context::{Context, hash};
 use crate::error::Trouble;
+use crate::key::Key;
 use crate::pattern::{Pattern, Syntax};
 use base::files::FileError;
 use blobs::{Node, View};
@@ -173,6 +174,33 @@ impl Origin<'_> {
         Ok(picked)
     }
 
+    /// The one thing at a path, which is no pattern; what is below a folder too.
+    pub(crate) fn one(&self, written: &str) -> Result<Picked, Trouble> {
+        let picked = self.at(written)?;
+        self.with_below(&picked)
+    }
+
+    /// As [`Origin::one`], without what is below it.
+    pub(crate) fn at(&self, written: &str) -> Result<Picked, Trouble> {
+        let resolved = self.resolve(written.as_bytes())?;
+        let item = match self.item(&resolved)? {
+            Some(item) => item,
+            // A stage that has no layer yet has a root all the same.
+            None if resolved.is_root() && !self.is_context() => {
+                return Err(Trouble::new("the stage or image that it is to come from is empty"));
+            }
+            None => return Err(self.missing(written, &resolved)),
+        };
+        let name = resolved.split().map(|(_, name)| name.to_vec()).unwrap_or_default();
+        Ok(Picked { path: resolved, name, item, below: BTreeMap::new() })
+    }
+
+    /// A picked thing with what is below it.
+    pub(crate) fn with_below(&self, picked: &Picked) -> Result<Picked, Trouble> {
+        let below = if picked.item.is_folder() { self.below(&picked.path)? } else { BTreeMap::new() };
+        Ok(Picked { path: picked.path.clone(), name: picked.name.clone(), item: picked.item.clone(), below })
+    }
+
     fn descend(&self, paths: Vec<EntryPath>, part: &str) -> Result<Vec<EntryPath>, String> {
         let pattern = Pattern::new(part, Syntax::Plain).map_err(str::to_owned)?;
         let mut next = Vec::new();
@@ -212,6 +240,26 @@ fn clean(path: &str) -> Vec<&str> {
         }
     }
     parts
+}
+
+/// What a picked thing and all below it are, for a step's key: names, modes and contents.
+pub(crate) fn contents(origin: &Origin<'_>, picked: &Picked, name: &str, key: &mut Key) -> Result<(), Trouble> {
+    key.digest(format!("{name}{}", shown(&picked.path)), fingerprint(origin, &picked.path, &picked.item)?);
+    for (relative, item) in &picked.below {
+        let path = joined(&picked.path, relative)?;
+        key.digest(format!("{name}{}", shown(&path)), fingerprint(origin, &path, item)?);
+    }
+    Ok(())
+}
+
+/// A path below another.
+pub(crate) fn joined(base: &EntryPath, relative: &EntryPath) -> Result<EntryPath, Trouble> {
+    EntryPath::parse(&[base.as_bytes(), b"/", relative.as_bytes()].concat()).map_err(|fault| Trouble::new(fault.to_string()))
+}
+
+/// A path for messages.
+pub(crate) fn shown(path: &EntryPath) -> String {
+    if path.is_root() { "the whole context".to_owned() } else { path.to_string() }
 }
 
 /// What would be written for one thing: all but its name. Not its times: they change nothing that matters.

@@ -1,5 +1,6 @@
 //! What is asked of a build, and what it gives.
 
+use crate::secret::Secret;
 use base::Timestamp;
 use oci::{Digest, ImageId, Reference};
 use std::collections::BTreeMap;
@@ -32,6 +33,10 @@ pub struct Request {
     pub epoch: Option<Timestamp>,
     /// Every step is done again.
     pub no_cache: bool,
+    /// `--secret`, by id.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Whether `RUN --network=host` is allowed.
+    pub host_network: bool,
 }
 
 /// What stands for a name in `FROM` or `COPY --from`.

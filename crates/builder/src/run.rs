@@ -2,12 +2,14 @@
 
 use crate::error::Trouble;
 use crate::event::BuildEvent;
-use crate::isolate::{Exit, Network, RunMount, RunStep};
+use crate::isolate::{Exit, Network, RunMount, RunSource, RunStep};
 use crate::key::Key;
+use crate::mount::{Planned, Ready};
 use crate::scope::{DEFAULT_PATH, PROXIES};
 use crate::stage::{Begun, Stage};
+use crate::stubs::Stubs;
 use base::files::FileError;
-use blobs::{Stamp, TempFolder, View};
+use blobs::{Stamp, View};
 use dockerfile::{Instruction, Run, Script};
 use oci::DiffId;
 use oci::tar::{EntryPath, Mtime};
@@ -20,8 +22,13 @@ use std::sync::Mutex;
 /// Lines of a failed command that its error keeps.
 const KEPT_LINES: usize = 20;
 
-/// What runtimes make in a root to mount on; it is no part of the layer.
-const MOUNT_POINTS: [&str; 7] = ["dev", "proc", "sys", "etc/resolv.conf", "etc/hosts", "etc/hostname", "etc"];
+/// What a step executes.
+struct Command<'a> {
+    args: Vec<String>,
+    script: Script,
+    network: Network,
+    mounts: Vec<Planned<'a>>,
+}
 
 impl Stage<'_> {
     pub(crate) fn run(&mut self, instruction: &Instruction, run: &Run) -> Result<(), Trouble> {
@@ -34,7 +41,17 @@ impl Stage<'_> {
             // BuildKit mounts the text there too; a script sees the name as its `$0`.
             Script::File(_) => vec![format!("/dev/pipes/{}", run.heredocs.first().map_or("EOF", |heredoc| heredoc.name.as_str()))],
         };
-        let network = if run.network.as_deref() == Some("none") { Network::None } else { Network::Outward };
+        let network = match run.network.as_deref() {
+            Some("none") => Network::None,
+            // A base's ONBUILD was not there to be checked before.
+            Some("host") if !self.shared.request.host_network => {
+                return Err(
+                    Trouble::new("RUN --network=host is not allowed").hint("pass `--allow network.host` if you trust the base image")
+                );
+            }
+            Some("host") => Network::Host,
+            _ => Network::Outward,
+        };
         let mut key = Key::new("RUN", &self.chain());
         key.part("command", args.join("\0").as_bytes());
         if let Script::File(text) = &script {
@@ -48,11 +65,12 @@ impl Stage<'_> {
             "user, folder and network",
             format!("{}\0{}\0{network:?}\0{}", base.user, base.working_dir, self.shared.layer_time).as_bytes(),
         );
+        let mounts = self.plan_mounts(run, &mut key)?;
         let (layer, reasons) = match self.recall(&key) {
             Some(layer) => (layer, None),
             None => {
                 let reasons = self.compare(&key, &begun);
-                let layer = self.execute(args, &script, network, &begun)?;
+                let layer = self.execute(Command { args, script, network, mounts }, &begun)?;
                 self.store_outcome(&key, &begun, layer);
                 (layer, Some(reasons))
             }
@@ -60,55 +78,60 @@ impl Stage<'_> {
         self.finish(begun, layer, reasons)
     }
 
-    fn execute(&self, args: Vec<String>, script: &Script, network: Network, begun: &Begun) -> Result<Option<DiffId>, Trouble> {
+    fn execute(&self, command: Command<'_>, begun: &Begun) -> Result<Option<DiffId>, Trouble> {
+        let Command { args, script, network, mounts } = command;
         let temp = self.shared.store.temp()?;
         let view = View::open(&self.trees())?;
-        let since = prepare(&temp, &view)?;
+        // Of its own: the root is mounted over it, and nothing else of the step may be hidden below that.
+        let own = temp.path().join("root");
+        let since = prepare(&own, &view)?;
         let mut layers = self.trees();
         if layers.is_empty() {
-            layers.push(temp.path().join("empty"));
+            layers.push(own.join("empty"));
         }
-        let mounts = match script {
-            Script::File(text) => vec![script_file(temp.path(), text, args.first().map_or("", String::as_str))?],
-            _ => Vec::new(),
-        };
+        let mut ready = Ready::of(&mounts, self.shared, temp.path())?;
+        if let Script::File(text) = &script {
+            ready.mounts.push(script_file(temp.path(), text, args.first().map_or("", String::as_str))?);
+        }
+        let stubs = Stubs::of(ready.mounts.iter().map(|mount| mount.target.as_str()), &view)?;
         let step = RunStep {
             name: format!("build-{}", base::ids::suffix(10)),
             layers,
-            upper: temp.path().join("upper"),
-            work: temp.path().join("work"),
+            upper: own.join("upper"),
+            work: own.join("work"),
             args,
-            env: self.run_env(),
+            env: self.run_env(&ready.env),
             workdir: if self.config.config.working_dir.is_empty() { "/".into() } else { self.config.config.working_dir.clone() },
             user: self.config.config.user.clone(),
             network,
-            mounts,
+            mounts: std::mem::take(&mut ready.mounts),
         };
         let last = Mutex::new(VecDeque::with_capacity(KEPT_LINES));
         let output = |line: &str| {
+            let line = ready.mask.apply(line);
             if let Ok(mut last) = last.lock() {
                 if last.len() == KEPT_LINES {
                     last.pop_front();
                 }
-                last.push_back(line.to_owned());
+                last.push_back(line.clone());
             }
-            self.shared.tell(BuildEvent::Output { step: begun.id.clone(), line: line.to_owned() });
+            self.shared.tell(BuildEvent::Output { step: begun.id.clone(), line });
         };
         let exit = self
             .shared
             .isolate
             .run(&step, &output)
-            .map_err(|error| Trouble::new(format!("cannot run it: {}", error.message)).hint(error.hint))?;
+            .map_err(|error| Trouble::new(format!("cannot run it: {}", ready.mask.apply(&error.message))).hint(error.hint))?;
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
         outcome(exit, last)?;
-        strip_mount_points(&step.upper, &view)?;
+        stubs.clear(&step.upper, &view)?;
         let tree = temp.path().join("tree");
         fs::rename(&step.upper, &tree).map_err(|error| FileError::new("move", &tree, error))?;
         let layer = self.shared.store.layers().commit(&temp, Stamp { since, becomes: self.shared.layer_time })?;
         Ok(self.unless_empty(layer)?)
     }
 
-    fn run_env(&self) -> Vec<(String, String)> {
+    fn run_env(&self, secrets: &[(String, String)]) -> Vec<(String, String)> {
         let mut env = self.env.clone();
         if env.get("PATH").is_none() {
             env.set("PATH", DEFAULT_PATH);
@@ -122,16 +145,19 @@ impl Stage<'_> {
                 env.set(name, value);
             }
         }
+        for (name, value) in secrets {
+            env.set(name, value);
+        }
         env.iter().cloned().collect()
     }
 }
 
 /// Makes the folders that overlay wants; the upper one is as the root below. Gives the moment from which on files are new.
-fn prepare(temp: &TempFolder, view: &View) -> Result<Mtime, Trouble> {
+fn prepare(own: &Path, view: &View) -> Result<Mtime, Trouble> {
     for name in ["upper", "work", "empty"] {
-        base::files::make_folder(&temp.path().join(name), 0o755)?;
+        base::files::make_folder(&own.join(name), 0o755)?;
     }
-    let upper = temp.path().join("upper");
+    let upper = own.join("upper");
     let fail = |error| FileError::new("prepare", &upper, error);
     let (mode, uid, gid) =
         view.node(&EntryPath::default())?.map_or((0o755, 0, 0), |root| (root.stat.st_mode & 0o7777, root.stat.st_uid, root.stat.st_gid));
@@ -144,7 +170,7 @@ fn prepare(temp: &TempFolder, view: &View) -> Result<Mtime, Trouble> {
 fn script_file(folder: &Path, text: &str, target: &str) -> Result<RunMount, Trouble> {
     let path = folder.join("script");
     base::files::write_atomically(&path, text.as_bytes(), 0o755)?;
-    Ok(RunMount { source: path, target: target.to_owned(), read_only: true })
+    Ok(RunMount { source: RunSource::Path(path), target: target.to_owned(), read_only: true })
 }
 
 fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
@@ -160,27 +186,4 @@ fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
         Exit::OutOfMemory => ("the command was ended because it used more memory than it may".to_owned(), Some(137), ""),
     };
     Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false, is_of_host: false })
-}
-
-/// Takes empty files and folders away that were not there before and only held mounts, and the folders that were copied up for them.
-fn strip_mount_points(upper: &Path, view: &View) -> Result<(), Trouble> {
-    for name in MOUNT_POINTS {
-        let path = upper.join(name);
-        let Ok(place) = EntryPath::parse(name.as_bytes()) else { continue };
-        let before = view.node(&place)?;
-        let Ok(stat) = fs::symlink_metadata(&path) else { continue };
-        match before {
-            // Fails where something is in it, and then it is no mere mount point.
-            None if stat.is_dir() => drop(fs::remove_dir(&path)),
-            None if stat.is_file() && stat.len() == 0 => fs::remove_file(&path).map_err(|error| FileError::new("remove", &path, error))?,
-            Some(before) if before.is_folder() && stat.is_dir() => {
-                let same = (before.stat.st_mode, before.stat.st_uid, before.stat.st_gid) == (stat.mode(), stat.uid(), stat.gid());
-                if same && !blobs::is_opaque(&path)? {
-                    let _ = fs::remove_dir(&path);
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

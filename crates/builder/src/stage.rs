@@ -3,9 +3,10 @@
 mod files;
 mod shared;
 
+pub(crate) use files::{Where, join};
 pub(crate) use shared::{Layer, Outcome, Shared};
 
-use crate::check::{Base, base_of, image_of};
+use crate::check::{Base, base_of, image_of, unsupported};
 use crate::error::{StepError, Trouble};
 use crate::event::{BuildEvent, StepId};
 use crate::key::Key;
@@ -112,6 +113,10 @@ impl<'a> Stage<'a> {
         }
         if matches!(instruction.kind, Kind::From(_) | Kind::Onbuild(_) | Kind::Maintainer(_)) {
             return Err(Trouble::new("the base image's ONBUILD has an instruction that cannot be triggered"));
+        }
+        if let Some((what, help)) = unsupported(instruction).into_iter().next() {
+            let keyword = instruction.keyword.text.to_uppercase();
+            return Err(Trouble::new(format!("the base image's ONBUILD: {keyword} {what} is not supported")).hint(help));
         }
         self.instruction(instruction)
     }
@@ -279,11 +284,11 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn trees(layers: &[Layer]) -> Vec<PathBuf> {
+pub(crate) fn trees(layers: &[Layer]) -> Vec<PathBuf> {
     blobs::without_repeats(layers.iter().rev().map(|layer| layer.lease.path().to_owned()))
 }
 
-fn chain(layers: &[Layer]) -> Digest {
+pub(crate) fn chain(layers: &[Layer]) -> Digest {
     let mut hasher = Hasher::new();
     layers.iter().for_each(|layer| hasher.part(layer.id.0.bytes()));
     hasher.finish()

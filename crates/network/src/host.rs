@@ -31,6 +31,14 @@ pub fn packet_rules() -> Result<(), NetworkError> {
     state::rules_socket().map(drop)
 }
 
+/// Makes a network namespace with nothing but its own loopback, kept by a mount on `path`; [`sys::netns::remove`] takes it away.
+///
+/// # Errors
+/// What the kernel said.
+pub fn alone(path: &std::path::Path) -> Result<(), NetworkError> {
+    links::alone(path)
+}
+
 impl HostNetwork {
     /// Takes over what an earlier process left in the kernel, or begins anew. Connections and rules are not disturbed.
     /// A process at a time: the caller holds a lock on the home.

@@ -13,7 +13,7 @@ pub mod topology;
 mod translate;
 
 pub use config::{Block, Config};
-pub use host::{HostNetwork, packet_rules};
+pub use host::{HostNetwork, alone, packet_rules};
 pub use ports::{PortHolder, port_holder};
 pub use rules::{Chain, Direction, Endpoint, Key, NetOp, Pass, plan};
 pub use topology::*;

@@ -86,6 +86,16 @@ pub enum MountSource {
         /// The path below it.
         path: String,
     },
+    /// A path in layer trees that lie over each other, as the container's own root does.
+    Layers {
+        /// Layer trees, the topmost first.
+        layers: Vec<PathBuf>,
+        /// A folder for the overlay and for what is written to it; `upper` and `work` are made in it. Not below [`Root::writable`],
+        /// which the root is mounted over.
+        place: PathBuf,
+        /// The path, resolved with these trees as its root; it must be there.
+        path: String,
+    },
     /// Memory.
     Tmpfs {
         /// Size limit in bytes.

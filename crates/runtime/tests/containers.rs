@@ -184,6 +184,35 @@ async fn volumes_and_roots_are_as_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn layers_are_mounted_as_one_root_and_kept_as_they_were() {
+    let Some(place) = place("layers").await else { return };
+    let (low, top) = (place.folder.join("low"), place.folder.join("top"));
+    for folder in [low.join("opt/t"), top.join("opt/t")] {
+        std::fs::create_dir_all(folder).expect("folder");
+    }
+    std::fs::write(low.join("opt/t/low"), "low").expect("written");
+    std::fs::write(top.join("opt/t/top"), "top").expect("written");
+    std::os::unix::fs::symlink("/opt/t", top.join("way")).expect("link");
+    let count = std::cell::Cell::new(0);
+    let mount = |path: &str, target: &str, read_only| {
+        count.set(count.get() + 1);
+        let over = place.folder.join(format!("over{}", count.get()));
+        std::fs::create_dir_all(&over).expect("folder");
+        let source = MountSource::Layers { layers: vec![top.clone(), low.clone()], place: over, path: path.to_owned() };
+        Mount { source, target: target.to_owned(), read_only, propagation: Propagation::None }
+    };
+    let mut spec = place.sh("one", "main", "cat /a/low /a/top; echo x > /a/no; echo x > /b/yes; ls /b; cat /f");
+    spec.mounts = vec![mount("/way", "/a", true), mount("opt/t", "/b", false), mount("opt/t/low", "/f", true)];
+    let (exit, said) = place.run(&place.pod("one"), &spec).await.expect("ran");
+    assert!(exit.code == 0 && said.contains("lowtop") && said.contains("/a/no: Read-only") && said.contains("yes\n"), "{said}");
+    assert!(!top.join("opt/t/yes").exists() && !low.join("opt/t/yes").exists());
+    (spec.attempt, spec.mounts) = (1, vec![mount("opt/none", "/b", false)]);
+    let error = place.run(&place.pod("one"), &spec).await.expect_err("nothing there");
+    assert!(matches!(&error, RuntimeError::Config(text) if text.contains("opt/none")), "{error:?}");
+    place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mounts_of_the_host_spread_as_asked() {
     let Some(place) = place("spread").await else { return };
     // A shared mount of our own, whatever the host's are.

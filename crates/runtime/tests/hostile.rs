@@ -174,6 +174,34 @@ async fn cve_2017_1002101_and_cve_2021_25741_sub_paths_stay_in_their_volume() {
     }
 }
 
+/// CVE-2024-23651: of two build steps that share a cache, one swaps the folder that the other mounts as the cache's `source` for a
+/// link to the host.
+#[tokio::test(flavor = "multi_thread")]
+async fn cve_2024_23651_the_source_of_a_shared_cache_stays_in_the_cache() {
+    for sound in BOTH {
+        let Some(place) = runtime_for("23651", sound, Weakness::PlainPaths).await else { return };
+        let (host, cache) = (place.folder.join("host"), place.folder.join("cache"));
+        std::fs::create_dir_all(host.join("etc")).expect("folder");
+        std::fs::write(host.join("etc/key"), "the host's").expect("written");
+        std::fs::create_dir_all(cache.join("sub")).expect("folder");
+        std::fs::create_dir_all(place.folder.join("image/c")).expect("folder");
+        // The first step has the whole cache, and puts links in it: one plain, one above the folder that is mounted.
+        let mut first = place.sh("first", "main", &format!("cd /c; rmdir sub; ln -s {0}/etc sub; ln -s {0} up", host.display()));
+        first.mounts = vec![below(&cache, "", "/c")];
+        place.run(&place.pod("first"), &first).await.expect("ran");
+        let mut second = place.sh("second", "main", "cat /c/key; echo written > /c/new");
+        for (attempt, path) in (0_u32..).zip(["sub", "up/etc"]) {
+            (second.attempt, second.mounts) = (attempt, vec![below(&cache, path, "/c")]);
+            match place.run(&place.pod("second"), &second).await {
+                Err(RuntimeError::Config(text)) if sound => assert!(text.contains("leads out of the volume"), "{path}: {text}"),
+                other => assert!(!sound && place.log(&second).contains("the host's"), "{path}: {other:?}"),
+            }
+        }
+        assert_eq!(host.join("etc/new").exists(), !sound);
+        place.end().await;
+    }
+}
+
 /// CVE-2024-21626: a descriptor of the host stays open, and a working directory below `/proc/self/fd` leads through it.
 #[tokio::test(flavor = "multi_thread")]
 async fn cve_2024_21626_no_descriptor_of_the_host_is_left() {

@@ -3,8 +3,8 @@
 use crate::context::Context;
 use crate::interrupt;
 use base::{Problem, ProblemKind, files};
-use builder::{Exit, Isolate, IsolateError, Network, RunStep};
-use network::{HostNetwork, PodLink, PodNetwork};
+use builder::{Exit, Hidden, Isolate, IsolateError, Network, RunMount, RunSource, RunStep};
+use network::{HostNetwork, PodNetwork};
 use runtime::{
     ContainerSpec, ContainerState, DEFAULT_CAPABILITIES, Mount, MountSource, PodSpec, Privileges, Propagation, Resources, Root, Runtime,
     RuntimeEvent, ShimRuntime, Streams, User,
@@ -12,7 +12,9 @@ use runtime::{
 use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -127,6 +129,7 @@ impl Sandbox {
         let runtime = self.tokio.block_on(ShimRuntime::open(config)).map_err(|error| host(&error))?;
         let made = Open { runtime, network, _alone: Arc::new(alone) };
         self.tokio.block_on(remove_all(&made));
+        self.sweep();
         *open = Some(made.clone());
         Ok(made)
     }
@@ -136,19 +139,50 @@ impl Sandbox {
     /// # Errors
     /// When it cannot be started; nothing of it is then left.
     pub fn start(&self, name: &str, container: &ContainerSpec, resources: &Resources) -> Result<Started, Problem> {
+        self.start_in(name, container, resources, Network::Outward)
+    }
+
+    fn start_in(&self, name: &str, container: &ContainerSpec, resources: &Resources, reach: Network) -> Result<Started, Problem> {
         let closed = self.closed.read().unwrap_or_else(PoisonError::into_inner);
         if *closed {
             return Err(interrupt::problem());
         }
         let open = self.opened()?;
         self.tokio.block_on(async {
-            let link = open.network.attach(name).await.map_err(|error| host(&error))?;
-            let started = start(&open, &self.folder, name, &link, container, resources).await;
+            let netns = self.namespace(&open, name, reach).await?;
+            let started = start(&open, &self.folder, name, netns, container, resources).await;
             if started.is_err() {
-                remove(&open, name).await;
+                self.remove(&open, name).await;
             }
             started
         })
+    }
+
+    /// The network namespace of a container.
+    async fn namespace(&self, open: &Open, name: &str, reach: Network) -> Result<Option<PathBuf>, Problem> {
+        match reach {
+            Network::Outward => Ok(Some(open.network.attach(name).await.map_err(|error| host(&error))?.netns)),
+            Network::Host => Ok(None),
+            Network::None => {
+                let path = self.alone(name);
+                files::make_folder(&self.folder.join("alone"), 0o700).map_err(|error| host(&error))?;
+                network::alone(&path).map_err(|error| host(&error))?;
+                Ok(Some(path))
+            }
+        }
+    }
+
+    /// Where the namespace of a container without a network is kept.
+    fn alone(&self, name: &str) -> PathBuf {
+        self.folder.join("alone").join(name)
+    }
+
+    async fn remove(&self, open: &Open, name: &str) {
+        remove(open, name).await;
+        let path = self.alone(name);
+        if path.exists() {
+            let _ = sys::netns::remove(&path);
+        }
     }
 
     /// Waits until a container has ended, and removes it.
@@ -159,10 +193,58 @@ impl Sandbox {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(interrupt::problem)?;
         self.tokio.block_on(async {
             let exit = ended(&open, pod).await;
-            remove(&open, pod).await;
+            self.remove(&open, pod).await;
             exit
         })
     }
+}
+
+impl Sandbox {
+    /// Namespaces and secrets that an earlier process that was killed has left.
+    fn sweep(&self) {
+        for entry in std::fs::read_dir(self.folder.join("alone")).into_iter().flatten().flatten() {
+            let _ = sys::netns::remove(&entry.path());
+        }
+        let _ = std::fs::remove_dir_all(self.memory());
+    }
+
+    /// A folder in memory for what is to touch no disk; of this home alone.
+    fn memory(&self) -> PathBuf {
+        let shared = Path::new("/dev/shm");
+        let name = oci::Digest::of(self.folder.as_os_str().as_encoded_bytes()).hex();
+        if shared.is_dir() { shared.join(format!("wharf-{}", name.get(..16).unwrap_or_default())) } else { self.folder.join("memory") }
+    }
+
+    /// What is mounted for a step; secrets are written to `secrets`.
+    fn mounts(&self, step: &RunStep, secrets: &Path) -> Result<Vec<Mount>, Problem> {
+        let one = |(number, mount): (usize, &RunMount)| {
+            let source = match &mount.source {
+                RunSource::Path(path) => MountSource::Bind(path.clone()),
+                RunSource::Below { base, path } => MountSource::BindBelow { base: base.clone(), path: path.clone() },
+                RunSource::Layers { layers, place, path } => {
+                    MountSource::Layers { layers: layers.clone(), place: place.clone(), path: path.clone() }
+                }
+                RunSource::Tmpfs { size_bytes } => MountSource::Tmpfs { size_bytes: *size_bytes, mode: 0o1777 },
+                RunSource::Secret { content, mode, uid, gid } => {
+                    let path = secrets.join(number.to_string());
+                    write_secret(&path, content, *mode, (*uid, *gid))
+                        .map_err(|error| host(&files::FileError::new("write", &path, error)))?;
+                    MountSource::Bind(path)
+                }
+            };
+            Ok(Mount { source, target: mount.target.clone(), read_only: mount.read_only, propagation: Propagation::None })
+        };
+        step.mounts.iter().enumerate().map(one).collect()
+    }
+}
+
+fn write_secret(path: &Path, content: &Hidden, mode: u32, owner: (u32, u32)) -> std::io::Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    files::make_folder(parent, 0o700).map_err(|error| error.source)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&content.0)?;
+    std::os::unix::fs::fchown(&file, Some(owner.0), Some(owner.1))?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
 }
 
 impl Drop for Sandbox {
@@ -175,7 +257,7 @@ async fn start(
     open: &Open,
     folder: &Path,
     name: &str,
-    link: &PodLink,
+    netns: Option<PathBuf>,
     container: &ContainerSpec,
     resources: &Resources,
 ) -> Result<Started, Problem> {
@@ -184,7 +266,7 @@ async fn start(
         name: name.to_owned(),
         hostname: name.to_owned(),
         folder: folder.join("pods").join(name),
-        netns: Some(link.netns.clone()),
+        netns,
         resources: resources.clone(),
         cgroup: name.to_owned(),
         sysctls: BTreeMap::new(),
@@ -278,17 +360,19 @@ fn resolvers() -> String {
 impl Isolate for Sandbox {
     fn run(&self, step: &RunStep, output: &dyn Fn(&str)) -> Result<Exit, IsolateError> {
         let refused = |problem: Problem| IsolateError { hint: problem.hints.join("; "), message: problem.message };
-        if step.network == Network::None {
-            return Err(IsolateError { message: "RUN --network=none is not supported yet".to_owned(), hint: String::new() });
-        }
         let folder = self.files(&step.name);
+        let secrets = self.memory().join(&step.name);
         let done = (|| {
-            let container = container(step, &folder)?;
-            let started = self.start(&step.name, &container, &Resources::default())?;
+            // Opened first: that sweeps away what others have left in memory.
+            self.opened()?;
+            let container = container(step, &folder, self.mounts(step, &secrets)?)?;
+            let started = self.start_in(&step.name, &container, &Resources::default(), step.network)?;
             self.tokio.block_on(lines(started.streams, output));
             self.finish(&started.pod)
         })();
         let _ = std::fs::remove_dir_all(&folder);
+        let _ = std::fs::remove_dir_all(&secrets);
+        let _ = std::fs::remove_dir(self.memory());
         let exit = done.map_err(refused)?;
         Ok(match exit.signal {
             _ if exit.oom_killed => Exit::OutOfMemory,
@@ -298,14 +382,12 @@ impl Isolate for Sandbox {
     }
 }
 
-fn container(step: &RunStep, folder: &Path) -> Result<ContainerSpec, Problem> {
-    let mut mounts = name_files(folder, &step.name)?;
-    mounts.extend(step.mounts.iter().map(|mount| Mount {
-        source: MountSource::Bind(mount.source.clone()),
-        target: mount.target.clone(),
-        read_only: mount.read_only,
-        propagation: Propagation::None,
-    }));
+fn container(step: &RunStep, folder: &Path, own: Vec<Mount>) -> Result<ContainerSpec, Problem> {
+    let mut mounts = match step.network {
+        Network::Host => ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|path| Path::new(path).exists()).map(of_host).collect(),
+        Network::Outward | Network::None => name_files(folder, &step.name)?,
+    };
+    mounts.extend(own);
     let writable = step.upper.parent().unwrap_or(&step.upper).to_path_buf();
     Ok(ContainerSpec {
         name: "run".to_owned(),
@@ -322,6 +404,11 @@ fn container(step: &RunStep, folder: &Path) -> Result<ContainerSpec, Problem> {
         stdin: false,
         terminal: false,
     })
+}
+
+/// A file of this machine at its own place.
+fn of_host(path: &str) -> Mount {
+    Mount { source: MountSource::Bind(PathBuf::from(path)), target: path.to_owned(), read_only: true, propagation: Propagation::None }
 }
 
 /// What a container may do that is told nothing else.

@@ -1,7 +1,8 @@
 //! COPY, ADD and WORKDIR in a stage.
 
-use super::{Begun, Stage, chain, scratch, trees};
+use super::{Begun, Outcome, Stage, chain, scratch, trees};
 use crate::check::{Base, base_of, is_remote, parse_mode};
+use crate::context::Context;
 use crate::copy::{self, Job};
 use crate::error::Trouble;
 use crate::key::Key;
@@ -11,6 +12,17 @@ use crate::request::NamedContext;
 use blobs::{Record, View};
 use dockerfile::{Add, Copy, Instruction, Source};
 use oci::Digest;
+use std::sync::Arc;
+
+/// Where a step takes files from.
+pub(crate) enum Where {
+    /// The build's own context.
+    Context,
+    /// A folder that was given a name.
+    Named(Arc<Context>),
+    /// A stage or an image.
+    Layers(Box<Outcome>),
+}
 
 impl Stage<'_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &Copy) -> Result<(), Trouble> {
@@ -19,19 +31,24 @@ impl Stage<'_> {
             link: copy.link,
             ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
         };
-        let Some(from) = &copy.from else {
-            return self.transfer(begun, "COPY", &job, &Origin::Context(&self.shared.context), None);
-        };
-        match base_of(from, self.index, self.shared.stages, self.shared.request) {
-            Base::Context(NamedContext::Folder(path)) if !path.join("oci-layout").is_file() => {
-                let context = self.shared.named_context(&path)?;
-                self.transfer(begun, "COPY", &job, &Origin::Context(&context), None)
-            }
-            _ => {
-                let source = self.find_base(from)?.unwrap_or_else(scratch);
+        match self.locate(copy.from.as_deref())? {
+            Where::Context => self.transfer(begun, "COPY", &job, &Origin::Context(&self.shared.context), None),
+            Where::Named(context) => self.transfer(begun, "COPY", &job, &Origin::Context(&context), None),
+            Where::Layers(source) => {
                 let view = View::open(&trees(&source.layers))?;
                 self.transfer(begun, "COPY", &job, &Origin::View(&view), Some(chain(&source.layers)))
             }
+        }
+    }
+
+    /// What a `from` means here; a stage is waited for.
+    pub(crate) fn locate(&self, from: Option<&str>) -> Result<Where, Trouble> {
+        let Some(from) = from else { return Ok(Where::Context) };
+        match base_of(from, self.index, self.shared.stages, self.shared.request) {
+            Base::Context(NamedContext::Folder(path)) if !path.join("oci-layout").is_file() => {
+                Ok(Where::Named(self.shared.named_context(&path)?))
+            }
+            _ => Ok(Where::Layers(Box::new(self.find_base(from)?.unwrap_or_else(scratch)))),
         }
     }
 
@@ -165,7 +182,7 @@ impl Stage<'_> {
 }
 
 /// A path below another, or itself where it is absolute; `.` and `..` worked.
-fn join(base: &str, path: &str) -> String {
+pub(crate) fn join(base: &str, path: &str) -> String {
     let whole = if path.starts_with('/') { path.to_owned() } else { format!("{base}/{path}") };
     let mut parts: Vec<&str> = Vec::new();
     for part in whole.split('/').filter(|part| !part.is_empty() && *part != ".") {

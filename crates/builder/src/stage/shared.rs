@@ -24,12 +24,15 @@ pub(crate) struct Shared<'a> {
     pub isolate: &'a dyn Isolate,
     pub report: &'a (dyn Fn(BuildEvent) + Sync),
     pub globals: Scope,
+    /// The stages that are built.
+    pub needed: &'a [usize],
     pub context: Context,
     pub named: Mutex<BTreeMap<PathBuf, Arc<Context>>>,
     pub layer_time: i64,
     pub created: String,
     pub used: Mutex<BTreeSet<String>>,
     pub steps: Mutex<Vec<StepReport>>,
+    pub warnings: Mutex<Vec<String>>,
     pub stopped: AtomicBool,
     pub done: Mutex<BTreeMap<usize, Option<Arc<Outcome>>>>,
     pub signal: Condvar,
@@ -60,9 +63,24 @@ impl Shared<'_> {
         }
     }
 
+    /// Tells at the end what did not stop the build, once.
+    pub(crate) fn warn(&self, warning: String) {
+        if let Ok(mut warnings) = self.warnings.lock()
+            && !warnings.contains(&warning)
+        {
+            warnings.push(warning);
+        }
+    }
+
     /// Waits for another stage.
     pub(super) fn wait(&self, index: usize) -> Result<Arc<Outcome>, Trouble> {
         let stopped = || Trouble { stopped: true, ..Trouble::new("another stage failed") };
+        if !self.needed.contains(&index) {
+            // Only a base's ONBUILD names a stage that nobody saw before.
+            return Err(
+                Trouble::new(format!("the stage {index} is not built for this target")).hint("name it in the Dockerfile's own lines")
+            );
+        }
         let mut done = self.done.lock().map_err(|_| stopped())?;
         loop {
             match done.get(&index) {

@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::print_stdout)]
 
 use blobs::{Image, Store};
-use builder::{BuildError, BuildEvent, Built, Exit, Isolate, IsolateError, Network, Request, RunStep};
+use builder::{BuildError, BuildEvent, Built, Exit, Isolate, IsolateError, Network, Request, RunSource, RunStep};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -123,6 +123,9 @@ pub struct Chroot;
 
 const SCRIPT: &str = r#"
 set -e
+exec 2>&1
+mount -t tmpfs tmpfs /run
+SCRIPTS
 root=$1; lower=$2; upper=$3; work=$4; shift 4
 mount -t overlay -o "lowerdir=$lower,upperdir=$upper,workdir=$work" overlay "$root"
 mkdir -p "$root/proc" "$root/dev" "$root/etc"
@@ -130,6 +133,7 @@ mount -t proc proc "$root/proc"
 mount --rbind /dev "$root/dev"
 [ -e "$root/etc/resolv.conf" ] || : >"$root/etc/resolv.conf"
 mount --bind /etc/resolv.conf "$root/etc/resolv.conf"
+MOUNTS
 exec "$@"
 "#;
 
@@ -146,7 +150,7 @@ impl Isolate for Chroot {
             command.arg("--net");
         }
         command
-            .args(["sh", "-c", &format!("{}{}", mounts(step, &root), SCRIPT), "sh"])
+            .args(["sh", "-c", &SCRIPT.replace("SCRIPTS", &scripts(step)).replace("MOUNTS", &mounts(step)), "sh"])
             .arg(&root)
             .arg(lower.join(":"))
             .arg(&step.upper)
@@ -164,16 +168,60 @@ impl Isolate for Chroot {
 }
 
 /// Here-documents that are scripts; put where `/dev` of the host is seen inside, so copied instead of mounted.
-fn mounts(step: &RunStep, root: &Path) -> String {
-    let mut text = "exec 2>&1\n".to_owned();
-    for mount in &step.mounts {
+fn scripts(step: &RunStep) -> String {
+    let mut text = String::new();
+    for mount in step.mounts.iter().filter(|mount| mount.target.starts_with("/dev/")) {
         let name = Path::new(&mount.target).file_name().expect("name").to_string_lossy();
-        text += &format!(
-            "mount -t tmpfs tmpfs /mnt; cp {} /mnt/{name}; mkdir -p /dev/pipes; mount --bind /mnt /dev/pipes\n",
-            mount.source.display()
-        );
+        let RunSource::Path(source) = &mount.source else { panic!("{mount:?}") };
+        text +=
+            &format!("mount -t tmpfs tmpfs /mnt; cp {} /mnt/{name}; mkdir -p /dev/pipes; mount --bind /mnt /dev/pipes\n", source.display());
     }
-    let _ = root;
+    text
+}
+
+/// The mounts of a step, `$root` being where it runs.
+fn mounts(step: &RunStep) -> String {
+    let mut text = String::new();
+    for (number, mount) in step.mounts.iter().enumerate() {
+        let place = format!("\"$root{}\"", mount.target);
+        let bind = |source: &str| {
+            let made = format!(
+                "if [ -d {source} ]; then mkdir -p {place}; else mkdir -p \"$(dirname {place})\"; [ -e {place} ] || : > {place}; fi\n"
+            );
+            let read_only = if mount.read_only { format!("mount -o remount,bind,ro {place}\n") } else { String::new() };
+            format!("{made}mount --bind {source} {place}\n{read_only}")
+        };
+        text += &match &mount.source {
+            RunSource::Path(_) if mount.target.starts_with("/dev/") => String::new(),
+            RunSource::Path(source) => bind(&source.display().to_string()),
+            RunSource::Below { base, path } => {
+                let source = base.join(path);
+                format!("mkdir -p {0}\n{1}", source.display(), bind(&source.display().to_string()))
+            }
+            RunSource::Layers { layers, place: over, path } => {
+                let lower: Vec<_> = layers.iter().map(|layer| layer.display().to_string()).collect();
+                let over = over.display();
+                format!(
+                    "mkdir -p {over}/u {over}/w {over}/m; mount -t overlay -o lowerdir={},upperdir={over}/u,workdir={over}/w overlay {over}/m\n{}",
+                    lower.join(":"),
+                    bind(&format!("{over}/m/{path}"))
+                )
+            }
+            RunSource::Tmpfs { size_bytes } => {
+                let size = size_bytes.map(|size| format!(",size={size}")).unwrap_or_default();
+                format!("mkdir -p {place}; mount -t tmpfs -o mode=1777{size} tmpfs {place}\n")
+            }
+            RunSource::Secret { content, mode, uid, gid } => {
+                let file = step.work.with_file_name(format!("secret-{number}"));
+                fs::write(&file, &content.0).expect("secret");
+                let file = file.display();
+                format!(
+                    "cp {file} /run/s{number}; chmod {mode:o} /run/s{number}; chown {uid}:{gid} /run/s{number}; rm {file}\n{}",
+                    bind(&format!("/run/s{number}"))
+                )
+            }
+        };
+    }
     text
 }
 

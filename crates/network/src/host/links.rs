@@ -52,6 +52,15 @@ pub(crate) fn make(config: &Config, record: &LinkRecord) -> Result<(), NetworkEr
     inside().and_then(|()| outside(config, record)).and_then(|()| settled()).map_err(|error| failed(doing(), &error))
 }
 
+/// Makes a namespace that reaches nothing but itself.
+///
+/// # Errors
+/// What the kernel said.
+pub(crate) fn alone(path: &Path) -> Result<(), NetworkError> {
+    let up = || run(&[("bring lo up", ACK, Route::SetLink(LinkUnspec::new_with_index(1).up().build()))]);
+    netns::create(path).and_then(|()| netns::run_in(path, up)).map_err(|error| failed("make a network of its own", &error))
+}
+
 /// Removes link and namespace of a record; gone already is success.
 ///
 /// # Errors

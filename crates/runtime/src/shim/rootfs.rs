@@ -48,7 +48,7 @@ pub fn enter(plan: &Plan<'_>) -> Result<Option<Terminal>, RuntimeError> {
     let terminal = devices::place(plan, &root, &devices)?;
     let target = own_folder(&root, "sys")?;
     system(plan, &root, target, groups).map_err(host("mount /sys"))?;
-    volumes::place(&root, volumes)?;
+    volumes::place(plan, &root, volumes)?;
     let terminal = terminal.console(plan, &root)?;
     if !privileged && !plan.spec.privileges.unmasked_proc {
         masks::place(&proc, &root, &devices.null).map_err(host("mask /proc"))?;

@@ -9,7 +9,7 @@ use crate::stages::{Run, Selection};
 use base::units::show_duration;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
 use blobs::{Compression, SaveFormat};
-use builder::{BuildError, BuildEvent, Built, NamedContext, Request};
+use builder::{BuildError, BuildEvent, Built, Hidden, NamedContext, Request, Secret};
 use clap::Args;
 use oci::Reference;
 use serde_json::json;
@@ -40,6 +40,12 @@ struct Build {
     /// What stands for the name of an image or context: a folder, an archive, or an image of the store
     #[arg(long, value_name = "NAME=WHAT")]
     build_context: Vec<String>,
+    /// A secret for `RUN --mount=type=secret`: id=NAME,src=FILE or id=NAME,env=VARIABLE
+    #[arg(long, value_name = "id=NAME,..")]
+    secret: Vec<String>,
+    /// Lets the Dockerfile have what it is refused otherwise: network.host
+    #[arg(long, value_name = "WHAT")]
+    allow: Vec<String>,
     /// A label of the image
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
@@ -185,7 +191,48 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
         contexts: pairs(&asked.build_context, "--build-context")?.into_iter().map(|(name, what)| (name, named(&what))).collect(),
         epoch: None,
         no_cache: asked.no_cache,
+        secrets: asked.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?,
+        host_network: allowed(&asked.allow)?,
     })
+}
+
+/// docker's entitlements, of which one is known.
+fn allowed(asked: &[String]) -> Result<bool, Problem> {
+    match asked.iter().find(|what| *what != "network.host") {
+        Some(other) => Err(usage(format!("`--allow {other}` is not supported")).hint("only network.host is")),
+        None => Ok(!asked.is_empty()),
+    }
+}
+
+/// As docker reads it: without `src` and `env` the variable of the secret's name, or else the file.
+fn secret(text: &str) -> Result<(String, Secret), Problem> {
+    let wrong = |why: String| usage(format!("`--secret {text}`: {why}")).hint("write id=NAME,src=FILE or id=NAME,env=VARIABLE");
+    let (mut id, mut source, mut variable, mut kind) = (None, None, None, None);
+    for part in text.split(',') {
+        let (key, value) = part.split_once('=').ok_or_else(|| wrong(format!("`{part}` has no `=`")))?;
+        match key.to_ascii_lowercase().as_str() {
+            "id" => id = Some(value.to_owned()),
+            "src" | "source" => source = Some(value.to_owned()),
+            "env" => variable = Some(value.to_owned()),
+            "type" if ["file", "env"].contains(&value) => kind = Some(value),
+            _ => return Err(wrong(format!("`{part}` is not known"))),
+        }
+    }
+    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| wrong("it has no id".to_owned()))?;
+    let value = |name: &str| std::env::var_os(name).map(|value| Secret::Value(Hidden(value.into_encoded_bytes())));
+    // docker: with `type=env`, `src` is the variable's name; and without a type a name that is no file may be one.
+    let from_variable = variable.clone().or_else(|| (kind == Some("env")).then(|| source.clone().unwrap_or_else(|| id.clone())));
+    if let Some(name) = from_variable {
+        return Ok((id, value(&name).ok_or_else(|| wrong(format!("the variable `{name}` is not set")))?));
+    }
+    if let (None, None, Some(secret)) = (&source, kind, value(&id)) {
+        return Ok((id, secret));
+    }
+    let path = PathBuf::from(source.unwrap_or_else(|| id.clone()));
+    if !path.is_file() {
+        return Err(wrong(format!("`{}` is no file", path.display())));
+    }
+    Ok((id, Secret::File(path)))
 }
 
 fn argument(text: &str) -> Option<(String, String)> {

@@ -28,7 +28,11 @@ struct Image {
 enum What {
     /// Lists images
     #[command(visible_alias = "list")]
-    Ls,
+    Ls {
+        /// The builder's cache mounts instead
+        #[arg(long)]
+        cache: bool,
+    },
     /// Prints an image's configuration
     Inspect {
         /// Name or id
@@ -78,7 +82,7 @@ enum What {
         /// Also images without a name
         #[arg(short, long)]
         all: bool,
-        /// Also what the builder remembers
+        /// Also what the builder remembers, and its cache mounts
         #[arg(long)]
         cache: bool,
     },
@@ -91,7 +95,8 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let store = open(context)?;
     let output = &context.output;
     match what {
-        What::Ls => list(&store, output),
+        What::Ls { cache: false } => list(&store, output),
+        What::Ls { cache: true } => caches(&store, output),
         What::Inspect { image } => inspect(&store, output, &image),
         What::History { image } => history(&store, output, &image),
         What::Save { images, output: to, gzip } => save(&store, &images, to, if gzip { Compression::Gzip } else { Compression::None }),
@@ -139,6 +144,24 @@ fn list(store: &Store, output: &Output) -> Result<(), Problem> {
         for name in if names.is_empty() { vec!["<none>".to_owned()] } else { names } {
             output.data(&format!("{name:<50} {id:<16} {:>10}", show_bytes(image.size)));
         }
+    }
+    Ok(())
+}
+
+fn caches(store: &Store, output: &Output) -> Result<(), Problem> {
+    let caches = builder::cache_mounts(store).map_err(|error| problem(error.into()))?;
+    if output.is_json() {
+        output.json(&json!(caches));
+        return Ok(());
+    }
+    output.data(&format!("{:<60} {:>10} {}", "CACHE MOUNT", "SIZE", "IN USE"));
+    for cache in caches {
+        output.data(&format!(
+            "{:<60} {:>10} {}",
+            crate::output::printable(&cache.id),
+            show_bytes(cache.bytes),
+            if cache.in_use { "yes" } else { "no" }
+        ));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Plan;
 use crate::protocol::host;
-use crate::spec::{Mount, MountSource, Propagation, RuntimeError};
+use crate::spec::{Mount, MountSource, Propagation, Root as RootSpec, RuntimeError};
 use crate::weak::{self, Weakness};
 use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use std::io;
@@ -14,7 +14,8 @@ use sys::mount::{self, Attributes, Spread};
 /// A volume that is attached nowhere yet.
 pub struct Volume<'a> {
     mount: &'a Mount,
-    tree: OwnedFd,
+    /// Nothing for layers: they are mounted by name, which waits until the namespace is cut off from the host's.
+    tree: Option<OwnedFd>,
 }
 
 /// Opens all sources.
@@ -23,18 +24,23 @@ pub fn open<'a>(plan: &Plan<'a>) -> Result<Vec<Volume<'a>>, RuntimeError> {
     plan.spec.mounts.iter().map(|mount| Ok(Volume { mount, tree: tree(mount, privileged)? })).collect()
 }
 
-fn tree(mount: &Mount, privileged: bool) -> Result<OwnedFd, RuntimeError> {
-    // Device nodes that a container made in a volume are dead everywhere.
-    let attributes = Attributes { read_only: mount.read_only, no_devices: !privileged, ..Attributes::default() };
+// Device nodes that a container made in a volume are dead everywhere.
+fn attributes(mount: &Mount, privileged: bool) -> Attributes {
+    Attributes { read_only: mount.read_only, no_devices: !privileged, ..Attributes::default() }
+}
+
+fn tree(mount: &Mount, privileged: bool) -> Result<Option<OwnedFd>, RuntimeError> {
+    let attributes = attributes(mount, privileged);
     let tree = match &mount.source {
         MountSource::Bind(path) => mount::copy(path, true).map_err(host(format!("open the volume {}", path.display())))?,
         MountSource::BindBelow { base, path } => below(base, path)?,
+        MountSource::Layers { .. } => return Ok(None),
         MountSource::Tmpfs { size_bytes, mode } => {
             let (size, mode) = (size_bytes.map(|size| size.to_string()), format!("{mode:o}"));
             let mut options = vec![("mode", Some(mode.as_str()))];
             options.extend(size.as_deref().map(|size| ("size", Some(size))));
             let made = mount::new("tmpfs", &options, attributes);
-            return made.map_err(host(format!("mount memory for {}", mount.target)));
+            return made.map(Some).map_err(host(format!("mount memory for {}", mount.target)));
         }
     };
     let spread = match mount.propagation {
@@ -43,7 +49,22 @@ fn tree(mount: &Mount, privileged: bool) -> Result<OwnedFd, RuntimeError> {
         Propagation::Bidirectional => Spread::Shared,
     };
     mount::set(&tree, attributes, Some(spread), true).map_err(host(format!("set up the volume for {}", mount.target)))?;
-    Ok(tree)
+    Ok(Some(tree))
+}
+
+fn layered(mount: &Mount, privileged: bool) -> Result<OwnedFd, RuntimeError> {
+    let MountSource::Layers { layers, place, path } = &mount.source else {
+        return Err(RuntimeError::Config(format!("nothing was opened for {}", mount.target)));
+    };
+    let root = super::overlay(&RootSpec { layers: layers.clone(), writable: place.clone(), read_only: false }, privileged)?;
+    let found = root.at(path.trim_start_matches('/'));
+    let found = found.map_err(|error| RuntimeError::Config(format!("the path `{path}` in the layers cannot be used: {error}")))?;
+    let set_up = || {
+        let tree = mount::copy_fd(&found, false)?;
+        mount::set(&tree, attributes(mount, privileged), Some(Spread::Private), false)?;
+        Ok(tree)
+    };
+    set_up().map_err(host(format!("set up the layers for {}", mount.target)))
 }
 
 // The volume's content is the containers' own: one may swap a link in while another is being started.
@@ -81,8 +102,9 @@ fn below(base: &Path, path: &str) -> Result<OwnedFd, RuntimeError> {
 }
 
 /// Attaches all, in order.
-pub fn place(root: &Root, volumes: Vec<Volume<'_>>) -> Result<(), RuntimeError> {
+pub fn place(plan: &Plan<'_>, root: &Root, volumes: Vec<Volume<'_>>) -> Result<(), RuntimeError> {
     for Volume { mount, tree } in volumes {
+        let tree = tree.map_or_else(|| layered(mount, plan.spec.privileges.privileged), Ok)?;
         let target = target(root, &mount.target, &tree)?;
         mount::attach(tree, target).map_err(host(format!("mount the volume at {}", mount.target)))?;
     }
