@@ -4,7 +4,7 @@ use crate::check::{plan, read, unused};
 use crate::context::Context;
 use crate::error::{BuildError, StepError};
 use crate::event::BuildEvent;
-use crate::isolate::Isolate;
+use crate::outside::Outside;
 use crate::request::{Built, LAYER_TIME, Request};
 use crate::stage::{Outcome, Shared, Stage};
 use base::Timestamp;
@@ -21,7 +21,7 @@ use std::time::Instant;
 ///
 /// # Errors
 /// When the Dockerfile cannot be built as it is (before anything is done), when a step fails, or when the store does.
-pub fn build(request: &Request, store: &Store, isolate: &dyn Isolate, report: &(dyn Fn(BuildEvent) + Sync)) -> Result<Built, BuildError> {
+pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(dyn Fn(BuildEvent) + Sync)) -> Result<Built, BuildError> {
     let started = Instant::now();
     let read = read(request)?;
     let (checked, target, globals) = plan(&read, request)?;
@@ -34,12 +34,13 @@ pub fn build(request: &Request, store: &Store, isolate: &dyn Isolate, report: &(
         read: &read,
         stages: &stages,
         store,
-        isolate,
+        outside,
         report,
         globals,
         needed: &checked.stages,
         context: Context::open(&request.context, read.ignore.clone(), index_path(store, &request.context))?,
         named: Mutex::new(BTreeMap::new()),
+        bases: Mutex::default(),
         layer_time,
         created: created.rfc3339(),
         used: Mutex::new(global_args(&stages)),

@@ -1,7 +1,9 @@
 //! The whole Dockerfile before any work: what is wrong, what is not supported, what is needed.
 
 use crate::error::BuildError;
+use crate::fetch::Checksum;
 use crate::ignore::Ignore;
+use crate::mode::ModeChange;
 use crate::request::{NamedContext, Request};
 use crate::scope::{Scope, platform_args};
 use base::{Finding, Place, Severity};
@@ -317,21 +319,20 @@ pub(crate) fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
             }
         }
         Kind::Copy(copy) => {
-            if copy.parents {
-                no("--parents", "write one COPY for each folder");
-            }
             mode_problem(copy.chmod.as_deref(), &mut no);
         }
         Kind::Add(add) => {
             for source in &add.sources {
                 if let Source::Path(word) = source
-                    && is_remote(&word.text)
+                    && let Some(help) = repository(&word.text)
                 {
-                    no(&format!("of the address `{}`", word.text), "fetch it before the build (`prepare` in wharf.yaml) and copy it");
+                    no(&format!("of the repository `{}`", word.text), help);
                 }
             }
-            if add.checksum.is_some() {
-                no("--checksum", "it is for addresses, which are not supported");
+            if let Some(checksum) = add.checksum.as_deref().filter(|text| !text.contains('$'))
+                && let Err(why) = Checksum::parse(checksum)
+            {
+                no(&format!("--checksum={checksum}"), &why);
             }
             if add.keep_git_dir.is_some() {
                 no("--keep-git-dir", "it is for repositories, which are not supported");
@@ -345,21 +346,27 @@ pub(crate) fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
 
 fn mode_problem(mode: Option<&str>, no: &mut dyn FnMut(&str, &str)) {
     if let Some(mode) = mode.filter(|mode| !mode.contains('$'))
-        && parse_mode(mode).is_none()
+        && ModeChange::parse(mode).is_none()
     {
-        no(&format!("--chmod={mode}"), "write the mode as an octal number, such as 0755");
+        no(&format!("--chmod={mode}"), MODE_HELP);
     }
 }
 
-/// An octal mode.
-pub(crate) fn parse_mode(text: &str) -> Option<u32> {
-    u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777)
+/// What a mode looks like.
+pub(crate) const MODE_HELP: &str = "write the mode as an octal number such as 0755, or as u=rwX,go=rX";
+
+/// Whether ADD fetches a source.
+pub(crate) fn is_remote(source: &str) -> bool {
+    let scheme = source.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| scheme == "http" || scheme == "https")
 }
 
-/// Whether ADD would fetch a source.
-pub(crate) fn is_remote(source: &str) -> bool {
-    ["http://", "https://", "git://", "ssh://", "git@"].iter().any(|scheme| source.starts_with(scheme))
-        || source.ends_with(".git") && source.contains(':')
+/// What to do instead where a source is a git repository, as BuildKit tells them.
+pub(crate) fn repository(source: &str) -> Option<&'static str> {
+    let place = source.split(['#', '?']).next().unwrap_or_default();
+    let by_scheme = ["git://", "ssh://", "git@"].iter().any(|scheme| source.starts_with(scheme));
+    let is_git = by_scheme || is_remote(source) && place.ends_with(".git");
+    is_git.then_some("clone it before the build (`prepare` in wharf.yaml) and copy it, or ADD an archive of it by its address")
 }
 
 /// Build arguments that no `ARG` asked for.

@@ -1,13 +1,19 @@
 //! COPY and ADD.
 
+mod parents;
+
 use crate::error::Trouble;
+use crate::fetch::Download;
 use crate::ignore::Ignore;
 use crate::key::Key;
+use crate::mode::ModeChange;
 use crate::origin::{Item, Origin, Picked, contents, joined, shown};
 use crate::unpack;
 use crate::writer::{Existing, LayerWriter};
+use base::files::FileError;
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 
 /// What is copied, with everything expanded.
 pub(crate) struct Job {
@@ -16,8 +22,10 @@ pub(crate) struct Job {
     pub destination: String,
     pub workdir: String,
     pub owner: Option<(u32, u32)>,
-    pub mode: Option<u32>,
+    pub mode: Option<ModeChange>,
     pub exclude: Vec<String>,
+    /// Whether the folders above a source are made, too: `--parents`.
+    pub parents: bool,
     /// Whether archives are unpacked: ADD.
     pub unpack: bool,
     /// Whether the destination's links may not be followed: `--link`.
@@ -32,12 +40,15 @@ pub(crate) enum Source {
     Path(String),
     /// A here-document: its name and content.
     Text(String, String),
+    /// A file that was fetched: its name, if its address has one.
+    Fetched(Option<String>, Download),
 }
 
 /// A source with what it gives.
 pub(crate) enum Given {
     Found(Box<Picked>),
     Text(String, String),
+    Fetched(Option<String>, Download),
 }
 
 impl Job {
@@ -48,8 +59,10 @@ impl Job {
         for source in &self.sources {
             match source {
                 Source::Text(name, content) => given.push(Given::Text(name.clone(), content.clone())),
+                Source::Fetched(name, download) => given.push(Given::Fetched(name.clone(), download.clone())),
                 Source::Path(written) => {
-                    for mut picked in origin.pick(written)? {
+                    let found = if self.parents { vec![parents::pick(origin, written)?] } else { origin.pick(written)? };
+                    for mut picked in found {
                         let excluded = |path: &EntryPath| !exclude.is_empty() && exclude.ignores(&String::from_utf8_lossy(path.as_bytes()));
                         if !picked.item.is_folder() && EntryPath::parse(&picked.name).is_ok_and(|name| excluded(&name)) {
                             continue;
@@ -60,7 +73,7 @@ impl Job {
                 }
             }
         }
-        if given.len() > 1 && !self.wants_folder() {
+        if given.len() > 1 && !self.wants_folder() && !self.parents {
             let trouble =
                 Trouble::new(format!("{} things are copied to `{}`, which is not said to be a folder", given.len(), self.destination));
             return Err(trouble.hint(format!("write `{}/`", self.destination)));
@@ -73,7 +86,8 @@ impl Job {
         key.part("destination", format!("{}\0{}", self.workdir, self.destination).as_bytes());
         key.part(
             "options",
-            format!("{:?} {:?} {:?} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time).as_bytes(),
+            format!("{:?} {:?} {:?} {} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time, self.parents)
+                .as_bytes(),
         );
     }
 
@@ -82,6 +96,11 @@ impl Job {
         for given in given {
             match given {
                 Given::Text(name, content) => key.part(format!("here-document {name}"), content.as_bytes()),
+                Given::Fetched(name, download) => {
+                    let name = name.as_deref().unwrap_or_default();
+                    key.part("name and time of the fetched file", format!("{name}\0{:?}", download.modified).as_bytes());
+                    key.digest(format!("fetched {name}"), download.digest);
+                }
                 Given::Found(picked) => {
                     key.part(format!("name {}", String::from_utf8_lossy(&picked.name)), &picked.name);
                     contents(origin, picked, "", key)?;
@@ -104,6 +123,7 @@ impl Job {
         for given in given {
             match given {
                 Given::Text(name, content) => self.text(name, content, &target, layer)?,
+                Given::Fetched(name, download) => self.fetched(name.as_deref(), download, &target, layer)?,
                 Given::Found(picked) if picked.item.is_folder() => self.folder(origin, picked, &target, layer, &mut links)?,
                 Given::Found(picked) => self.one(origin, picked, &target, layer, &mut links)?,
             }
@@ -126,6 +146,7 @@ impl Job {
         match layer.existing(target)? {
             Some(Existing::Folder) => layer.folders(target, self.parents_owner())?,
             Some(_) => return Err(Trouble::new(format!("`/{target}` is no folder, and the content of one is to be copied there"))),
+            None if self.parents => layer.folders(target, self.parents_owner())?,
             None => {
                 layer.folders(&parent(target), self.parents_owner())?;
                 self.put(origin, &picked.path, &picked.item, target, layer, links)?;
@@ -160,8 +181,34 @@ impl Job {
         let place = self.place(name.as_bytes(), target, layer)?;
         let (uid, gid) = self.owner.unwrap_or_default();
         let (kind, mtime) = (Kind::File { size: content.len() as u64 }, Mtime { seconds: self.time, nanos: 0 });
-        let entry = Entry { path: place, kind, mode: self.mode.unwrap_or(0o644), uid, gid, mtime, xattrs: BTreeMap::new() };
+        let entry = Entry { path: place, kind, mode: self.changed(0o644, false), uid, gid, mtime, xattrs: BTreeMap::new() };
         layer.put(&entry, Some(&mut content.as_bytes()))
+    }
+
+    /// A fetched file: readable by its owner only, unless `--chmod` says more, and as old as its server says (Dockerfile reference, ADD).
+    fn fetched(&self, name: Option<&str>, download: &Download, target: &EntryPath, layer: &mut LayerWriter<'_>) -> Result<(), Trouble> {
+        let open = || File::open(&download.path).map_err(|error| FileError::new("open", &download.path, error));
+        let shown = name.unwrap_or("the fetched file");
+        if self.unpack
+            && let Some(input) = unpack::archive(open()?, shown)?
+        {
+            layer.folders(target, self.parents_owner())?;
+            return unpack::unpack(input, shown, target, self.owner, layer);
+        }
+        let into_folder = self.wants_folder() || layer.existing(target)? == Some(Existing::Folder);
+        let Some(name) = name.or((!into_folder).then_some("")) else {
+            return Err(Trouble::new("the address names no file, and the destination is a folder").hint("write the file's name behind it"));
+        };
+        let place = self.place(name.as_bytes(), target, layer)?;
+        let (uid, gid) = self.owner.unwrap_or_default();
+        let mtime = Mtime { seconds: download.modified.unwrap_or(self.time), nanos: 0 };
+        let kind = Kind::File { size: download.size };
+        let entry = Entry { path: place, kind, mode: self.changed(0o600, false), uid, gid, mtime, xattrs: BTreeMap::new() };
+        layer.put(&entry, Some(&mut open()?))
+    }
+
+    fn changed(&self, mode: u32, is_folder: bool) -> u32 {
+        self.mode.as_ref().map_or(mode, |change| change.apply(mode, is_folder))
     }
 
     /// Where a single file goes; its folder is made.
@@ -189,7 +236,7 @@ impl Job {
             None => (item.stat.st_uid, item.stat.st_gid),
         };
         let own_mode = item.stat.st_mode & 0o7777;
-        let mode = if matches!(kind, Kind::Symlink { .. }) { own_mode } else { self.mode.unwrap_or(own_mode) };
+        let mode = if matches!(kind, Kind::Symlink { .. }) { own_mode } else { self.changed(own_mode, item.is_folder()) };
         let mut entry =
             Entry { path: place.clone(), kind, mode, uid, gid, mtime: Mtime { seconds, nanos: 0 }, xattrs: item.xattrs.clone() };
         if !origin.is_context() && item.stat.st_nlink > 1 && !item.is_folder() {

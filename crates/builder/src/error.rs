@@ -1,5 +1,6 @@
 //! Why a build ends without an image.
 
+use crate::outside::Unavailable;
 use base::files::FileError;
 use base::{Finding, Problem, ProblemKind};
 use blobs::BlobError;
@@ -39,6 +40,8 @@ pub struct StepError {
     pub exit: Option<i32>,
     /// Whether the step itself is not to blame, but the machine: no room, or nothing can be written.
     pub is_of_host: bool,
+    /// Whether something outside did not answer.
+    pub is_unreachable: bool,
 }
 
 impl fmt::Display for StepError {
@@ -87,7 +90,11 @@ impl BuildError {
                 Problem::new(ProblemKind::Work, message).with_findings(findings.clone())
             }
             Self::Step(step) => {
-                let kind = if step.is_of_host { ProblemKind::Host } else { ProblemKind::Work };
+                let kind = match (step.is_of_host, step.is_unreachable) {
+                    (true, _) => ProblemKind::Host,
+                    (false, true) => ProblemKind::Unreachable,
+                    (false, false) => ProblemKind::Work,
+                };
                 let problem = Problem::new(kind, step.to_string());
                 if step.hint.is_empty() { problem } else { problem.hint(step.hint.clone()) }
             }
@@ -106,6 +113,7 @@ pub(crate) struct Trouble {
     /// Another stage failed; this one only stopped.
     pub stopped: bool,
     pub is_of_host: bool,
+    pub is_unreachable: bool,
 }
 
 const MAKE_ROOM: &str = "make room or rights there, or pass another home with `--home DIR`";
@@ -127,6 +135,12 @@ impl From<BlobError> for Trouble {
             BlobError::File(error) => error.into(),
             other => Self::new(other.to_string()),
         }
+    }
+}
+
+impl From<Unavailable> for Trouble {
+    fn from(error: Unavailable) -> Self {
+        Self { is_unreachable: error.is_unreachable, ..Self::new(error.message).hint(error.hint) }
     }
 }
 

@@ -5,10 +5,10 @@ mod ready;
 pub(crate) use ready::Ready;
 
 use crate::caches::Identity;
-use crate::check::parse_mode;
 use crate::context::Context;
 use crate::error::Trouble;
 use crate::key::Key;
+use crate::mode::parse_mode;
 use crate::origin::{Origin, Picked, contents};
 use crate::stage::{Outcome, Stage, Where, chain, trees};
 use blobs::{Record, View};

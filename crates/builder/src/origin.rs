@@ -78,7 +78,7 @@ impl Origin<'_> {
         }
     }
 
-    fn item(&self, path: &EntryPath) -> Result<Option<Item>, FileError> {
+    pub(crate) fn item(&self, path: &EntryPath) -> Result<Option<Item>, FileError> {
         match self {
             Self::Context(context) => Ok(context.member(path)?.map(|member| Item {
                 stat: member.stat,
@@ -97,7 +97,7 @@ impl Origin<'_> {
         }
     }
 
-    fn below(&self, folder: &EntryPath) -> Result<BTreeMap<EntryPath, Item>, FileError> {
+    pub(crate) fn below(&self, folder: &EntryPath) -> Result<BTreeMap<EntryPath, Item>, FileError> {
         let view = match self {
             Self::Context(context) => {
                 let items = context.walk(folder)?.into_iter();
@@ -136,7 +136,7 @@ impl Origin<'_> {
     }
 
     /// Why nothing is at a path, as far as it can be told.
-    fn missing(&self, written: &str, path: &EntryPath) -> Trouble {
+    pub(crate) fn missing(&self, written: &str, path: &EntryPath) -> Trouble {
         match self {
             Self::Context(context) if context.ignores(path) && context.path(path).exists() => {
                 Trouble::new(format!("`{written}` is left out of the context by .dockerignore"))
@@ -230,7 +230,7 @@ fn view_item(view: &View, path: &EntryPath, node: &Node) -> Result<Item, FileErr
 }
 
 /// The parts of a path, `.` and `..` worked, never above the root.
-fn clean(path: &str) -> Vec<&str> {
+pub(crate) fn clean(path: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
         if part == ".." {

@@ -33,6 +33,8 @@ pub struct Request {
     pub epoch: Option<Timestamp>,
     /// Every step is done again.
     pub no_cache: bool,
+    /// Images are asked for elsewhere first, also where the store has them.
+    pub pull: bool,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, Secret>,
     /// Whether `RUN --network=host` is allowed.

@@ -119,6 +119,7 @@ impl Stage<'_> {
         };
         let exit = self
             .shared
+            .outside
             .isolate
             .run(&step, &output)
             .map_err(|error| Trouble::new(format!("cannot run it: {}", ready.mask.apply(&error.message))).hint(error.hint))?;
@@ -185,5 +186,5 @@ fn outcome(exit: Exit, output: Vec<String>) -> Result<(), Trouble> {
         Exit::Signal(signal) => (format!("the command was ended by signal {signal}"), Some(128 + signal), ""),
         Exit::OutOfMemory => ("the command was ended because it used more memory than it may".to_owned(), Some(137), ""),
     };
-    Err(Trouble { message, hint: hint.to_owned(), output, exit: code, stopped: false, is_of_host: false })
+    Err(Trouble { message, hint: hint.to_owned(), output, exit: code, ..Trouble::default() })
 }

@@ -280,6 +280,7 @@ impl<'a> Stage<'a> {
             output: trouble.output,
             exit: trouble.exit,
             is_of_host: trouble.is_of_host,
+            is_unreachable: trouble.is_unreachable,
         }
     }
 }

@@ -12,6 +12,7 @@ mod kubeconfig;
 mod lint;
 mod load;
 mod output;
+mod outside;
 mod project;
 mod registries;
 mod registry;

@@ -1,11 +1,13 @@
 //! COPY, ADD and WORKDIR in a stage.
 
 use super::{Begun, Outcome, Stage, chain, scratch, trees};
-use crate::check::{Base, base_of, is_remote, parse_mode};
+use crate::check::{Base, MODE_HELP, base_of, is_remote, repository};
 use crate::context::Context;
 use crate::copy::{self, Job};
 use crate::error::Trouble;
+use crate::fetch::{self, Checksum};
 use crate::key::Key;
+use crate::mode::ModeChange;
 use crate::origin::Origin;
 use crate::owner;
 use crate::request::NamedContext;
@@ -29,6 +31,7 @@ impl Stage<'_> {
         let begun = self.begin(instruction);
         let job = Job {
             link: copy.link,
+            parents: copy.parents,
             ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
         };
         match self.locate(copy.from.as_deref())? {
@@ -54,18 +57,45 @@ impl Stage<'_> {
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &Add) -> Result<(), Trouble> {
         let begun = self.begin(instruction);
-        let job = self.job(&add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
-        let job = Job { link: add.link, unpack: add.unpack != Some(false), ..job };
-        for source in &job.sources {
-            if let copy::Source::Path(path) = source
-                && is_remote(path)
-            {
-                return Err(
-                    Trouble::new(format!("ADD of the address `{path}` is not supported")).hint("fetch it before the build and copy it")
-                );
-            }
+        let mut job = self.job(&add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
+        job.link = add.link;
+        let remote = self.fetch(add, &mut job)?;
+        // What was fetched is unpacked only where that is asked for.
+        job.unpack = add.unpack.unwrap_or(!remote);
+        if remote && add.unpack.is_none() && job.sources.iter().any(|source| matches!(source, copy::Source::Path(_))) {
+            return Err(Trouble::new("ADD of addresses and of files together is not supported").hint("write an ADD for each, or --unpack"));
         }
         self.transfer(begun, "ADD", &job, &Origin::Context(&self.shared.context), None)
+    }
+
+    /// Fetches the sources of an ADD that are addresses; whether there are any.
+    fn fetch(&self, add: &Add, job: &mut Job) -> Result<bool, Trouble> {
+        let checksum = match &add.checksum {
+            Some(text) => {
+                let text = self.expand(text)?;
+                let read = Checksum::parse(&text).map_err(|why| Trouble::new(format!("--checksum={text}: {why}")))?;
+                if !matches!(job.sources.as_slice(), [copy::Source::Path(path)] if is_remote(path)) {
+                    return Err(
+                        Trouble::new("--checksum is for one address, and nothing else").hint("leave it out, or write an ADD for each")
+                    );
+                }
+                Some(read)
+            }
+            None => None,
+        };
+        let mut any = false;
+        for source in &mut job.sources {
+            let copy::Source::Path(path) = source else { continue };
+            if let Some(help) = repository(path) {
+                return Err(Trouble::new(format!("ADD of the repository `{path}` is not supported")).hint(help));
+            }
+            if is_remote(path) {
+                any = true;
+                let download = fetch::download(self.shared, path, checksum.as_ref())?;
+                *source = copy::Source::Fetched(fetch::name_of(path), download);
+            }
+        }
+        Ok(any)
     }
 
     fn job(
@@ -99,9 +129,7 @@ impl Stage<'_> {
         let mode = match chmod {
             Some(text) => {
                 let text = self.expand(text)?;
-                Some(parse_mode(&text).ok_or_else(|| {
-                    Trouble::new(format!("--chmod={text} is not supported")).hint("write the mode as an octal number, such as 0755")
-                })?)
+                Some(ModeChange::parse(&text).ok_or_else(|| Trouble::new(format!("--chmod={text} is no mode")).hint(MODE_HELP))?)
             }
             None => None,
         };
@@ -113,6 +141,7 @@ impl Stage<'_> {
             owner,
             mode,
             exclude: exclude.iter().map(|text| self.expand(text)).collect::<Result<_, _>>()?,
+            parents: false,
             unpack: false,
             link: false,
             time: self.shared.layer_time,
@@ -130,6 +159,7 @@ impl Stage<'_> {
                 match source {
                     copy::Source::Path(path) => key.part("source", path.as_bytes()),
                     copy::Source::Text(name, text) => key.part(format!("here-document {name}"), text.as_bytes()),
+                    copy::Source::Fetched(_, download) => key.digest("fetched", download.digest),
                 }
             }
             key

@@ -4,12 +4,12 @@ use crate::check::Read;
 use crate::context::Context;
 use crate::error::Trouble;
 use crate::event::BuildEvent;
-use crate::isolate::Isolate;
+use crate::outside::Outside;
 use crate::request::{Request, StepReport};
 use crate::scope::Scope;
-use blobs::{BlobError, Store, TreeLease, import_path};
+use blobs::{BlobError, Image, Store, TreeLease, import_path};
 use dockerfile::Stages;
-use oci::{DiffId, ImageConfig};
+use oci::{DiffId, ImageConfig, Reference};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,13 +21,15 @@ pub(crate) struct Shared<'a> {
     pub read: &'a Read,
     pub stages: &'a Stages<'a>,
     pub store: &'a Store,
-    pub isolate: &'a dyn Isolate,
+    pub outside: &'a Outside<'a>,
     pub report: &'a (dyn Fn(BuildEvent) + Sync),
     pub globals: Scope,
     /// The stages that are built.
     pub needed: &'a [usize],
     pub context: Context,
     pub named: Mutex<BTreeMap<PathBuf, Arc<Context>>>,
+    /// Images by the names that the Dockerfile has for them.
+    pub bases: Mutex<BTreeMap<String, Arc<Mutex<Option<Outcome>>>>>,
     pub layer_time: i64,
     pub created: String,
     pub used: Mutex<BTreeSet<String>>,
@@ -96,17 +98,48 @@ impl Shared<'_> {
         ids.iter().map(|id| Ok(Layer { id: *id, lease: Arc::new(self.store.layers().tree(id)?) })).collect()
     }
 
+    /// An image by its name: of the store, or else brought in; the other way round where that was asked for.
     pub(super) fn image(&self, name: &str) -> Result<Outcome, Trouble> {
-        let image = self.store.images().resolve(name).map_err(|error| match error {
-            BlobError::NoImage(_) => {
-                let trouble = Trouble::new(format!("the image `{name}` is not here"));
-                trouble.hint(format!(
-                    "`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"
-                ))
-            }
-            other => other.into(),
+        // Stages that want the same image at the same time wait for one of them to bring it.
+        let asked = self.bases.lock().map(|mut bases| bases.entry(name.to_owned()).or_default().clone()).unwrap_or_default();
+        let mut known = asked.lock().map_err(|_| Trouble::new("another stage failed"))?;
+        if let Some(outcome) = &*known {
+            return Ok(outcome.clone());
+        }
+        let image = if self.request.pull {
+            self.elsewhere(name)?.map_or_else(|| self.here(name), |image| Ok(Some(image)))?
+        } else {
+            self.here(name)?
+        };
+        let image = match image {
+            None if !self.request.pull => self.elsewhere(name)?,
+            image => image,
+        };
+        let image = image.ok_or_else(|| {
+            let trouble = Trouble::new(format!("the image `{name}` is not here"));
+            trouble
+                .hint(format!("`wharf image load ARCHIVE` brings one in, or `--build-context {name}=ARCHIVE` lets an archive stand for it"))
         })?;
-        Ok(Outcome { layers: self.leased(&image.layers)?, config: image.config })
+        let outcome = Outcome { layers: self.leased(&image.layers)?, config: image.config };
+        *known = Some(outcome.clone());
+        Ok(outcome)
+    }
+
+    fn here(&self, name: &str) -> Result<Option<Image>, Trouble> {
+        match self.store.images().resolve(name) {
+            Ok(image) => Ok(Some(image)),
+            Err(BlobError::NoImage(_)) => Ok(None),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    fn elsewhere(&self, name: &str) -> Result<Option<Image>, Trouble> {
+        // An id is no name that anybody else knows.
+        let Some(reference) = name.parse::<Reference>().ok().filter(|_| !name.starts_with("sha256:")) else { return Ok(None) };
+        self.outside.bases.find(&reference.or_latest()).map_err(|error| {
+            let trouble = Trouble::from(error);
+            Trouble { message: format!("the image `{name}` is not here, and cannot be brought: {}", trouble.message), ..trouble }
+        })
     }
 
     pub(super) fn imported(&self, path: &std::path::Path) -> Result<Outcome, Trouble> {

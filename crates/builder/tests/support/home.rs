@@ -3,7 +3,9 @@
 #![allow(dead_code, clippy::print_stdout)]
 
 use blobs::{Image, Store};
-use builder::{BuildError, BuildEvent, Built, Exit, Isolate, IsolateError, Network, Request, RunSource, RunStep};
+use builder::{
+    Bases, BuildError, BuildEvent, Built, Exit, Fetch, Isolate, IsolateError, Network, Nowhere, Outside, Request, RunSource, RunStep,
+};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -53,7 +55,12 @@ impl Home {
 
     pub fn build_request(&self, request: &Request) -> Result<Built, BuildError> {
         self.events.lock().expect("events").clear();
-        builder::build(request, &self.store, &Chroot, &|event| self.events.lock().expect("events").push(event))
+        self.build_with(request, &Nowhere, &Nowhere)
+    }
+
+    pub fn build_with(&self, request: &Request, bases: &dyn Bases, fetch: &dyn Fetch) -> Result<Built, BuildError> {
+        let outside = Outside { isolate: &Chroot, bases, fetch };
+        builder::build(request, &self.store, &outside, &|event| self.events.lock().expect("events").push(event))
     }
 
     pub fn build(&self, dockerfile: &str) -> (Built, Image) {

@@ -4,6 +4,7 @@ use super::{Command, arguments, image};
 use crate::cli::usage;
 use crate::context::Context;
 use crate::output::{Output, Paint, printable};
+use crate::outside::World;
 use crate::sandbox::Sandbox;
 use crate::stages::{Run, Selection};
 use base::units::show_duration;
@@ -49,6 +50,12 @@ struct Build {
     /// A label of the image
     #[arg(long, value_name = "KEY=VALUE")]
     label: Vec<String>,
+    /// Asks registries for the images that stages begin with, also for those that are here
+    #[arg(long)]
+    pull: bool,
+    /// The machine that the image is for; only this one's is built
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
     /// Does every step again
     #[arg(long)]
     no_cache: bool,
@@ -84,10 +91,11 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let store = image::open(context)?;
     let sandbox = Sandbox::new(context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
+    let world = World::new(context, &sandbox)?;
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
-    let built = builder::build(&request, &store, &*sandbox, &report).map_err(|error| error.problem())?;
+    let built = builder::build(&request, &store, &world.outside(), &report).map_err(|error| error.problem())?;
     built.warnings.iter().for_each(|warning| output.warning(warning));
     if let Some(target) = target {
         let image = store.images().get(&built.image).map_err(image::problem)?;
@@ -177,6 +185,9 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
     if !folder.is_dir() {
         return Err(usage(format!("the context `{}` is no folder", folder.display())).hint("name the folder that COPY takes from"));
     }
+    if let Some(platform) = &asked.platform {
+        own_platform(platform)?;
+    }
     let tags = asked
         .tag
         .iter()
@@ -193,7 +204,18 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
         no_cache: asked.no_cache,
         secrets: asked.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?,
         host_network: allowed(&asked.allow)?,
+        pull: asked.pull,
     })
+}
+
+/// Nothing is built for other machines.
+fn own_platform(text: &str) -> Result<(), Problem> {
+    let (own, asked) = (blobs::remote::host_platform(), blobs::remote::parse_platform(text).map_err(usage)?);
+    if (&asked.os, &asked.architecture) == (&own.os, &own.architecture) {
+        return Ok(());
+    }
+    let own = format!("{}/{}", own.os, own.architecture);
+    Err(usage(format!("the platform `{text}` cannot be built here")).hint(format!("only `{own}` can, on a machine like this one")))
 }
 
 /// docker's entitlements, of which one is known.

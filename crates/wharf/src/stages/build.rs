@@ -2,6 +2,7 @@
 
 use super::{Done, Run, Stage, prepare};
 use crate::output::{Running, printable};
+use crate::outside::World;
 use crate::sandbox::Sandbox;
 use crate::target::Place;
 use base::{Problem, ProblemKind};
@@ -89,6 +90,7 @@ fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>
     let store = crate::commands::image::open(&run.context)?;
     let sandbox = Sandbox::new(&run.context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
+    let world = World::new(&run.context, &sandbox)?;
     let tag = run.project.tag(&run.inputs);
     let requests: Vec<(String, Request)> =
         run.project.settings().images.keys().map(|name| Ok((name.clone(), request(run, name, &tag)?))).collect::<Result<_, Problem>>()?;
@@ -99,7 +101,7 @@ fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>
                 note(running, name, &event);
             }
         };
-        builder::build(request, &store, &*sandbox, &report)
+        builder::build(request, &store, &world.outside(), &report)
     };
     let results: Vec<(String, Result<Built, BuildError>)> = std::thread::scope(|scope| {
         let started: Vec<_> = requests.iter().map(|(name, request)| (name, scope.spawn(|| one(name, request)))).collect();

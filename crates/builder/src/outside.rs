@@ -1,0 +1,83 @@
+//! What a build reaches beyond its own files, told by traits: containers, registries, addresses.
+
+use crate::isolate::Isolate;
+use blobs::Image;
+use oci::Reference;
+use std::io::Write;
+
+/// What a build reaches beyond its own files.
+#[derive(Clone, Copy)]
+pub struct Outside<'a> {
+    /// Runs `RUN` steps.
+    pub isolate: &'a dyn Isolate,
+    /// Brings images that are not in the store.
+    pub bases: &'a dyn Bases,
+    /// Fetches what `ADD` names by its address.
+    pub fetch: &'a dyn Fetch,
+}
+
+/// Brings images from elsewhere into the store.
+pub trait Bases: Send + Sync {
+    /// The image of that name for this machine, now in the store; `None` where nobody is asked for it. It may be called for several
+    /// names at the same time.
+    ///
+    /// # Errors
+    /// Who was asked, and what they said.
+    fn find(&self, reference: &Reference) -> Result<Option<Image>, Unavailable>;
+}
+
+/// Fetches from addresses of `http` and `https`.
+pub trait Fetch: Send + Sync {
+    /// Writes what is at an address to `out`, unless it is still what `known` says. Redirects are followed.
+    ///
+    /// # Errors
+    /// When it cannot be had; `out` may then have got a part of it.
+    fn fetch(&self, url: &str, known: &Version, out: &mut dyn Write) -> Result<Fetched, Unavailable>;
+}
+
+/// By what a server tells one content of an address from another (RFC 9110 section 8.8), as it wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub last_modified: Option<String>,
+}
+
+/// What a fetch gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// All of it was written.
+    New(Version),
+    /// Nothing was: it is as it was known.
+    Unchanged,
+}
+
+/// Something outside that cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Unavailable {
+    /// Who was asked for what, and what they said.
+    pub message: String,
+    /// What to do; may be empty.
+    pub hint: String,
+    /// Whether nobody answered, as against having said no.
+    pub is_unreachable: bool,
+}
+
+/// Nothing outside: for builds that are to work without a network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nowhere;
+
+impl Bases for Nowhere {
+    fn find(&self, _: &Reference) -> Result<Option<Image>, Unavailable> {
+        Ok(None)
+    }
+}
+
+impl Fetch for Nowhere {
+    fn fetch(&self, url: &str, _: &Version, _: &mut dyn Write) -> Result<Fetched, Unavailable> {
+        let message = format!("`{url}` cannot be fetched: this build has no network");
+        Err(Unavailable { message, hint: "copy the file into the context".to_owned(), is_unreachable: true })
+    }
+}
