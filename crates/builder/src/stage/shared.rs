@@ -138,7 +138,8 @@ impl Shared<'_> {
         let Some(reference) = name.parse::<Reference>().ok().filter(|_| !name.starts_with("sha256:")) else { return Ok(None) };
         self.outside.bases.find(&reference.or_latest()).map_err(|error| {
             let trouble = Trouble::from(error);
-            Trouble { message: format!("the image `{name}` is not here, and cannot be brought: {}", trouble.message), ..trouble }
+            let begin = if self.request.pull { "cannot be pulled" } else { "is not here, and cannot be pulled" };
+            Trouble { message: format!("the image `{name}` {begin}: {}", trouble.message), ..trouble }
         })
     }
 

@@ -91,7 +91,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let store = image::open(context)?;
     let sandbox = Sandbox::new(context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(context, &sandbox)?;
+    let world = World::new(context, &sandbox, &store)?;
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);

@@ -75,6 +75,7 @@ pub fn target(run: &Run, running: &Running<'_>, name: &str, target: Option<&str>
     let store = crate::commands::image::open(&run.context)?;
     let sandbox = Sandbox::new(&run.context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
+    let world = World::new(&run.context, &sandbox, &store)?;
     let mut request = request(run, name, "")?;
     request.target = target.map(str::to_owned).or(request.target);
     let verbose = run.context.output.is_verbose() || run.context.output.is_json();
@@ -83,14 +84,14 @@ pub fn target(run: &Run, running: &Running<'_>, name: &str, target: Option<&str>
             note(running, name, &event);
         }
     };
-    builder::build(&request, &store, &*sandbox, &report).map_err(|error| crate::commands::build::problem(&error))
+    builder::build(&request, &store, &world.outside(), &report).map_err(|error| crate::commands::build::problem(&error))
 }
 
 fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>, Problem> {
     let store = crate::commands::image::open(&run.context)?;
     let sandbox = Sandbox::new(&run.context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(&run.context, &sandbox)?;
+    let world = World::new(&run.context, &sandbox, &store)?;
     let tag = run.project.tag(&run.inputs);
     let requests: Vec<(String, Request)> =
         run.project.settings().images.keys().map(|name| Ok((name.clone(), request(run, name, &tag)?))).collect::<Result<_, Problem>>()?;
