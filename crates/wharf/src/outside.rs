@@ -6,31 +6,30 @@ mod fetch;
 pub use bases::PulledBases;
 pub use fetch::HttpFetch;
 
-use crate::context::Context;
 use crate::sandbox::Sandbox;
 use base::Problem;
 use blobs::Store;
-use blobs::remote::{Remote, RemoteOptions};
+use blobs::remote::Remote;
 use builder::Outside;
 use net::client::ClientOptions;
 use std::sync::Arc;
 
 /// All that a build may reach. It lives as long as its command.
-pub struct World {
+pub struct World<'a> {
     sandbox: Arc<Sandbox>,
-    bases: PulledBases,
+    bases: PulledBases<'a>,
     fetch: HttpFetch,
 }
 
-impl World {
-    /// For the builds of a command.
-    ///
-    /// # Errors
-    /// When the settings of its registries are wrong.
-    pub fn new(_context: &Context, sandbox: &Arc<Sandbox>, store: &Store) -> Result<Self, Problem> {
-        let remote = Remote::new(RemoteOptions::default());
-        let bases = PulledBases::new(Arc::clone(sandbox), remote, store.clone());
-        Ok(Self { sandbox: Arc::clone(sandbox), bases, fetch: HttpFetch::new(Arc::clone(sandbox), ClientOptions::default()) })
+impl<'a> World<'a> {
+    /// For the builds of a command; `remote` gives its registries once they are wanted.
+    pub fn new(sandbox: &Arc<Sandbox>, store: &Store, remote: impl Fn() -> Result<Remote, Problem> + Send + Sync + 'a) -> Self {
+        let options = ClientOptions { proxies: crate::registries::proxies(), ..ClientOptions::default() };
+        Self {
+            sandbox: Arc::clone(sandbox),
+            bases: PulledBases::new(Arc::clone(sandbox), remote, store.clone()),
+            fetch: HttpFetch::new(Arc::clone(sandbox), options),
+        }
     }
 
     /// As the builder takes it.

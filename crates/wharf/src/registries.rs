@@ -51,7 +51,8 @@ pub fn of(settings: &Registries, folder: &Path) -> Result<Remote, Problem> {
     }))
 }
 
-fn proxies() -> Proxies {
+/// The proxies that the environment names.
+pub fn proxies() -> Proxies {
     // Lower case first, as curl and Go have it.
     let variable = |name: &str| {
         let set = |name: String| std::env::var(name).ok().filter(|value| !value.is_empty());

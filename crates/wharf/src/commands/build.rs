@@ -5,6 +5,7 @@ use crate::cli::usage;
 use crate::context::Context;
 use crate::output::{Output, Paint, printable};
 use crate::outside::World;
+use crate::registries;
 use crate::sandbox::Sandbox;
 use crate::stages::{Run, Selection};
 use base::units::show_duration;
@@ -91,7 +92,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let store = image::open(context)?;
     let sandbox = Sandbox::new(context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(context, &sandbox, &store)?;
+    let world = World::new(&sandbox, &store, || registries::remote(context));
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);

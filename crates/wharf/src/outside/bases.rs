@@ -1,29 +1,43 @@
 //! Base images from registries.
 
 use crate::sandbox::Sandbox;
+use base::Problem;
 use blobs::remote::{Remote, RemoteError};
 use blobs::{Image, Store};
 use builder::{Bases, Unavailable};
 use oci::Reference;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Pulls images into the store.
-pub struct PulledBases {
+pub struct PulledBases<'a> {
     sandbox: Arc<Sandbox>,
-    remote: Remote,
     store: Store,
+    make: Box<dyn Fn() -> Result<Remote, Problem> + Send + Sync + 'a>,
+    remote: Mutex<Option<Remote>>,
 }
 
-impl PulledBases {
-    /// Asks nobody yet; it waits on the sandbox's threads.
-    pub fn new(sandbox: Arc<Sandbox>, remote: Remote, store: Store) -> Self {
-        Self { sandbox, remote, store }
+impl<'a> PulledBases<'a> {
+    /// Asks nobody yet, and reads no settings: most builds have their bases here. It waits on the sandbox's threads.
+    pub fn new(sandbox: Arc<Sandbox>, make: impl Fn() -> Result<Remote, Problem> + Send + Sync + 'a, store: Store) -> Self {
+        Self { sandbox, store, make: Box::new(make), remote: Mutex::default() }
+    }
+
+    fn remote(&self) -> Result<Remote, Problem> {
+        let mut remote = self.remote.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(remote) = &*remote {
+            return Ok(remote.clone());
+        }
+        Ok(remote.insert((self.make)()?).clone())
     }
 }
 
-impl Bases for PulledBases {
+impl Bases for PulledBases<'_> {
     fn find(&self, reference: &Reference) -> Result<Option<Image>, Unavailable> {
-        let pulled = self.sandbox.tokio().block_on(self.remote.pull(&self.store, reference, None, &|_| {}));
+        let remote = self.remote().map_err(|problem| {
+            let found = problem.findings.iter().map(|finding| format!("; {}: {}", finding.place, finding.message)).collect::<String>();
+            Unavailable { message: format!("{}{found}", problem.message), hint: problem.hints.join("; "), is_unreachable: false }
+        })?;
+        let pulled = self.sandbox.tokio().block_on(remote.pull(&self.store, reference, None, &|_| {}));
         pulled.map(Some).map_err(|error| told(&error))
     }
 }

@@ -75,7 +75,8 @@ pub fn target(run: &Run, running: &Running<'_>, name: &str, target: Option<&str>
     let store = crate::commands::image::open(&run.context)?;
     let sandbox = Sandbox::new(&run.context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(&run.context, &sandbox, &store)?;
+    let (context, project) = (&run.context, &run.project);
+    let world = World::new(&sandbox, &store, move || crate::registry::remote(context, project));
     let mut request = request(run, name, "")?;
     request.target = target.map(str::to_owned).or(request.target);
     let verbose = run.context.output.is_verbose() || run.context.output.is_json();
@@ -91,7 +92,8 @@ fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>
     let store = crate::commands::image::open(&run.context)?;
     let sandbox = Sandbox::new(&run.context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(&run.context, &sandbox, &store)?;
+    let (context, project) = (&run.context, &run.project);
+    let world = World::new(&sandbox, &store, move || crate::registry::remote(context, project));
     let tag = run.project.tag(&run.inputs);
     let requests: Vec<(String, Request)> =
         run.project.settings().images.keys().map(|name| Ok((name.clone(), request(run, name, &tag)?))).collect::<Result<_, Problem>>()?;
