@@ -144,9 +144,15 @@ fn is_host(host: &str) -> bool {
     })
 }
 
-fn is_tag(tag: &str) -> bool {
+/// Whether a text is a tag (distribution spec, "Pulling Manifests").
+pub fn is_tag(tag: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     tag.len() <= 128 && tag.bytes().next().is_some_and(word) && tag.bytes().all(|b| word(b) || b == b'.' || b == b'-')
+}
+
+/// Whether a text is the name of a repository without its registry (distribution spec, "Pulling Manifests"), of at most 255 characters.
+pub fn is_repository(name: &str) -> bool {
+    name.len() <= 255 && name.split('/').all(is_component)
 }
 
 /// Runs of letters and digits with one `.`, one or two `_`, or any number of `-` between them.

@@ -2,7 +2,7 @@
 
 pub mod disk;
 pub mod file;
-mod frame;
+pub mod frame;
 pub mod memory;
 
 use crate::state::Tree;

@@ -19,6 +19,7 @@ mod logs;
 mod plan;
 mod pull;
 mod push;
+mod registry;
 mod rollback;
 pub(crate) mod run;
 mod settings;
@@ -73,6 +74,7 @@ pub const COMMANDS: &[Command] = &[
     settings::COMMAND,
     init::COMMAND,
     explain::COMMAND,
+    registry::COMMAND,
     engine::COMMAND,
     doctor::COMMAND,
 ];

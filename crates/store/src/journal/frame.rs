@@ -15,21 +15,21 @@ const ALIGN: usize = 8;
 
 /// What a file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    /// `J` journal, `S` snapshot.
-    pub(super) kind: u8,
+pub struct Head {
+    /// `J` journal, `S` snapshot; other logs have letters of their own.
+    pub kind: u8,
     /// The first revision of a journal file; the revision of a snapshot.
-    pub(super) revision: Revision,
+    pub revision: Revision,
     /// Seeds the sums.
-    pub(super) salt: u32,
+    pub salt: u32,
 }
 
 impl Head {
     /// Bytes of the encoded head.
-    pub(super) const LENGTH: usize = 32;
+    pub const LENGTH: usize = 32;
 
     /// The file's first frame.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         let mut payload = vec![self.kind, 1];
         payload.extend_from_slice(&self.revision.to_le_bytes());
         payload.extend_from_slice(&self.salt.to_le_bytes());
@@ -37,7 +37,7 @@ impl Head {
     }
 
     /// Reads a file's first frame, and where the next begins.
-    pub(super) fn decode(file: &[u8]) -> Option<(Self, usize)> {
+    pub fn decode(file: &[u8]) -> Option<(Self, usize)> {
         let (payload, next) = read(file, 0, 0).ok()?;
         let mut reader = Reader(payload);
         let (kind, format) = (reader.u8()?, reader.u8()?);
@@ -47,7 +47,7 @@ impl Head {
 }
 
 /// A frame with its padding.
-pub(super) fn frame(salt: u32, offset: u64, payload: &[u8]) -> Vec<u8> {
+pub fn frame(salt: u32, offset: u64, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER + payload.len() + ALIGN);
     bytes.extend_from_slice(&MAGIC.to_le_bytes());
     bytes.extend_from_slice(&(u32::try_from(payload.len()).unwrap_or(u32::MAX)).to_le_bytes());
@@ -61,7 +61,7 @@ pub(super) fn frame(salt: u32, offset: u64, payload: &[u8]) -> Vec<u8> {
 
 /// Why no frame can be read at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// The file ends, or there is nothing but zeros from here on.
     End,
     /// Something else stands here.
@@ -69,7 +69,10 @@ pub(super) enum Unreadable {
 }
 
 /// The payload of the frame at an offset, and where the next begins.
-pub(super) fn read(file: &[u8], salt: u32, offset: usize) -> Result<(&[u8], usize), Unreadable> {
+///
+/// # Errors
+/// When there is none.
+pub fn read(file: &[u8], salt: u32, offset: usize) -> Result<(&[u8], usize), Unreadable> {
     let rest = file.get(offset..).unwrap_or_default();
     let bad = || if rest.iter().all(|&byte| byte == 0) { Unreadable::End } else { Unreadable::Bad };
     let (payload, length) = checked(rest, salt, offset as u64).ok_or_else(bad)?;

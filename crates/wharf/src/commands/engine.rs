@@ -111,7 +111,8 @@ fn foreground(context: &Context, port: u16) -> Result<(), Problem> {
     })
 }
 
-async fn asked_to_stop() -> Result<(), Problem> {
+/// Waits for SIGTERM or an interrupt.
+pub(super) async fn asked_to_stop() -> Result<(), Problem> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error: std::io::Error| Problem::new(ProblemKind::Host, format!("cannot listen for signals: {error}"));
     let (mut terminate, mut interrupt) =

@@ -1,0 +1,26 @@
+//! An OCI registry (distribution spec 1.1): every endpoint, durable before it is acknowledged, collected while it runs.
+
+pub mod auth;
+mod collect;
+pub mod digest;
+mod error;
+mod fsck;
+mod http;
+mod index;
+mod log;
+mod manifest;
+mod record;
+pub mod request;
+pub mod rights;
+mod server;
+mod store;
+mod uploads;
+mod writer;
+
+pub use collect::{Collected, Keep, Policy};
+pub use digest::Digest;
+pub use fsck::{Report, fsck};
+pub use log::{Damage, LogError};
+pub use rights::Rights;
+pub use server::{Limits, Options, Registry, RegistryError, Say, Tls, tls};
+pub use store::OpenError;

@@ -1,0 +1,267 @@
+//! Uploads: what has come so far, and the sessions in which more may come.
+
+use crate::digest::{Algorithm, Digest, Hasher};
+use crate::error::{self, ApiError};
+use crate::store::{NewFile, Store};
+use crate::writer::{Change, Source};
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Content up to so many bytes is kept in the log, larger content in a file of its own.
+pub(crate) const SMALL: u64 = 64 << 10;
+/// So much is gathered before it is hashed and written in one go.
+const PIECE: usize = 1 << 20;
+
+/// Content that comes: in memory while it is small.
+pub(crate) struct Spool {
+    hasher: Hasher,
+    length: u64,
+    memory: Vec<u8>,
+    file: Option<NewFile>,
+}
+
+impl Spool {
+    /// With nothing in it.
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
+        Self { hasher: Hasher::new(algorithm), length: 0, memory: Vec::new(), file: None }
+    }
+
+    /// Bytes so far.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Adds what has come. It blocks once the content is not small any more.
+    fn take(&mut self, store: &Store, parts: &[Bytes]) -> io::Result<()> {
+        let more: u64 = parts.iter().map(|part| part.len() as u64).sum();
+        if self.file.is_none() && self.length + more > SMALL {
+            let new = store.new_file()?;
+            new.file.write_all_at(&self.memory, 0)?;
+            self.memory = Vec::new();
+            self.file = Some(new);
+        }
+        for part in parts {
+            self.hasher.update(part);
+            match &self.file {
+                Some(new) => new.file.write_all_at(part, self.length)?,
+                None => self.memory.extend_from_slice(part),
+            }
+            self.length += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The digest of all that has come. It blocks when the algorithm is another than was expected.
+    fn digest(&self, algorithm: Algorithm) -> io::Result<Digest> {
+        if self.hasher.algorithm() == algorithm {
+            return Ok(self.hasher.clone().finish());
+        }
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(&self.memory);
+        if let Some(new) = &self.file {
+            let (mut buffer, mut at) = (vec![0; PIECE], 0);
+            while at < self.length {
+                let read = new.file.read_at(&mut buffer, at)?;
+                if read == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                hasher.update(buffer.get(..read).unwrap_or_default());
+                at += read as u64;
+            }
+        }
+        Ok(hasher.finish())
+    }
+}
+
+/// What a body may cost.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// Bytes of the whole content.
+    pub(crate) bytes: u64,
+    /// Between two pieces.
+    pub(crate) idle: Duration,
+}
+
+/// Adds a body to what has come; what came before something went wrong stays.
+pub(crate) async fn receive(
+    spool: Spool,
+    store: &Arc<Store>,
+    mut body: Incoming,
+    limits: BodyLimits,
+) -> (Option<Spool>, Result<(), ApiError>) {
+    let mut inlet = Inlet { spool: Some(spool), writing: None, store };
+    let (mut parts, mut gathered) = (Vec::new(), 0);
+    let mut total = inlet.spool.as_ref().map_or(0, Spool::length);
+    let read = loop {
+        let frame = match tokio::time::timeout(limits.idle, body.frame()).await {
+            Err(_) => break Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, error::UPLOAD_INVALID, "the content did not come in time")),
+            Ok(None) => break Ok(()),
+            Ok(Some(Err(_))) => break Err(ApiError::bad(error::UPLOAD_INVALID, "the connection broke while the content came")),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        total += data.len() as u64;
+        if total > limits.bytes {
+            break Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error::SIZE_INVALID, "the content is larger than allowed here"));
+        }
+        gathered += data.len();
+        parts.push(data);
+        if gathered >= PIECE {
+            gathered = 0;
+            if let Err(error) = inlet.put(std::mem::take(&mut parts), true).await {
+                break Err(error);
+            }
+        }
+    };
+    let large = total > SMALL;
+    let put = if parts.is_empty() { Ok(()) } else { inlet.put(parts, large).await };
+    let settled = inlet.settle().await;
+    (inlet.spool, read.and(put).and(settled))
+}
+
+/// Hashes and writes one piece while the next comes.
+struct Inlet<'a> {
+    spool: Option<Spool>,
+    writing: Option<tokio::task::JoinHandle<(Spool, io::Result<()>)>>,
+    store: &'a Arc<Store>,
+}
+
+impl Inlet<'_> {
+    async fn settle(&mut self) -> Result<(), ApiError> {
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let (spool, written) = writing.await.map_err(|error| ApiError::system(&io::Error::other(error)))?;
+        if let Err(error) = written {
+            // What the file holds is not known: the upload has to begin anew.
+            return Err(ApiError::system(&error));
+        }
+        self.spool = Some(spool);
+        Ok(())
+    }
+
+    async fn put(&mut self, parts: Vec<Bytes>, blocking: bool) -> Result<(), ApiError> {
+        self.settle().await?;
+        let Some(mut spool) = self.spool.take() else {
+            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "the upload was lost to an error of the disk"));
+        };
+        let store = self.store.clone();
+        if blocking {
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let written = spool.take(&store, &parts);
+                (spool, written)
+            }));
+        } else {
+            let written = spool.take(&store, &parts);
+            written.map_err(|error| ApiError::system(&error))?;
+            self.spool = Some(spool);
+        }
+        Ok(())
+    }
+}
+
+/// Checks all that has come against its digest, and gives it to a repository; durable when this returns.
+///
+/// # Errors
+/// When the digest is another, or the store refuses.
+pub(crate) async fn finish(store: &Arc<Store>, spool: Spool, repository: Arc<str>, digest: Digest) -> Result<(), ApiError> {
+    let found = if spool.file.is_none() {
+        (spool.digest(digest.algorithm()), spool)
+    } else {
+        let (store, algorithm) = (store.clone(), digest.algorithm());
+        let check = move || {
+            let found = spool.digest(algorithm).and_then(|found| {
+                if let Some(new) = &spool.file {
+                    store.sync_file(new)?;
+                }
+                Ok(found)
+            });
+            (found, spool)
+        };
+        tokio::task::spawn_blocking(check).await.map_err(|error| ApiError::system(&io::Error::other(error)))?
+    };
+    let (found, spool) = found;
+    let found = found.map_err(|error| ApiError::system(&error))?;
+    if found != digest {
+        return Err(ApiError::bad(error::DIGEST_INVALID, format!("the content has the digest {found}")));
+    }
+    let kept = match spool.file {
+        Some(file) => store.keep_file(repository, digest, spool.length, file).await,
+        None => {
+            let source = Source::Bytes(spool.memory.into());
+            store.change(Change::Blob { repository, digest, size: spool.length, source }).await.map(drop)
+        }
+    };
+    kept.map_err(|refusal| ApiError::refused(refusal, error::BLOB_UNKNOWN))
+}
+
+/// An upload that may go on with a further request.
+pub(crate) struct Session {
+    pub(crate) id: String,
+    pub(crate) repository: Arc<str>,
+    begun: i64,
+    touched: AtomicI64,
+    /// `None` once it has ended. One request at a time has it.
+    pub(crate) spool: Arc<tokio::sync::Mutex<Option<Spool>>>,
+}
+
+/// All uploads.
+pub(crate) struct Sessions {
+    open: Mutex<HashMap<String, Arc<Session>>>,
+    most: usize,
+}
+
+impl Sessions {
+    /// At most so many at once.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { open: Mutex::new(HashMap::new()), most }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Arc<Session>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins one; `None` when there are too many.
+    pub(crate) fn begin(&self, repository: Arc<str>, algorithm: Algorithm, now: i64) -> Option<Arc<Session>> {
+        let mut open = self.open();
+        if open.len() >= self.most {
+            return None;
+        }
+        let spool = Arc::new(tokio::sync::Mutex::new(Some(Spool::new(algorithm))));
+        let session = Arc::new(Session { id: base::ids::uuid(), repository, begun: now, touched: AtomicI64::new(now), spool });
+        open.insert(session.id.clone(), session.clone());
+        Some(session)
+    }
+
+    /// One of a repository.
+    pub(crate) fn find(&self, repository: &str, id: &str, now: i64) -> Option<Arc<Session>> {
+        let session = self.open().get(id).filter(|session| &*session.repository == repository).cloned()?;
+        session.touched.store(now, Ordering::Relaxed);
+        Some(session)
+    }
+
+    /// Ends one.
+    pub(crate) fn end(&self, id: &str) {
+        self.open().remove(id);
+    }
+
+    /// Ends those that nothing has been heard of since; how many.
+    pub(crate) fn expire(&self, since: i64) -> usize {
+        let mut open = self.open();
+        let before = open.len();
+        // One whose lock is held is in a request.
+        open.retain(|_, session| session.touched.load(Ordering::Relaxed) >= since || session.spool.try_lock().is_err());
+        before - open.len()
+    }
+
+    /// When the oldest upload to a repository began.
+    pub(crate) fn oldest(&self, repository: &str) -> Option<i64> {
+        self.open().values().filter(|session| &*session.repository == repository).map(|session| session.begun).min()
+    }
+}
