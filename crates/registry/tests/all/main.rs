@@ -1,0 +1,12 @@
+//! The registry over real HTTP on loopback: every endpoint and every error, crashes, collection beside pushes.
+
+mod access;
+mod blobs;
+mod client;
+mod collect;
+mod crash;
+mod limits;
+mod lists;
+mod manifests;
+mod recovery;
+mod uploads;
