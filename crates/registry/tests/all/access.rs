@@ -41,11 +41,11 @@ fn without_a_password_nothing_is_told() {
         assert_eq!(answer.refusal(), (401, "UNAUTHORIZED".into()), "{method} {path}");
         assert!(answer.header("www-authenticate").starts_with("Basic realm="), "{method} {path}");
     }
-    let mut ann = server.client().as_user("ann", "ann-secret");
+    let mut ann = server.client().with_user("ann", "ann-secret");
     ann.ask("GET", "/v2/").expect(200);
     ann.push("a", b"x");
     for (user, password) in [("ann", "other"), ("bob", "ann-secret"), ("", "")] {
-        let mut wrong = server.client().as_user(user, password);
+        let mut wrong = server.client().with_user(user, password);
         assert_eq!(wrong.ask("GET", "/v2/").refusal(), (401, "UNAUTHORIZED".into()), "{user}");
     }
     let strange = anybody.send("GET", "/v2/", &[("Authorization", "Bearer x")], b"");
@@ -62,7 +62,7 @@ fn rights_are_of_repositories() {
         ..Options::default()
     };
     let server = Server::with(options);
-    let (mut ann, mut ci) = (server.client().as_user("ann", "ann-secret"), server.client().as_user("ci", "ci-secret"));
+    let (mut ann, mut ci) = (server.client().with_user("ann", "ann-secret"), server.client().with_user("ci", "ci-secret"));
     let mut anybody = server.client();
     let named = ann.push("jobs/app", b"x");
     ann.push("public/app", b"x");
@@ -91,8 +91,8 @@ fn a_mount_needs_the_right_to_pull_there() {
         ..Options::default()
     };
     let server = Server::with(options);
-    let named = server.client().as_user("ann", "ann-secret").push("ann/app", b"secret");
-    let mut bob = server.client().as_user("bob", "bob-secret");
+    let named = server.client().with_user("ann", "ann-secret").push("ann/app", b"secret");
+    let mut bob = server.client().with_user("bob", "bob-secret");
     for query in [format!("mount={named}&from=ann/app"), format!("mount={named}")] {
         bob.ask("POST", &format!("/v2/bob/app/blobs/uploads/?{query}")).expect(202);
     }
@@ -107,7 +107,7 @@ fn files_that_change_are_taken_in_and_bad_ones_are_not() {
     let becomes = |user: &str, expected: u16| {
         let begun = std::time::Instant::now();
         loop {
-            let status = server.client().as_user(user, &format!("{user}-secret")).ask("GET", "/v2/").status;
+            let status = server.client().with_user(user, &format!("{user}-secret")).ask("GET", "/v2/").status;
             if status == expected {
                 return;
             }

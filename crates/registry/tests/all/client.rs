@@ -162,7 +162,7 @@ impl Client {
         Self { address, stream: None, headers: Vec::new() }
     }
 
-    pub(crate) fn as_user(mut self, user: &str, password: &str) -> Self {
+    pub(crate) fn with_user(mut self, user: &str, password: &str) -> Self {
         use base64::Engine;
         let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
         self.headers.push(("Authorization".to_owned(), format!("Basic {encoded}")));

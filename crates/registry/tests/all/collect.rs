@@ -179,7 +179,8 @@ fn eight_push_while_all_is_collected() {
                     while begun.elapsed() < Duration::from_secs(12) {
                         let repository = format!("r{}", pusher % 3);
                         // Some layers are the same in all, some are large.
-                        let own = [&number.to_le_bytes()[..], &[pusher]].concat().repeat(if number % 5 == 0 { 20_000 } else { 200 });
+                        let own =
+                            [&number.to_le_bytes()[..], &[pusher]].concat().repeat(if number.is_multiple_of(5) { 20_000 } else { 200 });
                         client.push(&repository, format!("shared {}", number % 7).as_bytes());
                         client.push_image(&repository, &format!("p{pusher}"), &own);
                         let tagged = client.ask("GET", &format!("/v2/{repository}/manifests/p{pusher}")).expect(200);

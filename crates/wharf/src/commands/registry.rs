@@ -27,7 +27,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Serves until it is told to stop
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Reads everything that a registry keeps and lists what is damaged
     Fsck {
         /// Where it keeps everything [default: `registry` in Wharf's home]
@@ -104,7 +104,7 @@ fn folder(context: &Context, root: Option<PathBuf>) -> PathBuf {
     root.unwrap_or_else(|| context.home.join("registry"))
 }
 
-fn serve(context: &Context, asked: Serve) -> Result<(), Problem> {
+fn serve(context: &Context, asked: Box<Serve>) -> Result<(), Problem> {
     let beyond = !asked.listen.ip().is_loopback();
     if beyond && asked.htpasswd.is_none() && !asked.open {
         let message = format!("{} can be reached from other machines, and nobody would be asked for a password", asked.listen);
@@ -116,7 +116,7 @@ fn serve(context: &Context, asked: Serve) -> Result<(), Problem> {
     let tls = asked.tls.as_deref().map(tls).transpose()?;
     let root = folder(context, asked.root.clone());
     let (address, tls_on) = (asked.listen, tls.is_some());
-    let options = options(context, asked);
+    let options = options(context, *asked);
     context.tokio()?.block_on(async {
         let registry = Registry::open(&root, options).map_err(problem)?;
         let refused = |error: std::io::Error| {
