@@ -3,6 +3,7 @@
 mod conformance;
 mod fuzz;
 mod kills;
+mod kubernetes;
 mod machine;
 mod power_cut;
 mod properties;
@@ -28,7 +29,7 @@ struct Long {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const TESTS: &[Long] = &[properties::TEST, kills::TEST, fuzz::TEST, machine::TEST, power_cut::TEST, conformance::TEST];
+const TESTS: &[Long] = &[properties::TEST, kills::TEST, fuzz::TEST, machine::TEST, power_cut::TEST, conformance::TEST, kubernetes::TEST];
 
 fn run(arguments: &[String]) -> Result<(), String> {
     let Some((name, rest)) = arguments.split_first() else {

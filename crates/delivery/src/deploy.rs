@@ -182,7 +182,10 @@ impl Delivery {
         let applied = apply::apply(&self.cluster, &targets, self.how(options)).await?;
         let workloads = applied.iter().map(|applied| applied.object.clone()).collect();
         match self.track(release, workloads, options).await? {
-            Ok(()) => Ok(self.settle(release, inventory, &applied, known, options).await?),
+            Ok(()) => {
+                self.wait_for_drain(release).await?;
+                Ok(self.settle(release, inventory, &applied, known, options).await?)
+            }
             Err(cause) => {
                 // What was to change nothing has no hold yet.
                 self.take_hold(&release.namespace, &release.project).await?;

@@ -3,6 +3,7 @@
 mod apply;
 mod deploy;
 mod down;
+mod drain;
 pub mod hold;
 pub mod inventory;
 mod judge;

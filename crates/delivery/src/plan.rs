@@ -8,7 +8,8 @@ use crate::deploy::Delivery;
 use crate::manifests::{MANAGER, Release};
 use crate::progress::Change;
 use crate::prune;
-use base::{Finding, Problem};
+use crate::records::{Fate, Record};
+use base::{Finding, Place, Problem, Severity};
 use cluster::Apply;
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s::{Fields, Value};
@@ -93,7 +94,18 @@ impl Delivery {
         let kept = kept.into_iter().map(|(entry, why)| (entry.to_string(), why.to_owned())).collect();
         let mut notes = release.notes.clone();
         notes.extend(self.preflight(release).await?);
+        notes.extend(self.failed_before(release).await?);
         Ok(Plan { release: release.id.clone(), objects, kept, notes })
+    }
+
+    /// A release that failed once is likely to do so again.
+    async fn failed_before(&self, release: &Release) -> Result<Option<Finding>, Problem> {
+        let record = Record::load(&self.cluster, &release.namespace, &release.project, &release.id).await?;
+        Ok(record.filter(|record| record.fate == Fate::Failed).map(|record| {
+            let cause = record.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            let message = format!("release {} failed before, at {}{cause}", record.id, record.created);
+            Finding::new("failed-before", Severity::Warning, Place::default(), message)
+        }))
     }
 
     async fn plan_one(&self, target: &Target, release: &Release, force: bool) -> Result<PlannedObject, Problem> {

@@ -185,6 +185,12 @@ impl Selection {
         if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, build::STAGE.name)) {
             all.insert(at, &build::STAGE);
         }
+        // What was pushed is there already; what was not would be missed.
+        if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, push::STAGE.name))
+            && !self.skip.iter().any(|name| name == push::STAGE.name)
+        {
+            all.insert(at, &push::STAGE);
+        }
         for connects in [&engine::STAGE, &cluster::STAGE] {
             if needs_cluster && position(&all, connects.name).is_none() {
                 let at = all.iter().position(|stage| stage.needs_cluster).unwrap_or(0);

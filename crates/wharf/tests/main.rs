@@ -4,6 +4,8 @@
 mod bad_days;
 #[path = "main/causes.rs"]
 mod causes;
+#[path = "main/delivering.rs"]
+mod delivering;
 #[path = "main/engine.rs"]
 mod engine;
 #[path = "main/interrupts.rs"]

@@ -1,6 +1,7 @@
 //! The main job on the engine.
 
 use super::place::{Place, URL, place, soon, until};
+use super::{causes, delivering};
 use std::time::{Duration, Instant};
 
 const VERSIONS: &str = r#"jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{"\n"}{end}"#;
@@ -26,6 +27,22 @@ fn up_serves_and_a_second_up_changes_nothing() {
     assert!(said.contains("\"unchanged\":true"), "{said}");
     assert_eq!(look(), before);
     went_well(load(&place, "500"));
+}
+
+#[test]
+fn a_project_is_delivered_to_the_engine() {
+    let Some(place) = place("delivered") else { return };
+    delivering::again(&place);
+    delivering::rolling(&place, 2, soon(Duration::from_secs(30)));
+    delivering::plans(&place);
+    delivering::rejected(&place);
+    delivering::leaves(&place);
+}
+
+#[test]
+fn every_cause_is_told_within_ten_seconds_of_its_first_sign() {
+    let Some(place) = place("causes") else { return };
+    causes::every_cause(&place);
 }
 
 #[test]

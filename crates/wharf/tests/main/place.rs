@@ -1,4 +1,4 @@
-//! A home, a small project and a network namespace for one test; all gone at its end.
+//! A home, a small project and a network namespace for one test, or a real Kubernetes that is there already; all gone at its end.
 
 #![allow(clippy::print_stdout, reason = "tests say what they skip")]
 
@@ -29,6 +29,9 @@ images:
 manifests: [k8s/]
 smoke:
   - { get: web/, status: 200, body: hello one }
+environments:
+  local: {}
+  kube: { context: kubernetes-test, registry: 127.0.0.1:5000/tiny, drain: 2s }
 ";
 
 const DOCKERFILE: &str = "FROM busybox:stable
@@ -61,14 +64,21 @@ spec:
       containers:
         - name: web
           image: web
-          resources: { limits: { cpu: 500m, memory: 32Mi } }
+          resources: { limits: { cpu: 200m, memory: 32Mi } }
           readinessProbe: { httpGet: { path: /, port: 8080 }, periodSeconds: 1 }
 ";
 
 /// One test's place.
 pub struct Place {
     folder: PathBuf,
-    namespace: Child,
+    target: Target,
+}
+
+enum Target {
+    /// The namespaces of an engine of its own.
+    Engine(Child),
+    /// The kubeconfig of a real Kubernetes.
+    Cluster(PathBuf),
 }
 
 /// A folder with the project in it, for tests that need no engine.
@@ -88,6 +98,36 @@ pub fn project(test: &str) -> PathBuf {
 
 /// A place, or `None` with what is missing printed.
 pub fn place(test: &str) -> Option<Place> {
+    let base = base(&["unshare", "nsenter", "ip", "nft", "kubectl"])?;
+    let inside = "ip link set lo up && echo ready && exec sleep 600";
+    let mut namespace = Command::new("unshare")
+        .args(["-n", "-m", "--propagation", "slave", "sh", "-c", inside])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a namespace");
+    let mut ready = [0; 5];
+    std::io::Read::read_exact(namespace.stdout.as_mut().expect("its output"), &mut ready).expect("the namespace is ready");
+    let place = Place { folder: project(test), target: Target::Engine(namespace) };
+    place.well(&["image", "load", base.to_str().expect("a path in UTF-8")]);
+    Some(place)
+}
+
+/// A place on the real Kubernetes that WHARF_TEST_KUBECONFIG names, or `None` with what is missing printed.
+#[allow(dead_code, reason = "the tests of the engine need none")]
+pub fn cluster(test: &str) -> Option<Place> {
+    let Some(kubeconfig) = std::env::var_os("WHARF_TEST_KUBECONFIG") else {
+        println!("skipped: WHARF_TEST_KUBECONFIG is not set");
+        return None;
+    };
+    let base = base(&["kubectl"])?;
+    let place = Place { folder: project(test), target: Target::Cluster(kubeconfig.into()) };
+    place.well(&["image", "load", base.to_str().expect("a path in UTF-8")]);
+    Some(place)
+}
+
+/// The archive of the base image, where that and the tools are there.
+fn base(tools: &[&str]) -> Option<PathBuf> {
     let skip = |what: &str| println!("skipped: {what}");
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     if !is_root {
@@ -98,7 +138,7 @@ pub fn place(test: &str) -> Option<Place> {
         skip("WHARF_TEST_BASES is not set");
         return None;
     };
-    if let Some(missing) = ["unshare", "nsenter", "ip", "nft", "kubectl"].iter().find(|tool| !is_there(tool)) {
+    if let Some(missing) = tools.iter().find(|tool| !is_there(tool)) {
         skip(&format!("no `{missing}`"));
         return None;
     }
@@ -106,18 +146,7 @@ pub fn place(test: &str) -> Option<Place> {
         skip(&format!("no {}", base.display()));
         return None;
     }
-    let inside = "ip link set lo up && echo ready && exec sleep 600";
-    let mut namespace = Command::new("unshare")
-        .args(["-n", "-m", "--propagation", "slave", "sh", "-c", inside])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("a namespace");
-    let mut ready = [0; 5];
-    std::io::Read::read_exact(namespace.stdout.as_mut().expect("its output"), &mut ready).expect("the namespace is ready");
-    let place = Place { folder: project(test), namespace };
-    place.well(&["image", "load", base.to_str().expect("a path in UTF-8")]);
-    Some(place)
+    Some(base)
 }
 
 fn is_there(tool: &str) -> bool {
@@ -131,6 +160,11 @@ impl Place {
         self.folder.join("project")
     }
 
+    /// Whether it is a cluster of others.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.target, Target::Cluster(_))
+    }
+
     /// The home.
     pub fn home(&self) -> PathBuf {
         self.folder.join("home")
@@ -138,23 +172,41 @@ impl Place {
 
     /// A command inside.
     pub fn command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = Command::new("nsenter");
-        // Entering a mount namespace leaves the working folder behind.
-        let folder = format!("--wd={}", self.project().display());
-        command.args(["-t", &self.namespace.id().to_string(), "-n", "-m", &folder, "--", program]).args(args);
-        command.env("WHARF_HOME", self.home()).env("KUBECONFIG", self.home().join("engine/kubeconfig"));
-        command.env("HOME", &self.folder).stdin(Stdio::null());
+        let mut command = match &self.target {
+            Target::Engine(namespace) => {
+                let mut command = Command::new("nsenter");
+                // Entering a mount namespace leaves the working folder behind.
+                let folder = format!("--wd={}", self.project().display());
+                command.args(["-t", &namespace.id().to_string(), "-n", "-m", &folder, "--", program]);
+                command.env("KUBECONFIG", self.home().join("engine/kubeconfig"));
+                command
+            }
+            Target::Cluster(kubeconfig) => {
+                let mut command = Command::new(program);
+                command.current_dir(self.project()).env("KUBECONFIG", kubeconfig);
+                command
+            }
+        };
+        command.args(args).env("WHARF_HOME", self.home()).env("HOME", &self.folder).stdin(Stdio::null());
+        command
+    }
+
+    fn program(&self, args: &[&str]) -> Command {
+        let mut command = self.command(program().to_str().expect("UTF-8"), args);
+        if matches!(self.target, Target::Cluster(_)) {
+            command.args(["--env", "kube"]);
+        }
         command
     }
 
     /// The program, whatever comes of it.
     pub fn wharf(&self, args: &[&str]) -> Output {
-        self.command(program().to_str().expect("UTF-8"), args).output().expect("it runs")
+        self.program(args).output().expect("it runs")
     }
 
     /// The program in the background.
     pub fn begin(&self, args: &[&str]) -> Child {
-        self.command(program().to_str().expect("UTF-8"), args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+        self.program(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
     }
 
     /// The program, which has to go well; what it wrote to standard output.
@@ -208,12 +260,18 @@ pub fn shown(args: &[&str], output: &Output) -> String {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let reset = self.wharf(&["engine", "reset"]);
-        let _ = self.namespace.kill();
-        let _ = self.namespace.wait();
+        let words: &[&str] = match &self.target {
+            Target::Engine(_) => &["engine", "reset"],
+            Target::Cluster(_) => &["down", "--volumes"],
+        };
+        let undone = self.wharf(words);
+        if let Target::Engine(namespace) = &mut self.target {
+            let _ = namespace.kill();
+            let _ = namespace.wait();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
         if !std::thread::panicking() {
-            shown(&["engine", "reset"], &reset);
+            shown(words, &undone);
         }
     }
 }

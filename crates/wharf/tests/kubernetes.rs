@@ -1,0 +1,28 @@
+//! The program with a real Kubernetes, which `cargo xtask long kubernetes` starts for it. One test after the other: they share
+//! the cluster, and the project's name.
+
+use std::time::Duration;
+
+#[path = "main/causes.rs"]
+mod causes;
+#[path = "main/delivering.rs"]
+mod delivering;
+#[path = "main/place.rs"]
+#[allow(dead_code, reason = "shared with the tests of the engine")]
+mod place;
+
+#[test]
+fn a_project_is_delivered_to_a_cluster_of_others() {
+    let Some(place) = place::cluster("delivered") else { return };
+    delivering::again(&place);
+    delivering::rolling(&place, 1, Duration::from_secs(45));
+    delivering::plans(&place);
+    delivering::rejected(&place);
+    delivering::leaves(&place);
+}
+
+#[test]
+fn every_cause_is_told_within_ten_seconds_of_its_first_sign_there_too() {
+    let Some(place) = place::cluster("causes") else { return };
+    causes::every_cause(&place);
+}

@@ -1,0 +1,150 @@
+//! A project delivered, again and again, under load: what is changed, what is refused, what is written down.
+
+#![allow(clippy::print_stdout, reason = "figures")]
+
+use super::place::{Place, until};
+use serde_json::Value;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    (output.status.code(), text.concat())
+}
+
+fn edit(place: &Place, file: &str, from: &str, to: &str) {
+    let path = place.project().join(file);
+    let text = std::fs::read_to_string(&path).expect("read");
+    assert!(text.contains(from), "{file} has no {from}");
+    std::fs::write(path, text.replace(from, to)).expect("written");
+}
+
+/// Every object of the project's namespace with its version.
+fn versions(place: &Place) -> String {
+    let kinds = "deployments,replicasets,pods,services,endpointslices,configmaps,secrets,leases";
+    let all: Value = serde_json::from_str(&place.kubectl(&["get", kinds, "-n", "tiny", "-o", "json"])).expect("JSON");
+    let line = |item: &Value| format!("{} {} {}\n", item["kind"], item["metadata"]["name"], item["metadata"]["resourceVersion"]);
+    all["items"].as_array().expect("a list").iter().map(line).collect()
+}
+
+/// Where the service answers, as the run's last lines say.
+fn url(place: &Place) -> String {
+    let out = place.well(&["up", "--json"]);
+    let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    lines.filter_map(|line| line["url"].as_str().map(str::to_owned)).next().expect("a URL")
+}
+
+/// A second run writes nothing.
+pub fn again(place: &Place) {
+    place.well(&["up"]);
+    // Pods of a first run that end, and events, have their time.
+    let mut before = versions(place);
+    until("the cluster rests", Duration::from_secs(30), || {
+        let now = versions(place);
+        std::mem::replace(&mut before, now.clone()) == now
+    });
+    let out = place.well(&["up", "--json"]);
+    assert!(out.contains("\"unchanged\":true"), "{out}");
+    assert_eq!(versions(place), before);
+}
+
+/// Releases one after the other under load, there and back: no request is lost, and in the end only the new one answers.
+pub fn rolling(place: &Place, rounds: u32, lasts: Duration) {
+    let (url, begun) = (url(place), Instant::now());
+    let lasting = format!("{}s", lasts.as_secs());
+    let loads: Vec<_> = [&["--rate", "60"][..], &["--rate", "60", "--disable-keepalive"]]
+        .into_iter()
+        .map(|how| {
+            let words = [&["load", "-z", &lasting, "-c", "40", "--json"], how, &[url.as_str()]].concat();
+            place.begin(&words)
+        })
+        .collect();
+    let answers = || -> Vec<String> { (0..8).map(|_| place.tool("curl", &["-s", &url])).collect() };
+    for round in 1..=rounds {
+        let (old, new) =
+            (format!("hello {}", if round == 1 { "one".to_owned() } else { format!("v{}", round - 1) }), format!("hello v{round}"));
+        for file in ["www/index.html", "wharf.yaml"] {
+            edit(place, file, &old, &new);
+        }
+        place.well(&["up"]);
+        assert!(answers().iter().all(|answer| *answer == new), "{new}: {:?}", answers());
+        place.well(&["rollback"]);
+        assert!(answers().iter().all(|answer| *answer == old), "{old}: {:?}", answers());
+        place.well(&["up"]);
+    }
+    assert!(begun.elapsed() < lasts, "the load ended before the last release: {:?}", begun.elapsed());
+    for load in loads {
+        let output = load.wait_with_output().expect("its output");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let report: Value =
+            text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no report: {output:?}"));
+        assert_eq!(report["failed"], 0, "{report}");
+        assert!(report["ok"].as_u64().expect("a count") > 100, "{report}");
+        println!("{} requests, {} failed, {} sent again", report["requests"], report["failed"], report["retried"]);
+    }
+}
+
+/// A plan is applied as it was shown, once, approved, and only where nothing moved.
+pub fn plans(place: &Place) {
+    place.well(&["up"]);
+    let key = place.home().join("approver").display().to_string();
+    let public = {
+        place.tool("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", &key]);
+        std::fs::read_to_string(format!("{key}.pub")).expect("read")
+    };
+    let environment = |name: &str| format!("environments:\n  {name}: {{ approvers: [\"{}\"] }}\n", public.trim());
+    let name = if place.is_cluster() { "kube" } else { "local" };
+    std::fs::write(place.project().join("wharf.local.yaml"), environment(name)).expect("written");
+    let (code, told) = said(&place.wharf(&["up"]));
+    assert!(code == Some(3) && told.contains("takes only plans that were approved"), "{told}");
+    edit(place, "k8s/web.yaml", "replicas: 2", "replicas: 3");
+    let file = place.home().join("plan.json").display().to_string();
+    let shown = place.well(&["plan", "--out", &file]);
+    assert!(shown.contains("~ Deployment tiny/web") && shown.contains("spec.replicas: 2 -> 3"), "{shown}");
+    let refused = |words: &str| {
+        let before = versions(place);
+        let (code, told) = said(&place.wharf(&["deploy", &file]));
+        assert!(code == Some(3) && told.contains(words), "{words}: {told}");
+        assert_eq!(versions(place), before, "{words}");
+    };
+    refused("not approved");
+    place.well(&["approve", &file, "--key", &key]);
+    let text = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, text.replacen("\"replicas\": 3", "\"replicas\": 4", 1)).expect("written");
+    refused("was edited");
+    std::fs::write(&file, text).expect("written");
+    place.kubectl(&["-n", "tiny", "annotate", "service", "web", "moved=yes"]);
+    refused("Service tiny/web (metadata.annotations");
+    place.kubectl(&["-n", "tiny", "annotate", "service", "web", "moved-"]);
+    place.well(&["deploy", &file]);
+    let replicas = place.kubectl(&["-n", "tiny", "get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"]);
+    assert_eq!(replicas, "3");
+    refused("applied already");
+    let why = place.well(&["why", "web"]);
+    assert!(why.contains("ops (SHA256:") && why.contains("intact"), "{why}");
+    assert!(place.well(&["why", "web", "--offline"]).contains("ops (SHA256:"));
+    std::fs::remove_file(place.project().join("wharf.local.yaml")).expect("removed");
+}
+
+/// A release that serves and fails its smoke checks is taken back and marked, and the next plan says so.
+pub fn rejected(place: &Place) {
+    place.well(&["up"]);
+    edit(place, "www/index.html", "hello", "sorry");
+    let (code, told) = said(&place.wharf(&["up"]));
+    assert!(code == Some(1) && told.contains("serves again"), "{told}");
+    assert!(place.well(&["history"]).contains("failed"), "{}", place.well(&["history"]));
+    let plan = place.well(&["plan"]);
+    assert!(plan.contains("failed before"), "{plan}");
+    edit(place, "www/index.html", "sorry", "hello");
+    place.well(&["up"]);
+}
+
+/// All that was made goes.
+pub fn leaves(place: &Place) {
+    place.well(&["up"]);
+    place.well(&["down", "--volumes"]);
+    let kinds = "deployments,replicasets,pods,services,configmaps,secrets,leases,networkpolicies,persistentvolumeclaims";
+    let left = place.kubectl(&["get", kinds, "-A", "-l", "wharf.local/project=tiny", "-o", "name"]);
+    assert_eq!(left, "");
+    assert_eq!(place.kubectl(&["get", "namespaces", "-l", "wharf.local/project=tiny", "-o", "name"]), "");
+}
