@@ -37,6 +37,7 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
         outside,
         report,
         globals,
+        remembers: stages.stages.iter().flat_map(|stage| stage.instructions.iter().copied()).any(remembers),
         needed: &checked.stages,
         context: Context::open(&request.context, read.ignore.clone(), index_path(store, &request.context))?,
         named: Mutex::new(BTreeMap::new()),
@@ -130,6 +131,12 @@ fn global_args(stages: &dockerfile::Stages<'_>) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// Whether a step writes to what outlives it.
+fn remembers(instruction: &dockerfile::Instruction) -> bool {
+    let dockerfile::Kind::Run(run) = &instruction.kind else { return false };
+    run.mounts.iter().any(|mount| mount.kind == dockerfile::MountKind::Cache && !mount.read_only)
 }
 
 /// The file that remembers a context's contents.

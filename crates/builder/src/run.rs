@@ -1,5 +1,6 @@
 //! RUN.
 
+use crate::dated::Dated;
 use crate::error::Trouble;
 use crate::event::BuildEvent;
 use crate::isolate::{Exit, Network, RunMount, RunSource, RunStep};
@@ -85,7 +86,9 @@ impl Stage<'_> {
         // Of its own: the root is mounted over it, and nothing else of the step may be hidden below that.
         let own = temp.path().join("root");
         let since = prepare(&own, &view)?;
-        let mut layers = self.trees();
+        let dated =
+            if mounts.iter().any(Planned::remembers) { Some(Dated::of(self.layers(), self.shared.layer_time, temp.path())?) } else { None };
+        let mut layers = dated.as_ref().map_or_else(|| self.trees(), |dated| dated.trees.clone());
         if layers.is_empty() {
             layers.push(own.join("empty"));
         }
@@ -126,6 +129,9 @@ impl Stage<'_> {
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
         outcome(exit, last)?;
         stubs.clear(&step.upper, &view)?;
+        if let Some(dated) = &dated {
+            dated.undo(&step.upper, self.shared.layer_time)?;
+        }
         let tree = temp.path().join("tree");
         fs::rename(&step.upper, &tree).map_err(|error| FileError::new("move", &tree, error))?;
         let layer = self.shared.store.layers().commit(&temp, Stamp { since, becomes: self.shared.layer_time })?;

@@ -7,6 +7,7 @@ pub(crate) use files::{Where, join};
 pub(crate) use shared::{Layer, Outcome, Shared};
 
 use crate::check::{Base, base_of, image_of, unsupported};
+use crate::dated::Dates;
 use crate::error::{StepError, Trouble};
 use crate::event::{BuildEvent, StepId};
 use crate::key::Key;
@@ -31,6 +32,8 @@ pub(crate) struct Stage<'a> {
     index: usize,
     name: String,
     layers: Vec<Layer>,
+    /// Of the step that is being done.
+    pub dates: Dates,
     steps: usize,
     of: usize,
 }
@@ -56,6 +59,7 @@ impl<'a> Stage<'a> {
             index,
             name,
             layers: Vec::new(),
+            dates: Dates::default(),
             steps: 0,
             of: written.instructions.iter().filter(|instruction| makes_layer(instruction)).count(),
         };
@@ -199,7 +203,11 @@ impl<'a> Stage<'a> {
 
     pub(crate) fn finish(&mut self, begun: Begun, layer: Option<DiffId>, reasons: Option<Vec<String>>) -> Result<(), Trouble> {
         if let Some(id) = layer {
-            self.layers.push(Layer { id, lease: Arc::new(self.shared.store.layers().tree(&id)?) });
+            self.layers.push(Layer {
+                id,
+                lease: Arc::new(self.shared.store.layers().tree(&id)?),
+                dates: Some(Arc::new(std::mem::take(&mut self.dates))),
+            });
             self.config.rootfs.diff_ids.push(id);
         }
         self.record(&begun.text, layer.is_none());
@@ -239,6 +247,10 @@ impl<'a> Stage<'a> {
             ..History::default()
         };
         self.config.history.push(history);
+    }
+
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
     }
 
     pub(crate) fn trees(&self) -> Vec<PathBuf> {

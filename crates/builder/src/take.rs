@@ -5,7 +5,7 @@ use crate::origin::{Item, Origin, Picked, joined};
 use base::files::FileError;
 use blobs::TreeWriter;
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -21,9 +21,25 @@ pub(crate) enum Times {
     Own,
 }
 
+/// Whose they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owners {
+    /// Of a context root's, of layers as they are there.
+    Kept,
+    /// All of this one; then extended attributes, which only root can set, are left out.
+    All(u32, u32),
+}
+
+/// What things become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Taking {
+    pub times: Times,
+    pub owners: Owners,
+}
+
 /// Copies a picked thing into the folder `place`, which must not be there; gives where it is: a folder is `place` itself.
-pub(crate) fn take(origin: &Origin<'_>, picked: &Picked, place: &Path, times: Times) -> Result<PathBuf, Trouble> {
-    let mut taker = Taker { origin, times, tree: TreeWriter::create(place)?, links: HashMap::new() };
+pub(crate) fn take(origin: &Origin<'_>, picked: &Picked, place: &Path, taking: Taking) -> Result<PathBuf, Trouble> {
+    let mut taker = Taker { origin, taking, tree: TreeWriter::create(place)?, links: HashMap::new() };
     if !picked.item.is_folder() {
         let here = EntryPath::parse(b"file").map_err(|fault| Trouble::new(fault.to_string()))?;
         taker.put(&picked.path, &picked.item, &here)?;
@@ -43,7 +59,7 @@ pub(crate) fn take(origin: &Origin<'_>, picked: &Picked, place: &Path, times: Ti
 
 struct Taker<'a, 'b> {
     origin: &'a Origin<'b>,
-    times: Times,
+    taking: Taking,
     tree: TreeWriter,
     links: HashMap<(u64, u64), EntryPath>,
 }
@@ -52,13 +68,17 @@ impl Taker<'_, '_> {
     fn entry(&self, item: &Item, place: &EntryPath) -> Option<Entry> {
         let own = Mtime { seconds: item.stat.st_mtime, nanos: u32::try_from(item.stat.st_mtime_nsec).unwrap_or(0) };
         let of_host = self.origin.is_context();
-        let mtime = match self.times {
+        let mtime = match self.taking.times {
             Times::All(seconds) if of_host => Mtime { seconds, nanos: 0 },
             _ => own,
         };
-        let (uid, gid) = if of_host { (0, 0) } else { (item.stat.st_uid, item.stat.st_gid) };
+        let ((uid, gid), xattrs) = match self.taking.owners {
+            Owners::All(uid, gid) => ((uid, gid), BTreeMap::new()),
+            Owners::Kept if of_host => ((0, 0), BTreeMap::new()),
+            Owners::Kept => ((item.stat.st_uid, item.stat.st_gid), item.xattrs.clone()),
+        };
         let mode = item.stat.st_mode & 0o7777;
-        Some(Entry { path: place.clone(), kind: item.kind()?, mode, uid, gid, mtime, xattrs: item.xattrs.clone() })
+        Some(Entry { path: place.clone(), kind: item.kind()?, mode, uid, gid, mtime, xattrs })
     }
 
     fn put(&mut self, source: &EntryPath, item: &Item, place: &EntryPath) -> Result<(), Trouble> {

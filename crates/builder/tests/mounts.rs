@@ -271,3 +271,41 @@ fn cve_2024_23651_the_path_in_a_cache_is_never_resolved_by_the_builder() {
         assert!(base.starts_with(home.store.root()) && path == "sub/../sub", "{source:?}");
     }
 }
+
+/// A cache that remembers what was made of which sources: what changed must be newer than what was made of it before.
+#[test]
+fn steps_with_caches_see_when_sources_changed() {
+    let Some(home) = home() else { return };
+    let make = |from: &str| {
+        format!(
+            "if [ -e /cache/out ] && [ ! {from} -nt /cache/out ]; then echo fresh; else echo made; cp {from} /cache/out; fi; cat /cache/out; chmod 600 {from}"
+        )
+    };
+    let dockerfile = |seed: u32| {
+        format!(
+            "FROM busybox:stable\nWORKDIR /app\nCOPY src src\nCOPY src/main.c renamed.c\nRUN echo {seed} > /app/generated; ln -s x /app/link\nRUN rm /bin/wget\nRUN --mount=type=cache,id=a,target=/cache {}\nRUN --mount=type=cache,id=b,target=/cache [ ! -e /bin/wget ] && {}\nRUN --mount=type=cache,id=c,target=/cache {}\n",
+            make("src/main.c"),
+            make("generated"),
+            make("renamed.c")
+        )
+    };
+    let run = |seed: u32| {
+        let mut request = home.request(&dockerfile(seed));
+        request.no_cache = true;
+        let built = home.build_request(&request).unwrap_or_else(|error| panic!("{error}"));
+        (home.output(), built.image)
+    };
+    home.write("src/main.c", "one\n");
+    home.write("src/deep/main.c", "another");
+    let (output, first) = run(1);
+    assert_eq!(output, ["made", "one", "made", "1", "made", "one"]);
+    let (output, again) = run(1);
+    assert_eq!(output, ["fresh", "one", "fresh", "1", "fresh", "one"], "nothing changed, and nothing is done again");
+    assert_eq!(again, first, "no time of the host is in a layer");
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    home.write("src/main.c", "two\n");
+    assert_eq!(run(1).0, ["made", "two", "fresh", "1", "made", "two"]);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    assert_eq!(run(2).0, ["fresh", "two", "made", "2", "fresh", "two"]);
+    assert!(home.store.fsck().expect("fsck").is_empty());
+}

@@ -7,7 +7,7 @@ use crate::isolate::{RunMount, RunSource};
 use crate::mask::Mask;
 use crate::secret::Hidden;
 use crate::stage::{Shared, trees};
-use crate::take::{Times, take};
+use crate::take::{Owners, Taking, Times, take};
 use base::files::{FileError, make_folder};
 use dockerfile::Sharing;
 use oci::Digest;
@@ -108,13 +108,13 @@ fn fill(place: &Path, identity: &Identity, begins: Option<&Found<'_>>) -> Result
         return Ok(set().map_err(|error| FileError::new("prepare", place, error))?);
     };
     let origin = begins.origin();
-    take(&origin, &origin.with_below(begins.picked())?, place, Times::Own).map(drop)
+    take(&origin, &origin.with_below(begins.picked())?, place, Taking { times: Times::Own, owners: Owners::Kept }).map(drop)
 }
 
 fn folder(found: &Found<'_>, read_only: bool, place: PathBuf, times: Times) -> Result<RunSource, Trouble> {
     let Found::Layers { source, picked, .. } = found else {
         // A copy: what `.dockerignore` leaves out is not there, and nothing that the step writes comes back.
-        return Ok(RunSource::Path(take(&found.origin(), found.picked(), &place, times)?));
+        return Ok(RunSource::Path(take(&found.origin(), found.picked(), &place, Taking { times, owners: Owners::Kept })?));
     };
     let mut layers = trees(&source.layers);
     if let ([only], true) = (layers.as_slice(), read_only) {

@@ -4,6 +4,7 @@ use super::{Begun, Outcome, Stage, chain, scratch, trees};
 use crate::check::{Base, MODE_HELP, base_of, is_remote, repository};
 use crate::context::Context;
 use crate::copy::{self, Job};
+use crate::dated::Dates;
 use crate::error::Trouble;
 use crate::fetch::{self, Checksum};
 use crate::key::Key;
@@ -168,6 +169,14 @@ impl Stage<'_> {
             return self.finish(begun, layer, None);
         }
         let given = job.gather(origin)?;
+        self.dates = Dates::default();
+        if self.shared.remembers && origin.is_context() {
+            given.iter().for_each(|given| {
+                if let copy::Given::Found(picked) = given {
+                    self.dates.note(picked);
+                }
+            });
+        }
         let mut key = Key::new(kind, &parent);
         job.settings(&mut key);
         job.contents(origin, &given, &mut key)?;

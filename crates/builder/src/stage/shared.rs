@@ -2,6 +2,7 @@
 
 use crate::check::Read;
 use crate::context::Context;
+use crate::dated::Dates;
 use crate::error::Trouble;
 use crate::event::BuildEvent;
 use crate::outside::Outside;
@@ -24,6 +25,8 @@ pub(crate) struct Shared<'a> {
     pub outside: &'a Outside<'a>,
     pub report: &'a (dyn Fn(BuildEvent) + Sync),
     pub globals: Scope,
+    /// Whether a step finds what an earlier one has left in a cache mount.
+    pub remembers: bool,
     /// The stages that are built.
     pub needed: &'a [usize],
     pub context: Context,
@@ -52,6 +55,8 @@ pub(crate) struct Outcome {
 pub(crate) struct Layer {
     pub id: DiffId,
     pub lease: Arc<TreeLease>,
+    /// Of a layer that this build has made; `None` for one of a base.
+    pub dates: Option<Arc<Dates>>,
 }
 
 impl Shared<'_> {
@@ -95,7 +100,7 @@ impl Shared<'_> {
     }
 
     pub(super) fn leased(&self, ids: &[DiffId]) -> Result<Vec<Layer>, BlobError> {
-        ids.iter().map(|id| Ok(Layer { id: *id, lease: Arc::new(self.store.layers().tree(id)?) })).collect()
+        ids.iter().map(|id| Ok(Layer { id: *id, lease: Arc::new(self.store.layers().tree(id)?), dates: None })).collect()
     }
 
     /// An image by its name: of the store, or else brought in; the other way round where that was asked for.

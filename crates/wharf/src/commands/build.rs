@@ -1,5 +1,7 @@
 //! `wharf build`: one image from a context, or all images of the project.
 
+mod destination;
+
 use super::{Command, arguments, image};
 use crate::cli::usage;
 use crate::context::Context;
@@ -10,9 +12,9 @@ use crate::sandbox::Sandbox;
 use crate::stages::{Run, Selection};
 use base::units::show_duration;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
-use blobs::{Compression, SaveFormat};
 use builder::{BuildError, BuildEvent, Built, Hidden, NamedContext, Request, Secret};
 use clap::Args;
+use destination::Destination;
 use oci::Reference;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -60,9 +62,9 @@ struct Build {
     /// Does every step again
     #[arg(long)]
     no_cache: bool,
-    /// Where the image goes beside the store: type=oci,dest=FILE or type=docker,dest=FILE
+    /// Where the image goes beside the store: type=oci|docker|tar,dest=FILE or type=local,dest=FOLDER; may be repeated
     #[arg(short, long, value_name = "TYPE")]
-    output: Option<String>,
+    output: Vec<String>,
     /// How progress is shown
     #[arg(long, default_value = "auto", value_parser = ["auto", "plain", "tty", "json"])]
     progress: String,
@@ -88,7 +90,9 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         return Ok(ExitCode::SUCCESS);
     };
     let request = request(&asked, folder)?;
-    let target = asked.output.as_deref().map(Destination::parse).transpose()?;
+    let targets = asked.output.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, Problem>>()?;
+    // Then nothing else may be on it.
+    let data_taken = targets.iter().any(Destination::is_stdout);
     let store = image::open(context)?;
     let sandbox = Sandbox::new(context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
@@ -98,21 +102,16 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
     let built = builder::build(&request, &store, &world.outside(), &report).map_err(|error| error.problem())?;
     built.warnings.iter().for_each(|warning| output.warning(warning));
-    if let Some(target) = target {
-        let image = store.images().get(&built.image).map_err(image::problem)?;
-        let file =
-            std::fs::File::create(&target.file).map_err(|error| host(&base::files::FileError::new("create", &target.file, error)))?;
-        let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
-        store.save(&[(image, request.tags.clone())], target.format, Compression::None, &mut out).map_err(image::problem)?;
-    }
-    tell(&asked, output, &built)
+    let image = store.images().get(&built.image).map_err(image::problem)?;
+    targets.iter().try_for_each(|target| target.write(&store, &image, &request.tags))?;
+    tell(&asked, output, &built, data_taken)
 }
 
 fn host(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(ProblemKind::Host, error.to_string())
 }
 
-fn tell(asked: &Build, output: &Output, built: &Built) -> Result<ExitCode, Problem> {
+fn tell(asked: &Build, output: &Output, built: &Built, data_taken: bool) -> Result<ExitCode, Problem> {
     let write = |path: &Option<PathBuf>, text: String| match path {
         Some(path) => base::files::write_atomically(path, text.as_bytes(), 0o644).map_err(|error| host(&error)),
         None => Ok(()),
@@ -127,11 +126,13 @@ fn tell(asked: &Build, output: &Output, built: &Built) -> Result<ExitCode, Probl
         "milliseconds": u64::try_from(built.took.as_millis()).unwrap_or(u64::MAX), "containerimage.config.digest": image, "containerimage.digest": manifest});
     write(&asked.iidfile, image.clone())?;
     write(&asked.metadata_file, format!("{facts:#}\n"))?;
-    if output.is_json() {
+    if output.is_json() && !data_taken {
         output.json(&facts);
     } else {
         output.say(&format!("built in {}, {} of {} steps cached", show_duration(built.took), built.cached, built.steps.len()));
-        output.data(&image);
+        if !data_taken {
+            output.data(&image);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -160,25 +161,6 @@ fn show(output: &Output, as_json: bool, explain: bool, event: &BuildEvent) {
                 reasons.iter().for_each(|reason| output.say(&format!("    not cached: {reason}")));
             }
         }
-    }
-}
-
-struct Destination {
-    file: PathBuf,
-    format: SaveFormat,
-}
-
-impl Destination {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        let fields: BTreeMap<&str, &str> = text.split(',').filter_map(|part| part.split_once('=')).collect();
-        let format = match fields.get("type") {
-            Some(&"oci") => SaveFormat::Oci,
-            Some(&"docker") => SaveFormat::Both,
-            Some(other) => return Err(usage(format!("`--output type={other}` is not supported yet")).hint("use type=oci or type=docker")),
-            None => return Err(usage(format!("`--output {text}` names no type")).hint("write type=oci,dest=FILE")),
-        };
-        let file = fields.get("dest").ok_or_else(|| usage(format!("`--output {text}` names no file")).hint("add dest=FILE"))?;
-        Ok(Self { file: PathBuf::from(file), format })
     }
 }
 
