@@ -1,6 +1,7 @@
 //! Compression: told by the first bytes when reading; in fixed blocks when writing, so that no core count changes a byte.
 
 use crate::error::BlobError;
+use crate::zstd::ZstdReader;
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Compress, Crc, FlushCompress};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -21,6 +22,8 @@ pub enum Decoder<R: Read> {
     Plain(BufReader<R>),
     /// Gzip, of any number of members.
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    /// Zstandard, of any number of frames.
+    Zstd(Box<ZstdReader<BufReader<R>>>),
 }
 
 impl<R: Read> Read for Decoder<R> {
@@ -28,6 +31,7 @@ impl<R: Read> Read for Decoder<R> {
         match self {
             Self::Plain(inner) => inner.read(buffer),
             Self::Gzip(inner) => inner.read(buffer),
+            Self::Zstd(inner) => inner.read(buffer),
         }
     }
 }
@@ -45,10 +49,14 @@ pub fn decode<R: Read>(input: R, what: &str) -> Result<Decoder<R>, BlobError> {
         }
     };
     let head = head.map_err(|error| base::files::FileError::new("read", what, error))?;
-    const KNOWN: [(&[u8], &str); 4] =
-        [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
+    const KNOWN: [(&[u8], &str); 3] = [(b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"\x04\x22\x4d\x18", "lz4")];
     if let Some((_, name)) = KNOWN.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return Err(BlobError::Unsupported(format!("{what} is compressed with {name}, which is not supported; gzip is")));
+        return Err(BlobError::Unsupported(format!("{what} is compressed with {name}, which is not supported; gzip and zstd are")));
+    }
+    // A frame, or one to be skipped: some writers begin with one.
+    let skippable = head.starts_with(b"\x50\x2a\x4d\x18");
+    if head.starts_with(b"\x28\xb5\x2f\xfd") || skippable {
+        return Ok(Decoder::Zstd(Box::new(ZstdReader::new(input))));
     }
     if head.starts_with(b"\x1f\x8b") { Ok(Decoder::Gzip(Box::new(MultiGzDecoder::new(input)))) } else { Ok(Decoder::Plain(input)) }
 }
@@ -169,7 +177,29 @@ mod tests {
 
     #[test]
     fn names_what_it_cannot_read() {
-        let error = decode(b"\x28\xb5\x2f\xfdxx".as_slice(), "the layer").err().expect("zstd");
-        assert!(error.to_string().contains("the layer is compressed with zstd"), "{error}");
+        let error = decode(b"BZh9xx".as_slice(), "the layer").err().expect("bzip2");
+        assert!(error.to_string().contains("the layer is compressed with bzip2"), "{error}");
+    }
+
+    /// `abc` as the tool `zstd` packs it, without a checksum.
+    const FRAME: &[u8] = b"\x28\xb5\x2f\xfd\x00\x58\x19\x00\x00abc";
+
+    #[test]
+    fn reads_zstd_frame_after_frame() {
+        let skipped = b"\x50\x2a\x4d\x18\x02\x00\x00\x00xx".as_slice();
+        for (stream, expected) in [
+            (FRAME.to_vec(), "abc"),
+            ([FRAME, FRAME].concat(), "abcabc"),
+            ([FRAME, skipped, FRAME, skipped].concat(), "abcabc"),
+            ([skipped, FRAME].concat(), "abc"),
+        ] {
+            let mut read = String::new();
+            decode(stream.as_slice(), "test").expect("zstd").read_to_string(&mut read).expect("read");
+            assert_eq!(read, expected);
+        }
+        for cut in 4..FRAME.len() {
+            assert!(decode(&FRAME[..cut], "test").expect("zstd").read_to_end(&mut Vec::new()).is_err(), "{cut}");
+        }
+        assert!(decode([FRAME, b"x".as_slice()].concat().as_slice(), "test").expect("zstd").read_to_end(&mut Vec::new()).is_err());
     }
 }

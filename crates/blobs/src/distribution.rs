@@ -98,6 +98,15 @@ impl Store {
         })
     }
 
+    /// Takes back what was written down of a layer's packed form.
+    pub(crate) fn forget_packed(&self, id: &DiffId, compression: Compression) -> Result<(), BlobError> {
+        let path = self.layers().folder(id).join(file(compression));
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(FileError::new("remove", path, error).into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes down how a layer was packed, and who has it now. Losing it costs time and nothing else.
     pub(crate) fn remember(
         &self,

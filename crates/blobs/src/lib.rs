@@ -22,6 +22,7 @@ mod save;
 mod store;
 mod tree;
 mod view;
+mod zstd;
 
 pub use archive::{ImportedImage, host_architecture, import_path};
 pub use cache::{Cache, Record};
@@ -37,3 +38,4 @@ pub use save::SaveFormat;
 pub use store::{Store, TempFolder};
 pub use tree::{Folder, TreeWriter, is_opaque};
 pub use view::{Node, View, resolve_with};
+pub use zstd::ZstdReader;

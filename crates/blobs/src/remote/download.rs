@@ -28,6 +28,8 @@ pub(crate) struct Blob<'a> {
 pub(crate) enum Lost {
     /// The registry's fault, or the way's.
     Remote(RemoteError),
+    /// It broke off in the middle.
+    Broken(RemoteError),
     /// Who took it wants no more, for a reason of their own.
     Unwanted,
 }
@@ -80,7 +82,8 @@ impl Inner {
             let error = match self.part(&mut arriving, to, teller).await {
                 Ok(()) if arriving.got == blob.size => break,
                 Ok(()) => unreachable_early(blob, arriving.got),
-                Err(Lost::Remote(error @ RemoteError::Unreachable { .. })) => error,
+                // What failed from its beginning was tried often enough.
+                Err(Lost::Broken(error)) => error,
                 Err(other) => return Err(other),
             };
             // What moves on may break as often as it likes.
@@ -118,7 +121,7 @@ impl Inner {
         {
             return Err(blob.wrong(format!("it gives {length} bytes; the manifest says {coming}")).into());
         }
-        while let Some(mut bytes) = reply.chunk().await.map_err(|error| unreachable(blob.base, &blob.action(), error))? {
+        while let Some(mut bytes) = reply.chunk().await.map_err(|error| Lost::Broken(unreachable(blob.base, &blob.action(), error)))? {
             let skipped = usize::try_from(skip).map_or(bytes.len(), |skip| skip.min(bytes.len()));
             skip -= skipped as u64;
             bytes = bytes.slice(skipped..);

@@ -162,13 +162,13 @@ impl Inner {
         let (store, limit) = (store.clone(), self.options.max_layer_bytes);
         let unpacking = tokio::task::spawn_blocking(move || store.layers().receive(Incoming::new(pieces), &what, &id, limit));
         let streamed = self.stream(blob, &to, teller).await;
-        if let Err(Lost::Remote(error)) = &streamed {
+        if let Err(Lost::Remote(error) | Lost::Broken(error)) = &streamed {
             let _ = to.send(Piece::Failed(error.to_string())).await;
         }
         drop(to);
         let unpacked = unpacking.await.map_err(|error| RemoteError::Unsupported(format!("a thread ended early: {error}")))?;
         match (streamed, unpacked) {
-            (Err(Lost::Remote(error)), _) => Err(error),
+            (Err(Lost::Remote(error) | Lost::Broken(error)), _) => Err(error),
             (_, Err(error)) => Err(RemoteError::Store(error)),
             // Unpacked to its end although nobody wanted the last piece: then that was empty.
             (_, Ok(())) => {

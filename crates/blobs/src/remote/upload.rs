@@ -5,7 +5,7 @@ use super::error::RemoteError;
 use super::exchange::{Ask, challenges, unreachable};
 use super::progress::{Step, Teller, tell};
 use super::push::{Sent, Target};
-use super::{Inner, answer};
+use super::{Inner, answer, blocking};
 use crate::compress::Compression;
 use crate::distribution::{Packed, produce};
 use crate::error::BlobError;
@@ -66,7 +66,15 @@ impl Inner {
         let mut tries = 0;
         loop {
             let before = session.offset;
-            let error = match self.send(parcel, &session).await? {
+            let attempt = match self.send(parcel, &session).await {
+                Err(error @ RemoteError::Store(BlobError::Digest { .. })) => {
+                    let (store, id, compression) = (parcel.store.clone(), parcel.id, parcel.compression);
+                    blocking(move || store.forget_packed(&id, compression)).await?;
+                    return Err(error);
+                }
+                attempt => attempt?,
+            };
+            let error = match attempt {
                 Attempt::Done(location, packed) => {
                     match self.commit(target, location, &packed.digest, Bytes::new(), session.resumed).await? {
                         None => return Ok((Sent::Uploaded(packed.size), packed)),

@@ -1,0 +1,416 @@
+//! Pulls from registries that break, lie and delay; nothing of theirs is kept unless it is what its digest says.
+
+#[path = "support/fake.rs"]
+mod fake;
+#[path = "support/home.rs"]
+mod home;
+#[path = "support/registry.rs"]
+mod registry;
+
+use blobs::remote::{Credential, Credentials, Progress, Remote, RemoteError, RemoteOptions, Secret, parse_platform};
+use blobs::{BlobError, Compression, GzipWriter, Image, Store};
+use fake::{Answer, Asked, Fake, Held, document, held, index};
+use home::{Home, archive, file};
+use oci::manifest::media;
+use oci::{Digest, Reference};
+use registry::runtime;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+fn quiet(_: Progress) {}
+
+fn options() -> RemoteOptions {
+    RemoteOptions { stall_time: Duration::from_secs(2), connect_time: Duration::from_secs(2), ..RemoteOptions::default() }
+}
+
+fn pull_with(options: RemoteOptions, store: &Store, name: &Reference) -> Result<Image, RemoteError> {
+    runtime().block_on(Remote::new(options).pull(store, name, None, &quiet))
+}
+
+fn pull(store: &Store, name: &Reference) -> Result<Image, RemoteError> {
+    pull_with(options(), store, name)
+}
+
+fn noise(bytes: usize) -> &'static [u8] {
+    let mut state = 5u32;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    Box::leak((0..bytes).map(step).collect::<Vec<_>>().into_boxed_slice())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut writer = GzipWriter::new(Vec::new(), 1);
+    writer.write_all(bytes).expect("written");
+    writer.finish().expect("finished")
+}
+
+fn sample() -> Held {
+    let (one, two) = (archive(&[file("one", noise(700_000), 0o644)]), archive(&[file("two", b"2", 0o644)]));
+    held(&[&one, &two], &[gzip(&one), gzip(&two)], media::LAYER_GZIP)
+}
+
+fn nothing_kept(store: &Store) {
+    assert_eq!(std::fs::read_dir(store.root().join("tmp")).expect("tmp").count(), 0);
+    assert!(store.images().ids().expect("ids").is_empty());
+    assert!(store.fsck().expect("fsck").is_empty());
+}
+
+/// A pull that must fail; what it said.
+fn refused(handler: impl Fn(&Asked, &fake::Log) -> Answer + Send + Sync + 'static) -> RemoteError {
+    let (home, fake) = (Home::new(), Fake::start(handler));
+    let store = home.store();
+    let error = pull(&store, &fake.name("x:1")).expect_err("refused");
+    nothing_kept(&store);
+    error
+}
+
+#[test]
+fn a_pull_may_go_to_any_thread() {
+    fn is_send<T: Send>(_: &T) {}
+    let home = Home::new();
+    let (store, remote, name) = (home.store(), Remote::new(options()), "127.0.0.1:1/x".parse().expect("name"));
+    is_send(&remote.pull(&store, &name, None, &quiet));
+    is_send(&remote.resolve(&name));
+    let image = home::image(&store, &[], "a");
+    is_send(&remote.push(&store, &image, &name, &[], Compression::Gzip, &quiet));
+}
+
+#[test]
+fn a_broken_connection_is_taken_up_where_it_broke() {
+    for ranges in [true, false] {
+        let (home, held) = (Home::new(), sample());
+        let given = held.clone();
+        let fake = Fake::start(move |asked, log| {
+            let asks = log.iter().filter(|one| one.path == asked.path).count();
+            let mut asked = asked.clone();
+            if !ranges {
+                asked.headers.remove("range");
+            }
+            let answer = given.answer(&asked);
+            let cut = given.is_layer(&asked) && asks <= 3;
+            Answer {
+                cut_after: cut.then_some(if ranges { 100_000 } else { 100_000 * asks }).filter(|at| *at < answer.body.len()),
+                ..answer
+            }
+        });
+        let image = pull(&home.store(), &fake.name("x:1")).expect("pulled");
+        assert_eq!(image.layers.len(), 2);
+        let asked: Vec<_> = fake.log().into_iter().filter(|asked| asked.path.ends_with(&held.layers[0].to_string())).collect();
+        let ranges: Vec<_> = asked.iter().map(|asked| asked.headers.get("range").cloned().unwrap_or_default()).collect();
+        assert_eq!(ranges.len(), 4, "{ranges:?}");
+        assert!(home.store().fsck().expect("fsck").is_empty());
+    }
+}
+
+#[test]
+fn one_that_never_gets_on_is_given_up() {
+    let held = sample();
+    let error = refused(move |asked, _| Answer { cut_after: held.is_layer(asked).then_some(0), ..held.answer(asked) });
+    assert!(matches!(error, RemoteError::Unreachable { .. }), "{error}");
+}
+
+#[test]
+fn silence_is_no_answer() {
+    let (home, held) = (Home::new(), sample());
+    let given = held.clone();
+    let fake = Fake::start(move |asked, log| {
+        let first = given.is_layer(asked) && log.iter().filter(|one| one.path == asked.path).count() == 1;
+        Answer { silence: if first { Duration::from_secs(6) } else { Duration::ZERO }, ..given.answer(asked) }
+    });
+    let began = Instant::now();
+    pull(&home.store(), &fake.name("x:1")).expect("pulled");
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+}
+
+#[test]
+fn content_that_is_not_what_its_digest_says_is_refused() {
+    let held = sample();
+    let error = refused(move |asked, _| {
+        let mut answer = held.answer(asked);
+        if held.is_layer(asked) {
+            let at = 5000 % answer.body.len();
+            answer.body[at] ^= 1;
+        }
+        answer
+    });
+    assert!(matches!(error, RemoteError::Digest { .. } | RemoteError::Store(_)), "{error}");
+    // Right as a blob, and not the layer that the configuration names.
+    let (one, two) = (archive(&[file("one", b"1", 0o644)]), archive(&[file("two", b"2", 0o644)]));
+    let held = fake::held(&[&one], &[gzip(&two)], media::LAYER_GZIP);
+    let error = refused(move |asked, _| held.answer(asked));
+    assert!(error.to_string().contains("should have the digest"), "{error}");
+    let held = sample();
+    let error = refused(move |asked, _| {
+        let answer = held.answer(asked);
+        if asked.path.contains("/manifests/") {
+            Answer::new(200).header("Docker-Content-Digest", Digest::of(b"x").to_string()).body(held.manifest.clone())
+        } else {
+            answer
+        }
+    });
+    assert!(matches!(error, RemoteError::Digest { .. }), "{error}");
+}
+
+#[test]
+fn lengths_that_lie_are_refused() {
+    for lie in [1u64, 10_000_000, u64::MAX] {
+        let held = sample();
+        let error = refused(move |asked, _| Answer { length: held.is_layer(asked).then_some(lie), ..held.answer(asked) });
+        assert!(matches!(error, RemoteError::Answer { .. } | RemoteError::Unreachable { .. }), "{error}");
+    }
+    let held = sample();
+    let error = refused(move |asked, _| {
+        let mut answer = held.answer(asked);
+        if held.is_layer(asked) {
+            answer.body.extend([0; 100]);
+            answer.chunked = true;
+        }
+        answer
+    });
+    assert!(matches!(error, RemoteError::Answer { .. }), "{error}");
+}
+
+#[test]
+fn bombs_do_not_go_off() {
+    // A layer that is small on the wire and large on the disk.
+    let zeros: &'static [u8] = Box::leak(vec![0u8; 40 << 20].into_boxed_slice());
+    let large = archive(&[file("zeros", zeros, 0o644)]);
+    let held = held(&[&large], &[gzip(&large)], media::LAYER_GZIP);
+    let (home, fake) = (Home::new(), Fake::start(move |asked, _| held.answer(asked)));
+    let store = home.store();
+    let error = pull_with(RemoteOptions { max_layer_bytes: 10 << 20, ..options() }, &store, &fake.name("x:1")).expect_err("too large");
+    assert!(matches!(error, RemoteError::Store(_)), "{error}");
+    nothing_kept(&store);
+    // Documents without end.
+    for chunked in [true, false] {
+        let error =
+            refused(
+                move |asked, _| {
+                    if asked.path == "/v2/" { Answer::new(200) } else { Answer { chunked, ..Answer::new(200).body(vec![b' '; 9 << 20]) } }
+                },
+            );
+        assert!(error.to_string().contains("longer than"), "{error}");
+    }
+    let error = refused(|asked, _| {
+        let layers: Vec<_> = (0..600).map(|at| format!(r#"{{"mediaType":"x","digest":"{}","size":1}}"#, Digest::of(&[at as u8]))).collect();
+        let config = format!(r#"{{"mediaType":"x","digest":"{}","size":2}}"#, Digest::of(b"{}"));
+        let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{}]}}"#, layers.join(","));
+        if asked.path == "/v2/" { Answer::new(200) } else { document(manifest.as_bytes(), media::MANIFEST) }
+    });
+    assert!(error.to_string().contains("600 layers"), "{error}");
+    let error = refused(|asked, _| {
+        let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+        if asked.path == "/v2/" { Answer::new(200) } else { document(format!(r#"{{"manifests":{deep}}}"#).as_bytes(), media::INDEX) }
+    });
+    assert!(matches!(error, RemoteError::Answer { .. }), "{error}");
+    // A configuration that is said to be large is not asked for.
+    let held = sample();
+    let text =
+        String::from_utf8(held.manifest.clone()).expect("text").replace(&format!("\"size\":{}", held.config.len()), "\"size\":99999999999");
+    let error = refused(
+        move |asked, _| if asked.path.contains("/manifests/") { document(text.as_bytes(), media::MANIFEST) } else { held.answer(asked) },
+    );
+    assert!(matches!(error, RemoteError::Answer { .. }), "{error}");
+}
+
+#[test]
+fn an_index_leads_to_this_machine_and_to_no_other() {
+    let (one, two) = (sample(), held(&[], &[], media::LAYER));
+    let list = index(&[
+        (&two, "unknown", "unknown"),
+        (&two, "linux", "s390x"),
+        (&one, "linux", blobs::remote::host_platform().architecture.as_str()),
+    ]);
+    let given = list.clone();
+    let fake = Fake::start(move |asked, _| match asked.path.rsplit('/').next() {
+        Some("1") => document(&given, media::INDEX),
+        Some(name) if name == Digest::of(&given).to_string() => document(&given, media::INDEX),
+        Some(name) if name == Digest::of(&two.manifest).to_string() => document(&two.manifest, media::MANIFEST),
+        _ if asked.path.contains(&Digest::of(&two.config).to_string()) => two.answer(asked),
+        _ => one.answer(asked),
+    });
+    let home = Home::new();
+    let store = home.store();
+    let image = pull(&store, &fake.name("x:1")).expect("pulled");
+    let digest = format!("{}@{}", fake.name("x").name(), Digest::of(&list));
+    assert_eq!(store.images().resolve(&digest).expect("by the digest of the index").id, image.id);
+    // By its digest it gets no tag.
+    let other = Home::new();
+    let store = other.store();
+    pull(&store, &digest.parse().expect("reference")).expect("pulled");
+    assert!(store.images().names().expect("names").is_empty());
+    store.prune(blobs::PruneOptions::default()).expect("pruned");
+    assert_eq!(store.images().resolve(&digest).expect("still there").id, image.id);
+    let none = runtime().block_on(Remote::new(options()).pull(
+        &store,
+        &fake.name("x:1"),
+        Some(&parse_platform("windows/amd64").expect("platform")),
+        &quiet,
+    ));
+    let error = none.expect_err("not there").to_string();
+    assert!(error.contains("is not there for windows/amd64; it is for linux/s390x, linux/"), "{error}");
+}
+
+#[test]
+fn one_that_is_busy_is_asked_again_when_it_says() {
+    let (home, held) = (Home::new(), sample());
+    let fake = Fake::start(move |asked, log| match log.iter().filter(|one| one.path == asked.path).count() {
+        1 if asked.path != "/v2/" => Answer::new(429).header("Retry-After", "1"),
+        2 if asked.path != "/v2/" => Answer::new(503),
+        _ => held.answer(asked),
+    });
+    pull(&home.store(), &fake.name("x:1")).expect("pulled");
+    let began = Instant::now();
+    let error = refused(|asked, _| {
+        if asked.path == "/v2/" {
+            Answer::new(200)
+        } else {
+            Answer::new(429).header("Retry-After", "3600").body(r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]}"#)
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(error.is_unreachable() && error.to_string().contains("TOOMANYREQUESTS: slow down"), "{error}");
+}
+
+struct Known(Credential);
+
+impl Credentials for Known {
+    fn of(&self, _: &str) -> Result<Option<Credential>, BlobError> {
+        Ok(Some(self.0.clone()))
+    }
+}
+
+const PASSWORD: &str = "hunter2-the-password";
+const TOKEN: &str = "eyJ-the-token";
+
+fn known() -> RemoteOptions {
+    let credential = Credential::Password { user: "me".into(), password: Secret::new(PASSWORD) };
+    RemoteOptions { credentials: Arc::new(Known(credential)), ..options() }
+}
+
+fn challenge(asked: &Asked) -> Answer {
+    let host = &asked.headers["host"];
+    Answer::new(401).header("WWW-Authenticate", format!(r#"Bearer realm="http://{host}/token",service="reg",scope="repository:x:pull""#))
+}
+
+#[test]
+fn tokens_are_asked_for_once_and_again_when_they_end() {
+    let (home, held) = (Home::new(), sample());
+    let fake = Fake::start(move |asked, log| {
+        if asked.path.starts_with("/token") {
+            let basic = base64(&format!("me:{PASSWORD}"));
+            assert_eq!(asked.headers.get("authorization"), Some(&format!("Basic {basic}")));
+            assert!(asked.path.contains("service=reg&scope=repository:x:pull"), "{}", asked.path);
+            let at = log.iter().filter(|one| one.path.starts_with("/token")).count();
+            return Answer::new(200).body(format!(r#"{{"token":"{TOKEN}{at}","expires_in":600}}"#));
+        }
+        // The first token is taken back after the manifest.
+        let valid = if asked.path.contains("/manifests/") { format!("Bearer {TOKEN}1") } else { format!("Bearer {TOKEN}2") };
+        if asked.path == "/v2/" {
+            Answer::new(200)
+        } else if asked.headers.get("authorization") == Some(&valid) {
+            held.answer(asked)
+        } else {
+            challenge(asked)
+        }
+    });
+    pull_with(known(), &home.store(), &fake.name("x:1")).expect("pulled");
+    assert_eq!(fake.count("GET", "/token"), 2, "{:?}", fake.log());
+}
+
+fn base64(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(text)
+}
+
+#[test]
+fn who_we_are_is_told_to_nobody_else_and_stands_in_no_message() {
+    let (home, held) = (Home::new(), sample());
+    let given = held.clone();
+    let storage =
+        Fake::start(move |asked, _| if asked.headers.contains_key("authorization") { Answer::new(400) } else { given.answer(asked) });
+    let port = storage.port;
+    let given = held.clone();
+    let fake = Fake::start(move |asked, _| {
+        let basic = format!("Basic {}", base64(&format!("me:{PASSWORD}")));
+        match asked.headers.get("authorization") {
+            None if asked.path != "/v2/" => Answer::new(401).header("WWW-Authenticate", "Basic realm=x"),
+            Some(sent) if *sent != basic => Answer::new(403),
+            _ if given.is_layer(asked) => Answer::new(307).header("Location", format!("http://localhost:{port}{}?signature=s", asked.path)),
+            _ => given.answer(asked),
+        }
+    });
+    pull_with(known(), &home.store(), &fake.name("x:1")).expect("pulled");
+    assert!(storage.log().iter().all(|asked| !asked.headers.contains_key("authorization")) && !storage.log().is_empty());
+    let refusing = |status: u16| {
+        move |asked: &Asked, _: &fake::Log| match asked.path.as_str() {
+            "/v2/" => Answer::new(200),
+            path if path.starts_with("/token") => Answer::new(status).body(format!(r#"{{"token":"{TOKEN}"}}"#)),
+            _ => challenge(asked),
+        }
+    };
+    for status in [200, 401, 403, 500] {
+        let fake = Fake::start(refusing(status));
+        let error = pull_with(RemoteOptions { retries: 0, ..known() }, &Home::new().store(), &fake.name("x:1")).expect_err("refused");
+        for text in [error.to_string(), format!("{error:?}"), format!("{:#?}", error.hint())] {
+            for secret in [PASSWORD, TOKEN, &base64(&format!("me:{PASSWORD}"))] {
+                assert!(!text.contains(secret), "{text}");
+            }
+        }
+        assert!(status != 403 || matches!(error, RemoteError::Login { .. }), "{error}");
+    }
+}
+
+#[test]
+fn redirects_end_and_never_lead_from_https() {
+    let error = refused(|asked, _| if asked.path == "/v2/" { Answer::new(200) } else { Answer::new(302).header("Location", "/v2/again") });
+    assert!(error.to_string().contains("redirects more than"), "{error}");
+    let error = refused(|asked, _| if asked.path == "/v2/" { Answer::new(200) } else { Answer::new(302).header("Location", "gopher://x") });
+    assert!(error.to_string().contains("redirects to"), "{error}");
+}
+
+#[test]
+fn mirrors_are_asked_first_and_the_registry_when_they_fail() {
+    let held = sample();
+    let (given, broken) = (held.clone(), held.clone());
+    let own = Fake::start(move |asked, _| given.answer(asked));
+    let mirror = Fake::start(move |asked, _| {
+        assert!(asked.path.starts_with("/cache/v2/"), "{}", asked.path);
+        let mut inner = asked.clone();
+        inner.path = asked.path.replace("/cache", "");
+        let mut answer = broken.answer(&inner);
+        if asked.path.ends_with(&broken.layers[0].to_string()) {
+            answer.body[3000] ^= 1;
+        }
+        answer
+    });
+    let home = Home::new();
+    let mirrors = BTreeMap::from([(
+        format!("127.0.0.1:{}", own.port),
+        vec!["127.0.0.1:1".to_owned(), format!("http://127.0.0.1:{}/cache", mirror.port)],
+    )]);
+    pull_with(RemoteOptions { mirrors, ..options() }, &home.store(), &own.name("x:1")).expect("pulled");
+    assert_eq!((mirror.count("GET", "/blobs/"), own.count("GET", "/blobs/"), own.count("GET", "/manifests/")), (3, 1, 0));
+    assert!(home.store().fsck().expect("fsck").is_empty());
+}
+
+#[test]
+fn a_pull_that_is_dropped_leaves_nothing_half_made() {
+    let (home, held) = (Home::new(), sample());
+    let fake = Fake::start(move |asked, _| Answer {
+        silence: if held.is_layer(asked) { Duration::from_secs(1) } else { Duration::ZERO },
+        ..held.answer(asked)
+    });
+    let store = home.store();
+    runtime().block_on(async {
+        let remote = Remote::new(options());
+        let name = fake.name("x:1");
+        let pulling = remote.pull(&store, &name, None, &quiet);
+        assert!(tokio::time::timeout(Duration::from_millis(300), pulling).await.is_err());
+    });
+    nothing_kept(&store);
+}
