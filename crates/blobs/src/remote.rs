@@ -6,13 +6,10 @@
 mod answer;
 mod auth;
 mod base;
-pub mod challenge;
 mod credential;
-pub mod docker_config;
 mod download;
 mod error;
 mod exchange;
-pub mod link;
 mod login;
 mod manifest;
 mod platform;
@@ -21,10 +18,11 @@ mod pull;
 mod push;
 mod upload;
 
-pub use credential::{Credential, Credentials, NoCredentials, Secret};
+pub use credential::{Credentials, NoCredentials};
 pub use error::RemoteError;
 pub use login::Greeting;
 pub use manifest::Resolved;
+pub use oci::registry::{Credential, Secret};
 pub(crate) use platform::fits;
 pub use platform::{host_platform, parse_platform};
 pub use progress::{Progress, Step};

@@ -6,6 +6,7 @@ pub mod digest;
 pub mod layer;
 pub mod manifest;
 pub mod reference;
+pub mod registry;
 pub mod tar;
 
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};

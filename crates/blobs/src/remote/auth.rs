@@ -1,14 +1,14 @@
 //! Tokens: one for each registry and set of rights, kept until it ends, asked for once however many wait for it.
 
 use super::base::Base;
-use super::challenge::{self, Challenge, Token};
-use super::credential::{Credential, Secret};
 use super::error::RemoteError;
 use super::{Inner, answer, blocking};
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use net::client::{Call, Payload, Trust, Url};
+use oci::registry::challenge::{self, Challenge, Token};
+use oci::registry::{Credential, Secret};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -2,12 +2,12 @@
 
 use super::auth::Scope;
 use super::base::Base;
-use super::challenge::{Challenge, parse_challenges};
 use super::error::RemoteError;
 use super::{Inner, answer};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use net::client::{Call, ClientError, ClientErrorKind, Payload, Reply, Trust, Url};
+use oci::registry::challenge::{Challenge, parse_challenges};
 
 /// A request that may be sent again.
 #[derive(Clone, Debug)]

@@ -1,11 +1,11 @@
 //! Whether a registry believes who we say we are.
 
 use super::auth::authorized;
-use super::credential::Credential;
 use super::error::{LOG_IN, RemoteError};
 use super::exchange::challenges;
 use super::{Remote, answer};
 use http::StatusCode;
+use oci::registry::Credential;
 
 /// What a registry said to a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

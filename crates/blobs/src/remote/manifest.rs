@@ -9,9 +9,8 @@ use super::{Inner, Remote, answer};
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
 use oci::manifest::{Index, MAX_DOCUMENT_BYTES, Manifest, Platform, media, parse_bounded};
+use oci::registry::document::{DOCUMENTS, kind};
 use oci::{Digest, Reference};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 use std::sync::Arc;
 
 /// What a reference means at its registry.
@@ -42,7 +41,6 @@ pub(crate) struct Found {
     pub indexes: Vec<Document>,
 }
 
-const ACCEPTED: [&str; 4] = [media::MANIFEST, media::INDEX, media::DOCKER_MANIFEST, media::DOCKER_LIST];
 const MAX_NESTING: usize = 3;
 /// More than any file system stacks.
 const MAX_LAYERS: usize = 512;
@@ -85,7 +83,7 @@ impl Inner {
         let scopes = [Scope { repository: repository.clone(), push: false }];
         let action = format!("look up `{repository}`");
         let ask = Ask::new(Method::HEAD, base.url(repository, &format!("manifests/{target}")), action.as_str());
-        let reply = self.ask(base, &scopes, &ask.header(header::ACCEPT, &ACCEPTED.join(", "))).await?;
+        let reply = self.ask(base, &scopes, &ask.header(header::ACCEPT, &DOCUMENTS.join(", "))).await?;
         let digest = reply.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok());
         let size = reply.header(header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());
         let media_type = reply.header(header::CONTENT_TYPE).map(|text| essence(text).to_owned());
@@ -159,7 +157,7 @@ impl Inner {
         let action = format!("pull `{repository}`");
         let scopes = [Scope { repository: repository.to_owned(), push: false }];
         let ask = Ask::new(Method::GET, base.url(repository, &format!("manifests/{target}")), action.as_str());
-        let reply = self.ask(base, &scopes, &ask.header(header::ACCEPT, &ACCEPTED.join(", "))).await?;
+        let reply = self.ask(base, &scopes, &ask.header(header::ACCEPT, &DOCUMENTS.join(", "))).await?;
         if reply.status != StatusCode::OK {
             return Err(answer::failure(base, &action, &named(repository, target), reply).await);
         }
@@ -196,52 +194,4 @@ fn other_machines(reference: &Reference, index: &Index, wanted: &Platform) -> Re
 
 fn essence(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
-}
-
-/// What a document is. One that could be read as two things is refused: what was checked as one might run as the other.
-pub(crate) fn kind(bytes: &[u8], content_type: &str) -> Result<&'static str, String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Shape {
-        #[serde(default)]
-        media_type: Option<String>,
-        manifests: Option<IgnoredAny>,
-        config: Option<IgnoredAny>,
-        layers: Option<IgnoredAny>,
-        fs_layers: Option<IgnoredAny>,
-    }
-    let shape: Shape = parse_bounded(bytes).map_err(|error| format!("is no manifest: {error}"))?;
-    if shape.fs_layers.is_some() {
-        return Err("has a manifest of schema 1, which is not supported; push it again with a tool of this decade".into());
-    }
-    let (index, manifest) = (shape.manifests.is_some(), shape.config.is_some() || shape.layers.is_some());
-    if index == manifest {
-        return Err("is neither a manifest nor an index".into());
-    }
-    let own = shape.media_type.unwrap_or_default();
-    let known = |name: &str| ACCEPTED.into_iter().find(|known| *known == name);
-    let named = match (known(&own), known(content_type)) {
-        (Some(own), Some(sent)) if own != sent => return Err(format!("says that it is `{own}` and is sent as `{sent}`")),
-        (own, sent) => own.or(sent).unwrap_or(if index { media::INDEX } else { media::MANIFEST }),
-    };
-    if matches!(named, media::INDEX | media::DOCKER_LIST) == index { Ok(named) } else { Err(format!("is not the `{named}` that it says")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_document_is_one_thing() {
-        let index = br#"{"schemaVersion":2,"manifests":[]}"#;
-        let manifest = br#"{"schemaVersion":2,"mediaType":"application/vnd.docker.distribution.manifest.v2+json","config":{},"layers":[]}"#;
-        assert_eq!(kind(index, ""), Ok(media::INDEX));
-        assert_eq!(kind(index, media::DOCKER_LIST), Ok(media::DOCKER_LIST));
-        assert_eq!(kind(manifest, "text/plain"), Ok(media::DOCKER_MANIFEST));
-        assert!(kind(manifest, media::MANIFEST).is_err());
-        assert!(kind(index, media::MANIFEST).is_err());
-        for wrong in ["", "[]", "{}", r#"{"manifests":[],"layers":[]}"#, r#"{"schemaVersion":1,"fsLayers":[]}"#] {
-            assert!(kind(wrong.as_bytes(), "").is_err(), "{wrong}");
-        }
-    }
 }

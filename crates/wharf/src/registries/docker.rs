@@ -4,8 +4,8 @@ use super::helper::{self, Answer};
 use base::files::{make_folder, read_if_exists, write_atomically};
 use base::{Problem, ProblemKind};
 use blobs::BlobError;
-use blobs::remote::docker_config::{DockerConfig, helper_store, parse_helper_reply, server_name};
 use blobs::remote::{Credential, Credentials, Secret};
+use oci::registry::docker_config::{DockerConfig, helper_store, parse_helper_reply, server_name};
 use std::path::PathBuf;
 
 /// The file; it is read anew each time, so that a login counts at once.

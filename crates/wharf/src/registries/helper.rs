@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use blobs::remote::Secret;
-use blobs::remote::docker_config::MAX_HELPER_BYTES;
+use oci::registry::docker_config::MAX_HELPER_BYTES;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! `WWW-Authenticate` (RFC 9110 section 11.6.1), and tokens as registries hand them out.
 
-use super::credential::Secret;
+use super::Secret;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Docker's `config.json` and the words of its credential helpers; which file and which programs is for the caller to know.
 
-use super::credential::{Credential, Secret};
+use super::{Credential, Secret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
