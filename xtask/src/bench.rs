@@ -7,6 +7,7 @@ mod images;
 mod load;
 mod nodeport;
 mod project;
+mod registry;
 mod site;
 mod starts;
 mod store;
@@ -29,7 +30,7 @@ struct Bench {
 }
 
 const BENCHES: &[Bench] =
-    &[starts::BENCH, api::BENCH, store::BENCH, builds::BENCH, images::BENCH, nodeport::BENCH, load::BENCH, idle::BENCH];
+    &[starts::BENCH, api::BENCH, store::BENCH, builds::BENCH, images::BENCH, nodeport::BENCH, load::BENCH, idle::BENCH, registry::BENCH];
 
 const HELP: &str = "\
 usage: cargo xtask bench [--wharf FILE] [--peer KUBECONFIG] [NAME..]

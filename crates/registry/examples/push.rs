@@ -1,5 +1,6 @@
 //! Loads a registry as fast as it takes it: `push ADDRESS blobs CONNECTIONS COUNT once|twice` pushes blobs of 2 KiB with one
-//! request or with two each, `push ADDRESS layers COUNT MB` pushes large ones side by side, then pulls them.
+//! request or with two each, `push ADDRESS layers COUNT MB` pushes large ones side by side, then pulls them, and
+//! `push ADDRESS image COUNT MB` leaves an image of such layers as `bench/load:v1`.
 #![allow(clippy::print_stdout)]
 
 use registry::digest::{Algorithm, Digest};
@@ -17,7 +18,8 @@ fn main() -> Result<(), Failed> {
     match arguments.as_slice() {
         [address, "blobs", connections, count, requests] => blobs(address, connections.parse()?, count.parse()?, *requests == "once"),
         [address, "layers", count, megabytes] => layers(address, count.parse()?, megabytes.parse()?),
-        _ => Err("expected ADDRESS blobs CONNECTIONS COUNT once|twice, or ADDRESS layers COUNT MB".into()),
+        [address, "image", count, megabytes] => image(address, count.parse()?, megabytes.parse()?),
+        _ => Err("expected ADDRESS blobs CONNECTIONS COUNT once|twice, or ADDRESS layers|image COUNT MB".into()),
     }
 }
 
@@ -39,12 +41,14 @@ impl Client {
         Ok(Self { stream: BufReader::with_capacity(256 << 10, stream) })
     }
 
-    /// Sends a request; its body with the head in one piece when it is small.
     fn ask(&mut self, method: &str, path: &str, body: &[u8]) -> Result<Answer, Failed> {
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        self.send(method, path, "application/octet-stream", body)
+    }
+
+    /// Sends a request; its body with the head in one piece when it is small.
+    fn send(&mut self, method: &str, path: &str, kind: &str, body: &[u8]) -> Result<Answer, Failed> {
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
         let mut bytes = head.into_bytes();
         let stream = self.stream.get_mut();
         if body.len() < 16 << 10 {
@@ -87,12 +91,9 @@ impl Client {
         } else {
             let begun = self.ask("POST", &uploads, b"")?;
             self.rest(begun.length)?;
-            let path = begun.location.split_once("://").map_or(&*begun.location, |(_, rest)| {
-                rest.split_once('/').map_or(rest, |_| {
-                    let at = rest.find('/').unwrap_or(0);
-                    &rest[at..]
-                })
-            });
+            // Some say it with the host before it.
+            let rest = begun.location.split_once("://").map_or(&*begun.location, |(_, rest)| rest);
+            let path = rest.get(rest.find('/').unwrap_or(0)..).unwrap_or_default();
             let joined = if path.contains('?') { '&' } else { '?' };
             self.ask("PUT", &format!("{path}{joined}digest={digest}"), body)?
         };
@@ -164,6 +165,24 @@ fn layers(address: &str, count: u64, megabytes: usize) -> Result<(), Failed> {
     join(digests.into_iter().map(pull).collect())?;
     println!("{pushed:.0} {:.0}", total / begun.elapsed().as_secs_f64());
     Ok(())
+}
+
+fn image(address: &str, count: u64, megabytes: usize) -> Result<(), Failed> {
+    let mut client = Client::connect(address)?;
+    let config = br#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let named = Digest::of(Algorithm::Sha256, config).to_string();
+    client.push(&named, config, false)?;
+    let mut layers = Vec::new();
+    for (digest, body) in prepared(0..count, megabytes * 1_000_000) {
+        client.push(&digest, &body, false)?;
+        let kind = "application/vnd.oci.image.layer.v1.tar+gzip";
+        layers.push(format!(r#"{{"mediaType":"{kind}","digest":"{digest}","size":{}}}"#, body.len()));
+    }
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let config = format!(r#"{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{named}","size":{}}}"#, config.len());
+    let manifest = format!(r#"{{"schemaVersion":2,"mediaType":"{kind}","config":{config},"layers":[{}]}}"#, layers.join(","));
+    let answer = client.send("PUT", &format!("/v2/{REPOSITORY}/manifests/v1"), kind, manifest.as_bytes())?;
+    if answer.status == 201 { Ok(()) } else { Err(format!("status {}", answer.status).into()) }
 }
 
 fn join(threads: Vec<std::thread::JoinHandle<Result<(), Failed>>>) -> Result<(), Failed> {

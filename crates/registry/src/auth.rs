@@ -1,9 +1,9 @@
 //! Who asks, by passwords in a file of `htpasswd` with bcrypt, and whether they may.
 
-use base64::Engine;
 use sha2::Digest as _;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// Passwords are checked by so many threads at once: each check takes a good part of a second, and is what a guesser wants to buy.
@@ -35,6 +35,21 @@ pub(crate) struct Passwords {
     key: [u8; 32],
     checks: Semaphore,
     waiting: Semaphore,
+    tokens: Mutex<Tokens>,
+}
+
+/// A token stands for a user so long.
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(300);
+/// The token of whoever has not said who they are: it opens nothing that is not open.
+pub(crate) const ANONYMOUS: &str = "anonymous";
+
+/// Tokens that stand for users whose password was right.
+#[derive(Default)]
+struct Tokens {
+    /// User, and until when.
+    valid: HashMap<String, (String, Instant)>,
+    /// The newest of each user, which is given out again while it is young.
+    newest: HashMap<String, String>,
 }
 
 /// What a check of a password came to.
@@ -80,6 +95,7 @@ impl Passwords {
             key: base::ids::random(),
             checks: Semaphore::new(CHECKS),
             waiting: Semaphore::new(WAITING),
+            tokens: Mutex::default(),
         })
     }
 
@@ -113,32 +129,34 @@ impl Passwords {
         self.right.lock().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), known);
         Checked::Right
     }
-}
 
-/// User and password of an `Authorization` header (RFC 7617).
-pub fn basic(header: &str) -> Option<(String, String)> {
-    let (scheme, encoded) = header.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
+    /// A token for a user, good for more than half its life.
+    pub(crate) fn token(&self, user: &str, now: Instant) -> String {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newest) = tokens.newest.get(user) {
+            let young = |(_, until): &(String, Instant)| *until > now + TOKEN_LIFE / 2;
+            if tokens.valid.get(newest).is_some_and(young) {
+                return newest.clone();
+            }
+        }
+        // At most a few of each user are valid at once, and those that are not are forgotten here.
+        tokens.valid.retain(|_, (_, until)| *until > now);
+        let token = base::ids::hex(&base::ids::random::<32>());
+        tokens.valid.insert(token.clone(), (user.to_owned(), now + TOKEN_LIFE));
+        tokens.newest.insert(user.to_owned(), token.clone());
+        token
     }
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
-    let (user, password) = text.split_once(':')?;
-    Some((user.to_owned(), password.to_owned()))
+
+    /// Whom a token stands for.
+    pub(crate) fn user_of(&self, token: &str, now: Instant) -> Option<String> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.valid.get(token).filter(|(_, until)| *until > now).map(|(user, _)| user.clone())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn headers_are_read() {
-        assert_eq!(basic("Basic YTpiOmM="), Some(("a".into(), "b:c".into())));
-        assert_eq!(basic("basic YTo="), Some(("a".into(), String::new())));
-        for wrong in ["", "Basic", "Basic !", "Bearer YTpi", "Basic YQ==", "Basic /w=="] {
-            assert_eq!(basic(wrong), None, "{wrong}");
-        }
-    }
 
     #[tokio::test]
     async fn passwords_are_checked_and_remembered() {
@@ -150,6 +168,22 @@ mod tests {
             assert_eq!(passwords.check("bob", "secret").await, Checked::Wrong);
         }
         assert_eq!(passwords.right.lock().expect("lock").len(), 1, "only what was right is remembered");
+    }
+
+    #[test]
+    fn tokens_stand_for_users_for_a_while() {
+        let passwords = Passwords::parse("").expect("file");
+        let now = Instant::now();
+        let first = passwords.token("ann", now);
+        assert_eq!(passwords.token("ann", now + TOKEN_LIFE / 3), first);
+        let second = passwords.token("ann", now + TOKEN_LIFE * 2 / 3);
+        assert_ne!(first, second);
+        assert_ne!(passwords.token("bob", now), first);
+        assert_eq!(passwords.user_of(&first, now + TOKEN_LIFE * 2 / 3).as_deref(), Some("ann"));
+        assert_eq!(passwords.user_of(&first, now + TOKEN_LIFE), None);
+        assert_eq!(passwords.user_of("x", now), None);
+        passwords.token("ann", now + TOKEN_LIFE * 3);
+        assert_eq!(passwords.tokens.lock().expect("lock").valid.len(), 1, "old ones are forgotten");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! From a request to an answer: where it came to, who asks, what for, whether they may.
 
 mod blobs;
+mod identity;
 mod lists;
 mod manifests;
 mod uploads;
 
-use crate::auth::{self, Checked};
 use crate::error::{self, ApiError};
 use crate::request::{self, NoRoute, Query, Route};
 use crate::rights::{Right, Who};
@@ -13,6 +13,7 @@ use crate::server::{Access, Core};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use identity::{Door, Identity};
 use net::{Body, Handler, Peer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,13 +31,16 @@ pub(crate) struct Service {
     pub(crate) core: Arc<Core>,
     /// It listens where only this machine comes: a page in a browser of it may come too.
     pub(crate) local: bool,
+    /// It is reached by https.
+    pub(crate) tls: bool,
 }
 
 /// One request, once it is known who asks.
 struct Call<'a> {
     core: &'a Arc<Core>,
     access: Arc<Access>,
-    user: Option<String>,
+    door: Door,
+    identity: Identity,
     repository: Arc<str>,
     headers: &'a HeaderMap,
     query: Query<'a>,
@@ -84,9 +88,10 @@ impl Service {
         }
         let (repository, route) = request::route(head.uri.path()).map_err(no_route)?;
         let access = self.core.access();
-        let user = who(&access, &head.headers).await?;
+        let door = Door::new(head, self.tls);
+        let identity = door.identity(&access).await?;
         let query = Query::new(head.uri.query().unwrap_or_default());
-        let call = Call { core: &self.core, access, user, repository: repository.into(), headers: &head.headers, query };
+        let call = Call { core: &self.core, access, door, identity, repository: repository.into(), headers: &head.headers, query };
         call.answer(route, &head.method, body).await
     }
 }
@@ -126,23 +131,6 @@ fn same_machine(head: &http::request::Parts, hosts: &[String]) -> Result<(), Api
     Ok(())
 }
 
-/// Who asks; nobody when they have not said so.
-async fn who(access: &Access, headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(passwords) = &access.passwords else { return Ok(None) };
-    let Some(said) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let Some((user, password)) = said.to_str().ok().and_then(auth::basic) else { return Err(unauthorized("expected user and password")) };
-    match passwords.check(&user, &password).await {
-        Checked::Right => Ok(Some(user)),
-        Checked::Wrong => Err(unauthorized("user or password is wrong")),
-        Checked::Busy => Err(ApiError::too_many("too many passwords are being checked")),
-    }
-}
-
-fn unauthorized(message: &str) -> ApiError {
-    let challenge = HeaderValue::from_static("Basic realm=\"wharf\", charset=\"UTF-8\"");
-    ApiError::new(StatusCode::UNAUTHORIZED, error::UNAUTHORIZED, message).with(header::WWW_AUTHENTICATE, challenge)
-}
-
 impl Call<'_> {
     async fn answer(&self, route: Route, method: &Method, body: &mut Option<Incoming>) -> Answered {
         let method = match *method {
@@ -152,6 +140,7 @@ impl Call<'_> {
         };
         match (&route, method) {
             (Route::Base, &Method::GET) => self.base(),
+            (Route::Token, &Method::GET) => self.token(),
             (Route::Catalog, &Method::GET) => self.catalog(),
             (Route::Blob(digest), &Method::GET) => self.may(Right::Pull)?.blob(digest),
             (Route::Blob(digest), &Method::DELETE) => self.may(Right::Delete)?.delete_blob(digest).await,
@@ -170,7 +159,7 @@ impl Call<'_> {
     }
 
     fn who(&self) -> Who<'_> {
-        self.user.as_deref().map_or(Who::Anonymous, Who::User)
+        self.identity.user().map_or(Who::Anonymous, Who::User)
     }
 
     fn allows(&self, repository: &str, right: Right) -> bool {
@@ -181,8 +170,8 @@ impl Call<'_> {
         if self.allows(&self.repository, right) {
             return Ok(self);
         }
-        if self.user.is_none() && self.access.passwords.is_some() {
-            return Err(unauthorized("say who you are"));
+        if self.identity.user().is_none() && self.access.passwords.is_some() {
+            return Err(self.door.unauthorized(&self.access, "say who you are", Some((&*self.repository, right))));
         }
         let what = format!("there is no right to {} `{}`", right.name(), self.repository);
         Err(ApiError::new(StatusCode::FORBIDDEN, error::DENIED, what))
@@ -190,8 +179,8 @@ impl Call<'_> {
 
     /// Clients learn here how to say who they are, also where some things are for everybody.
     fn base(&self) -> Answered {
-        if self.user.is_none() && self.access.passwords.is_some() {
-            return Err(unauthorized("say who you are"));
+        if self.identity == Identity::Unsaid && self.access.passwords.is_some() {
+            return Err(self.door.unauthorized(&self.access, "say who you are", None));
         }
         Ok(json(StatusCode::OK, &serde_json::json!({})))
     }
@@ -213,7 +202,7 @@ impl Call<'_> {
 
 fn not_allowed(route: &Route) -> ApiError {
     let allowed = match route {
-        Route::Base | Route::Catalog | Route::Tags | Route::Referrers(_) => "GET, HEAD",
+        Route::Base | Route::Token | Route::Catalog | Route::Tags | Route::Referrers(_) => "GET, HEAD",
         Route::Blob(_) => "GET, HEAD, DELETE",
         Route::Uploads => "POST",
         Route::Upload(_) => "GET, PATCH, PUT, DELETE",

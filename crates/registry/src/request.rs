@@ -1,6 +1,7 @@
-//! Requests as they are written: paths, queries, ranges. Nothing here knows of the store.
+//! Requests as they are written: paths, queries, ranges, credentials. Nothing here knows of the store.
 
 use crate::digest::{Digest, DigestError};
+use base64::Engine;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -9,6 +10,8 @@ use std::borrow::Cow;
 pub enum Route {
     /// `/v2/`.
     Base,
+    /// `/token`, where tokens are given out.
+    Token,
     /// `/v2/_catalog`.
     Catalog,
     /// `/v2/NAME/blobs/DIGEST`.
@@ -53,6 +56,9 @@ pub enum NoRoute {
 /// When it names nothing.
 pub fn route(path: &str) -> Result<(String, Route), NoRoute> {
     let path = percent_decode_str(path).decode_utf8().map_err(|_| NoRoute::Unknown)?;
+    if path == "/token" {
+        return Ok((String::new(), Route::Token));
+    }
     let rest = path.strip_prefix("/v2").ok_or(NoRoute::Unknown)?;
     match rest {
         "" | "/" => return Ok((String::new(), Route::Base)),
@@ -163,6 +169,24 @@ fn from(first: u64, last: u64, size: u64) -> Part {
     if first >= size { Part::Beyond } else { Part::Some(first, last.min(size - 1) - first + 1) }
 }
 
+/// The token of an `Authorization` header (RFC 6750).
+pub fn bearer(header: &str) -> Option<&str> {
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// User and password of an `Authorization` header (RFC 7617).
+pub fn basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.to_owned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,7 +201,8 @@ mod tests {
         let escaped = format!("/v2/a/blobs/sha256%3A{HEX}");
         let referrers = format!("/v2/a/referrers/sha256:{HEX}");
         let by_digest = format!("/v2/a/manifests/sha256:{HEX}");
-        let rows: [(&str, &str, Route); 12] = [
+        let rows: [(&str, &str, Route); 13] = [
+            ("/token", "", Route::Token),
             ("/v2", "", Route::Base),
             ("/v2/", "", Route::Base),
             ("/v2/_catalog", "", Route::Catalog),
@@ -257,12 +282,23 @@ mod tests {
         assert_eq!((range(None, 10), range(Some("bytes=0-"), 0)), (Part::All, Part::Beyond));
     }
 
+    #[test]
+    fn headers_are_read() {
+        assert_eq!(basic("Basic YTpiOmM="), Some(("a".into(), "b:c".into())));
+        assert_eq!(basic("basic YTo="), Some(("a".into(), String::new())));
+        assert_eq!((bearer("Bearer x"), bearer("bearer  x "), bearer("Basic x")), (Some("x"), Some("x"), None));
+        for wrong in ["", "Basic", "Basic !", "Bearer YTpi", "Basic YQ==", "Basic /w=="] {
+            assert_eq!(basic(wrong), None, "{wrong}");
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_that_comes_makes_it_panic(text in "\\PC{0,80}", size in any::<u64>()) {
             let _ = route(&text);
             let _ = route(&format!("/v2/{text}"));
             let _ = content_range(&text);
+            let _ = (basic(&text), bearer(&text));
             let _ = Query::new(&text).get("n");
             if let Part::Some(first, length) = range(Some(&text), size) {
                 prop_assert!(length > 0 && first + length <= size);

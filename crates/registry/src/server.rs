@@ -224,7 +224,7 @@ impl Registry {
     /// When the listener has no address.
     pub fn serve(&self, listener: TcpListener, tls: Option<Tls>) -> std::io::Result<net::Serving> {
         let local = listener.local_addr()?.ip().is_loopback();
-        let service = Arc::new(Service { core: self.core.clone(), local });
+        let service = Arc::new(Service { core: self.core.clone(), local, tls: tls.is_some() });
         net::serve(listener, tls, self.core.limits.connections, service)
     }
 

@@ -42,8 +42,8 @@ impl Call<'_> {
 
     /// Repositories that may be read.
     pub(super) fn catalog(&self) -> Answered {
-        if self.user.is_none() && self.access.passwords.is_some() && !self.access.rights.has_anonymous() {
-            return Err(super::unauthorized("say who you are"));
+        if self.identity.user().is_none() && self.access.passwords.is_some() && !self.access.rights.has_anonymous() {
+            return Err(self.door.unauthorized(&self.access, "say who you are", None));
         }
         let (most, last) = self.page()?;
         let (found, more) = self.core.store.repositories(&last, most, &|name| self.allows(name, Right::Pull));

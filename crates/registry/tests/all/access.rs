@@ -163,3 +163,39 @@ fn tls_is_served() {
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     assert!(registry::tls("nonsense", "nonsense").is_err());
 }
+
+#[test]
+fn tokens_are_for_those_with_and_without_a_password() {
+    let files = Folder::new();
+    let options = Options {
+        htpasswd: Some(file(&files, "users", &users(&["ann"]))),
+        rights: Some(file(&files, "rights", "ann ** pull push\nanonymous public/** pull\n")),
+        ..Options::default()
+    };
+    let server = Server::with(options);
+    let mut anybody = server.client();
+    let refused = anybody.ask("GET", "/v2/").expect(401);
+    let realm = format!("Bearer realm=\"http://{}/token\",service=\"wharf\"", server.address);
+    assert_eq!(refused.header("www-authenticate"), realm);
+    let wanted = anybody.ask("POST", "/v2/public/a/blobs/uploads/").expect(401);
+    assert_eq!(wanted.header("www-authenticate"), format!("{realm},scope=\"repository:public/a:pull,push\""));
+    let give = |client: &mut crate::client::Client| {
+        client.ask("GET", "/token?service=wharf").expect(200).json()["token"].as_str().map(str::to_owned)
+    };
+    let (nobody, ann) = (give(&mut anybody).expect("token"), give(&mut server.client().with_user("ann", "ann-secret")).expect("token"));
+    assert_eq!(server.client().with_user("ann", "wrong").ask("GET", "/token").status, 401);
+    let mut with =
+        |token: &str, method: &str, path: &str| anybody.send(method, path, &[("Authorization", &format!("Bearer {token}"))], b"").status;
+    for (token, method, path, status) in [
+        (&nobody, "GET", "/v2/", 200),
+        (&ann, "GET", "/v2/", 200),
+        (&ann, "POST", "/v2/public/a/blobs/uploads/", 202),
+        (&ann, "DELETE", "/v2/public/a/manifests/v1", 403),
+        (&nobody, "POST", "/v2/public/a/blobs/uploads/", 401),
+        (&nobody, "GET", "/v2/public/a/tags/list", 404),
+        (&nobody, "GET", "/v2/private/tags/list", 401),
+        (&"x".to_owned(), "GET", "/v2/", 401),
+    ] {
+        assert_eq!(with(token, method, path), status, "{method} {path}");
+    }
+}

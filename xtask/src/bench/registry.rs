@@ -1,0 +1,164 @@
+//! The registry beside Debian's docker-registry: small blobs, large layers, an image by crane.
+
+use super::Bench;
+use super::site::{self, Site};
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const BENCH: Bench = Bench {
+    name: "registry",
+    about: "2 KiB blobs pushed by 16 and by 64 connections, 5 layers of 40 MB pushed and pulled side by side, the same as an image by\n\
+        crane (where it is installed); `wharf registry serve`, which syncs before it answers, and docker-registry, which does not,\n\
+        take turns (crates/registry/examples/push.rs is the client). Needs docker-registry",
+    run,
+};
+
+const ROUNDS: usize = 5;
+const LAYERS: &str = "5";
+const MEGABYTES: &str = "40";
+
+fn run(site: &Site) -> Result<(), String> {
+    site::need(&["docker-registry"])?;
+    let load = site::example("registry", "push")?;
+    let ours = Peer::ours(site)?;
+    let theirs = Peer::docker(&site.folder().join("docker-registry"))?;
+    for connections in ["16", "64"] {
+        for (requests, what) in [("twice", "POST and PUT"), ("once", "one POST")] {
+            // docker-registry knows no push with one request; it is given as many blobs as it takes in about the same time.
+            let mut figures = Figures::default();
+            for _ in 0..ROUNDS {
+                figures.ours.push(ask(&load, &ours, &["blobs", connections, "20000", requests])?[0]);
+                figures.theirs.push(ask(&load, &theirs, &["blobs", connections, "1600", "twice"])?[0]);
+            }
+            figures.print(&format!("2 KiB blobs/s, {connections} connections, {what}"));
+        }
+    }
+    layers(&load, &ours, &theirs)?;
+    crane(site, &load, &ours, &theirs)
+}
+
+fn layers(load: &Path, ours: &Peer, theirs: &Peer) -> Result<(), String> {
+    let (mut push, mut pull) = (Figures::default(), Figures::default());
+    for _ in 0..ROUNDS {
+        let figures = ask(load, ours, &["layers", LAYERS, MEGABYTES])?;
+        push.ours.push(figures[0]);
+        pull.ours.push(figures[1]);
+        let figures = ask(load, theirs, &["layers", LAYERS, MEGABYTES])?;
+        push.theirs.push(figures[0]);
+        pull.theirs.push(figures[1]);
+    }
+    push.print("5 x 40 MB pushed side by side, MB/s");
+    pull.print("5 x 40 MB pulled side by side, MB/s");
+    Ok(())
+}
+
+fn crane(site: &Site, load: &Path, ours: &Peer, theirs: &Peer) -> Result<(), String> {
+    if !site::has("crane") {
+        println!("skipped: crane, so that no image is pushed as its users push it");
+        return Ok(());
+    }
+    site::said(Command::new(load).args([&*ours.address, "image", LAYERS, MEGABYTES]))?;
+    let layout = site.folder().join("image");
+    let pulled = format!("{}/bench/load:v1", ours.address);
+    site::said(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &pulled]).arg(&layout))?;
+    let (mut push, mut pull) = (Figures::default(), Figures::default());
+    for round in 0..ROUNDS {
+        for (peer, pushed, pulled) in [(ours, &mut push.ours, &mut pull.ours), (theirs, &mut push.theirs, &mut pull.theirs)] {
+            // A repository of its own, so that no blob is found to be there.
+            let name = format!("{}/bench/crane-{round}:v1", peer.address);
+            pushed.push(rate(Command::new("crane").args(["push", "--insecure"]).arg(&layout).arg(&name))?);
+            let to = site.folder().join("pulled");
+            let _ = std::fs::remove_dir_all(&to);
+            pulled.push(rate(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &name]).arg(&to))?);
+        }
+    }
+    push.print("an image of 5 x 40 MB pushed by crane, MB/s");
+    pull.print("the same pulled by crane, MB/s");
+    Ok(())
+}
+
+/// Megabytes a second of a command that moves the image.
+fn rate(command: &mut Command) -> Result<f64, String> {
+    let begun = Instant::now();
+    site::said(command)?;
+    Ok(200.0 / begun.elapsed().as_secs_f64())
+}
+
+/// The figures that a run of the client prints: one, or two.
+fn ask(load: &Path, peer: &Peer, arguments: &[&str]) -> Result<[f64; 2], String> {
+    let said = site::said(Command::new(load).arg(&peer.address).args(arguments))?;
+    let mut figures = said.split_whitespace().map(str::parse);
+    let first = figures.next().and_then(Result::ok).ok_or_else(|| format!("the client said `{said}`"))?;
+    Ok([first, figures.next().and_then(Result::ok).unwrap_or(f64::NAN)])
+}
+
+#[derive(Default)]
+struct Figures {
+    ours: Vec<f64>,
+    theirs: Vec<f64>,
+}
+
+impl Figures {
+    fn print(self, what: &str) {
+        let (ours, theirs) = (site::median(self.ours), site::median(self.theirs));
+        println!("{what}: wharf {ours:.0}, docker-registry {theirs:.0}; wharf/docker-registry {:.2}", ours / theirs);
+    }
+}
+
+/// A registry that runs; it ends when dropped.
+struct Peer {
+    child: Child,
+    address: String,
+}
+
+impl Peer {
+    fn ours(site: &Site) -> Result<Self, String> {
+        let mut command = Command::new(site.wharf()?);
+        command.args(["--json", "registry", "serve", "--listen", "127.0.0.1:0", "--root"]).arg(site.folder().join("wharf-registry"));
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("cannot run {command:?}: {error}"))?;
+        let mut line = String::new();
+        if let Some(output) = child.stdout.take() {
+            BufReader::new(output).read_line(&mut line).map_err(|error| format!("{command:?}: {error}"))?;
+        }
+        let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+        let address = ready["ready"]["url"].as_str().and_then(|url| url.strip_prefix("http://")).map(str::to_owned);
+        // Ends it should it have said something else.
+        let peer = Self { child, address: address.clone().unwrap_or_default() };
+        if address.is_some() { Ok(peer) } else { Err(format!("{command:?} said `{line}`")) }
+    }
+
+    fn docker(folder: &Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("cannot start docker-registry: {error}");
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(failed)?;
+        let config = format!(
+            "version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\nstorage:\n  cache: {{blobdescriptor: inmemory}}\n  \
+             filesystem: {{rootdirectory: {}}}\nhttp: {{addr: '{free}'}}\n",
+            folder.join("data").display()
+        );
+        let path = folder.join("config.yml");
+        std::fs::write(&path, config).map_err(failed)?;
+        let child =
+            Command::new("docker-registry").arg("serve").arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
+        let peer = Self { child, address: free.to_string() };
+        let begun = Instant::now();
+        while TcpStream::connect(free).is_err() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err("docker-registry does not answer".to_owned());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(peer)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
