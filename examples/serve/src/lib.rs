@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderValue};
+use hyper::header::HeaderValue;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// What one client may use.
 #[derive(Clone, Copy, Debug)]
@@ -184,14 +184,23 @@ where
     let _open = Counted::open(&shared);
     // A new connection is owed an answer from the first: its request may be on the way.
     let first = Arc::new(Mutex::new(Some(Counted::owing(&shared))));
+    let last = Arc::new(Notify::new());
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         let first = first.lock().ok().and_then(|mut first| first.take());
-        answer(shared.clone(), handle.clone(), request, first.unwrap_or_else(|| Counted::owing(&shared)))
+        answer(shared.clone(), handle.clone(), request, last.clone(), first.unwrap_or_else(|| Counted::owing(&shared)))
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(shared.limits.head_time).max_buf_size(32 * 1024);
-    let _ = http.serve_connection(TokioIo::new(stream), service).await;
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
+    loop {
+        tokio::select! {
+            biased;
+            // The answer then says so in the words of the request's version, and nothing is read after it.
+            () = last.notified() => connection.as_mut().graceful_shutdown(),
+            _ = connection.as_mut() => break,
+        }
+    }
     drop(slot);
 }
 
@@ -199,6 +208,7 @@ async fn answer<H, F>(
     shared: Arc<Shared>,
     handle: H,
     request: Request<Incoming>,
+    last: Arc<Notify>,
     _owing: Counted,
 ) -> Result<Response<Full<Bytes>>, Infallible>
 where
@@ -212,12 +222,14 @@ where
             Err(_) => text(StatusCode::PAYLOAD_TOO_LARGE, "too large"),
         }
     };
-    let mut response = match tokio::time::timeout(shared.limits.request_time, whole).await {
+    let response = match tokio::time::timeout(shared.limits.request_time, whole).await {
         Ok(response) => response,
         Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "too slow"),
     };
     if shared.draining.load(Ordering::Relaxed) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        last.notify_one();
+        // The connection learns it before it writes the answer.
+        tokio::task::yield_now().await;
     }
     Ok(response)
 }
@@ -301,6 +313,26 @@ mod tests {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("answered");
         assert!(answer.ends_with("late") && answer.to_lowercase().contains("connection: close"), "{answer}");
+        tokio::time::timeout(Duration::from_secs(2), server).await.expect("ended").expect("well");
+    }
+
+    #[tokio::test]
+    async fn a_client_of_http_1_0_learns_that_it_is_the_last_answer() {
+        let limits = Limits { drain_quiet: Duration::from_millis(50), ..Limits::default() };
+        let (tell, told) = tokio::sync::oneshot::channel::<()>();
+        let hello = |_: Whole| async { text(StatusCode::OK, "hello") };
+        let (mut stream, server) = start(limits, async move { drop(told.await) }, hello).await;
+        let request = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+        stream.write_all(request).await.expect("sent");
+        let mut first = vec![0; 1_024];
+        let read = stream.read(&mut first).await.expect("answered");
+        assert!(String::from_utf8_lossy(&first[..read]).to_lowercase().contains("connection: keep-alive"));
+        tell.send(()).expect("told");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        stream.write_all(request).await.expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("answered");
+        assert!(answer.ends_with("hello") && !answer.to_lowercase().contains("keep-alive"), "{answer}");
         tokio::time::timeout(Duration::from_secs(2), server).await.expect("ended").expect("well");
     }
 
