@@ -114,6 +114,12 @@ impl Store {
                 let _ = fs::remove_file(path.with_extension("lock"));
             }
         }
+        // Killed before the folder was made, or after it was removed.
+        for lock in names.iter().filter(|path| path.extension().is_some_and(|extension| extension == "lock")) {
+            if !lock.with_extension("").exists() {
+                let _ = fs::remove_file(lock);
+            }
+        }
         Ok(())
     }
 }

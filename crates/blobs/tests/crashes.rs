@@ -46,9 +46,10 @@ fn nothing_half_made_stays() {
     assert!(store.layers().list().expect("list").is_empty());
     // A crash leaves a folder whose lock nobody holds.
     fs::create_dir_all(store.root().join("tmp/crashed/tree")).expect("left over");
+    fs::write(store.root().join("tmp/begun.lock"), b"").expect("left over");
     let working = store.temp().expect("temp");
     let again = home.store();
-    assert!(!again.root().join("tmp/crashed").exists());
+    assert!(!again.root().join("tmp/crashed").exists() && !again.root().join("tmp/begun.lock").exists());
     assert!(working.path().exists());
 }
 

@@ -6,52 +6,19 @@ mod fake;
 mod home;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/samples.rs"]
+mod samples;
 
-use blobs::remote::{Credential, Credentials, Progress, Remote, RemoteError, RemoteOptions, Secret, parse_platform};
-use blobs::{BlobError, Compression, GzipWriter, Image, Store};
-use fake::{Answer, Asked, Fake, Held, document, held, index};
+use blobs::remote::{Remote, RemoteError, RemoteOptions, parse_platform};
+use blobs::{Compression, Store};
+use fake::{Answer, Asked, Fake, document, held, index};
 use home::{Home, archive, file};
+use oci::Digest;
 use oci::manifest::media;
-use oci::{Digest, Reference};
 use registry::runtime;
+use samples::{gzip, options, pull, pull_with, quiet, sample};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-fn quiet(_: Progress) {}
-
-fn options() -> RemoteOptions {
-    RemoteOptions { stall_time: Duration::from_secs(2), connect_time: Duration::from_secs(2), ..RemoteOptions::default() }
-}
-
-fn pull_with(options: RemoteOptions, store: &Store, name: &Reference) -> Result<Image, RemoteError> {
-    runtime().block_on(Remote::new(options).pull(store, name, None, &quiet))
-}
-
-fn pull(store: &Store, name: &Reference) -> Result<Image, RemoteError> {
-    pull_with(options(), store, name)
-}
-
-fn noise(bytes: usize) -> &'static [u8] {
-    let mut state = 5u32;
-    let step = |_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    Box::leak((0..bytes).map(step).collect::<Vec<_>>().into_boxed_slice())
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut writer = GzipWriter::new(Vec::new(), 1);
-    writer.write_all(bytes).expect("written");
-    writer.finish().expect("finished")
-}
-
-fn sample() -> Held {
-    let (one, two) = (archive(&[file("one", noise(700_000), 0o644)]), archive(&[file("two", b"2", 0o644)]));
-    held(&[&one, &two], &[gzip(&one), gzip(&two)], media::LAYER_GZIP)
-}
 
 fn nothing_kept(store: &Store) {
     assert_eq!(std::fs::read_dir(store.root().join("tmp")).expect("tmp").count(), 0);
@@ -274,95 +241,6 @@ fn one_that_is_busy_is_asked_again_when_it_says() {
     });
     assert!(began.elapsed() < Duration::from_secs(5));
     assert!(error.is_unreachable() && error.to_string().contains("TOOMANYREQUESTS: slow down"), "{error}");
-}
-
-struct Known(Credential);
-
-impl Credentials for Known {
-    fn of(&self, _: &str) -> Result<Option<Credential>, BlobError> {
-        Ok(Some(self.0.clone()))
-    }
-}
-
-const PASSWORD: &str = "hunter2-the-password";
-const TOKEN: &str = "eyJ-the-token";
-
-fn known() -> RemoteOptions {
-    let credential = Credential::Password { user: "me".into(), password: Secret::new(PASSWORD) };
-    RemoteOptions { credentials: Arc::new(Known(credential)), ..options() }
-}
-
-fn challenge(asked: &Asked) -> Answer {
-    let host = &asked.headers["host"];
-    Answer::new(401).header("WWW-Authenticate", format!(r#"Bearer realm="http://{host}/token",service="reg",scope="repository:x:pull""#))
-}
-
-#[test]
-fn tokens_are_asked_for_once_and_again_when_they_end() {
-    let (home, held) = (Home::new(), sample());
-    let fake = Fake::start(move |asked, log| {
-        if asked.path.starts_with("/token") {
-            let basic = base64(&format!("me:{PASSWORD}"));
-            assert_eq!(asked.headers.get("authorization"), Some(&format!("Basic {basic}")));
-            assert!(asked.path.contains("service=reg&scope=repository:x:pull"), "{}", asked.path);
-            let at = log.iter().filter(|one| one.path.starts_with("/token")).count();
-            return Answer::new(200).body(format!(r#"{{"token":"{TOKEN}{at}","expires_in":600}}"#));
-        }
-        // The first token is taken back after the manifest.
-        let valid = if asked.path.contains("/manifests/") { format!("Bearer {TOKEN}1") } else { format!("Bearer {TOKEN}2") };
-        if asked.path == "/v2/" {
-            Answer::new(200)
-        } else if asked.headers.get("authorization") == Some(&valid) {
-            held.answer(asked)
-        } else {
-            challenge(asked)
-        }
-    });
-    pull_with(known(), &home.store(), &fake.name("x:1")).expect("pulled");
-    assert_eq!(fake.count("GET", "/token"), 2, "{:?}", fake.log());
-}
-
-fn base64(text: &str) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(text)
-}
-
-#[test]
-fn who_we_are_is_told_to_nobody_else_and_stands_in_no_message() {
-    let (home, held) = (Home::new(), sample());
-    let given = held.clone();
-    let storage =
-        Fake::start(move |asked, _| if asked.headers.contains_key("authorization") { Answer::new(400) } else { given.answer(asked) });
-    let port = storage.port;
-    let given = held.clone();
-    let fake = Fake::start(move |asked, _| {
-        let basic = format!("Basic {}", base64(&format!("me:{PASSWORD}")));
-        match asked.headers.get("authorization") {
-            None if asked.path != "/v2/" => Answer::new(401).header("WWW-Authenticate", "Basic realm=x"),
-            Some(sent) if *sent != basic => Answer::new(403),
-            _ if given.is_layer(asked) => Answer::new(307).header("Location", format!("http://localhost:{port}{}?signature=s", asked.path)),
-            _ => given.answer(asked),
-        }
-    });
-    pull_with(known(), &home.store(), &fake.name("x:1")).expect("pulled");
-    assert!(storage.log().iter().all(|asked| !asked.headers.contains_key("authorization")) && !storage.log().is_empty());
-    let refusing = |status: u16| {
-        move |asked: &Asked, _: &fake::Log| match asked.path.as_str() {
-            "/v2/" => Answer::new(200),
-            path if path.starts_with("/token") => Answer::new(status).body(format!(r#"{{"token":"{TOKEN}"}}"#)),
-            _ => challenge(asked),
-        }
-    };
-    for status in [200, 401, 403, 500] {
-        let fake = Fake::start(refusing(status));
-        let error = pull_with(RemoteOptions { retries: 0, ..known() }, &Home::new().store(), &fake.name("x:1")).expect_err("refused");
-        for text in [error.to_string(), format!("{error:?}"), format!("{:#?}", error.hint())] {
-            for secret in [PASSWORD, TOKEN, &base64(&format!("me:{PASSWORD}"))] {
-                assert!(!text.contains(secret), "{text}");
-            }
-        }
-        assert!(status != 403 || matches!(error, RemoteError::Login { .. }), "{error}");
-    }
 }
 
 #[test]
