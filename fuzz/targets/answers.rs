@@ -8,8 +8,9 @@ mod response;
 
 use response::{Known, Response};
 
-/// Status, whether the connection may be used again, what was used, and whether it is whole; nothing when it is no answer.
-fn read(bytes: &[u8], piece: usize, known: &mut Known) -> Option<(u16, bool, usize, bool)> {
+/// Status, whether the connection may be used again, what was used, whether it is whole, also at the connection's end, and what
+/// was kept of it; nothing when it is no answer.
+fn read(bytes: &[u8], piece: usize, known: &mut Known) -> Option<(u16, bool, usize, [bool; 2], Vec<u8>)> {
     let (mut response, mut buffer, mut total) = (Response::default(), Vec::new(), 0);
     for part in bytes.chunks(piece) {
         buffer.extend_from_slice(part);
@@ -17,10 +18,10 @@ fn read(bytes: &[u8], piece: usize, known: &mut Known) -> Option<(u16, bool, usi
         buffer.drain(..used);
         total += used;
         if done {
-            return Some((response.status, response.reusable, total, true));
+            return Some((response.status, response.reusable, total, [true, response.close()], response.example));
         }
     }
-    Some((response.status, response.reusable, total, false))
+    Some((response.status, response.reusable, total, [false, response.close()], response.example))
 }
 
 libfuzzer_sys::fuzz_target!(|input: (bool, u8, &[u8])| {
@@ -30,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|input: (bool, u8, &[u8])| {
     for _ in 0..2 {
         let cut = read(bytes, usize::from(piece).max(1), &mut known);
         // What is refused later in one piece may have been enough before in the other: an end, and never another one.
-        if let (Some(whole), Some(cut)) = (whole, cut) {
+        if let (Some(whole), Some(cut)) = (&whole, &cut) {
             assert_eq!(whole, cut);
         }
     }

@@ -10,6 +10,12 @@ use std::time::Duration;
 const LATE_US: f64 = 5_000.0;
 /// Who is behind in an open loop and at work for so much of the time cannot tell the service's waiting from its own.
 const BUSY: f64 = 0.75;
+/// Who waits for a processor so much of the time is slow by that.
+const QUEUED: f64 = 0.25;
+/// So much of a rate must be sent; stalls of a moment cost less.
+const RATE_KEPT: f64 = 0.9;
+/// The rate of so few requests is none.
+const FEW: u64 = 10;
 /// Shorter runs do not tell whether a generator was busy with them or with its beginning.
 const SHORT_SECONDS: f64 = 0.3;
 
@@ -46,7 +52,7 @@ pub struct Saturation {
 impl Report {
     /// Fills in what is to be said of limits and of the generator.
     pub(crate) fn judge(&mut self, limits: &Limits) {
-        self.broken = self.failures_broken(limits).into_iter().collect();
+        self.broken = self.failures_broken(limits).into_iter().chain(self.rate_broken()).collect();
         self.saturated = self.saturation();
         for excess in self.times_broken(limits) {
             match excess {
@@ -77,6 +83,13 @@ impl Report {
         }
     }
 
+    /// What was to be put on the service and was not says nothing good of it.
+    fn rate_broken(&self) -> Option<String> {
+        let (wanted, sent) = (self.wanted_rate?, self.sent_rate?);
+        let lost = self.requests > FEW && sent < wanted * RATE_KEPT;
+        lost.then(|| format!("only {sent:.1}/s of {wanted:.1}/s could be sent, all {} connections were in use", self.concurrency))
+    }
+
     /// Whether the service failed more than it may by answers and connections, which no busy generator makes.
     fn failed_by_itself(&self, limits: &Limits) -> bool {
         let ours = [Failure::TimeOut, Failure::NotSent, Failure::Generator].map(Failure::name);
@@ -98,7 +111,7 @@ impl Report {
                 all.push(Excess::Theirs(format!("no request was answered well, so that {part} took no time at all")));
             } else if took > micros(limit) {
                 let sentence = format!("{part} took up to {}, at most {} may be", show_micros(took), show_micros(micros(limit)));
-                all.push(excess(sentence, took, micros(limit), late));
+                all.push(self.excess(sentence, took, micros(limit), late));
             }
         }
         if let (Some(part), Some(before)) = (limits.worse_than, &self.before)
@@ -114,9 +127,23 @@ impl Report {
                 show_micros(before.p99_us),
                 part * 100.0
             );
-            all.push(excess(sentence, times.p99_us, limit, late.p99_us));
+            all.push(self.excess(sentence, times.p99_us, limit, late.p99_us));
         }
         all
+    }
+
+    /// Whose a time is that is longer than it may be: who sends late reads late too.
+    fn excess(&self, sentence: String, took: f64, limit: f64, late: f64) -> Excess {
+        let (used, wanted) = self.generator.busy(self.seconds);
+        let queued = if self.seconds > SHORT_SECONDS { wanted - used } else { 0.0 };
+        if took - 2.0 * late > limit && queued < QUEUED {
+            return Excess::Theirs(sentence);
+        }
+        let late = show_micros(late);
+        let queued = queued * 100.0;
+        Excess::Ours(format!(
+            "{sentence}, but the generator itself was up to {late} late and waited for a processor {queued:.0} % of the time: run it on a quieter machine"
+        ))
     }
 
     /// A generator that never rests measures itself.
@@ -172,7 +199,7 @@ impl Report {
             self.notes.push(format!("{} connections were given up because more came on them than was asked for", self.surplus));
         }
         let (used, wanted) = self.generator.busy(self.seconds);
-        if self.saturated.is_none() && wanted - used > 0.2 && self.seconds > SHORT_SECONDS {
+        if self.saturated.is_none() && wanted - used > QUEUED && self.seconds > SHORT_SECONDS {
             let percent = (wanted - used) * 100.0;
             self.notes.push(format!("the generator waited for a processor {percent:.0} % of the time; latency includes that"));
         }
@@ -184,13 +211,6 @@ enum Excess {
     /// Without the generator's own lateness it may not be.
     Ours(String),
     Theirs(String),
-}
-
-fn excess(sentence: String, took: f64, limit: f64, late: f64) -> Excess {
-    if took - late > limit {
-        return Excess::Theirs(sentence);
-    }
-    Excess::Ours(format!("{sentence}, but the generator itself was up to {} late: run it on a quieter machine", show_micros(late)))
 }
 
 fn micros(time: Duration) -> f64 {

@@ -165,7 +165,7 @@ impl Tally {
     /// After `time`; what the run knows beyond these counts is filled in by the caller.
     pub fn report(self, time: Duration, open: bool) -> Report {
         // An answer that is waited for when the time is over makes nothing slower.
-        let rate = per_second(self.in_time, self.until.map_or(time, |until| until.min(time)));
+        let rate = per_second(self.in_time, self.until.unwrap_or(time));
         Report {
             requests: self.ok + self.failed,
             ok: self.ok,
@@ -200,8 +200,8 @@ fn nanos(time: Duration) -> u64 {
 
 /// The beginning of a body as it can be shown: foreign bytes never reach a terminal.
 fn printable(bytes: &[u8]) -> String {
-    let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
-    String::from_utf8_lossy(bytes).chars().map(shown).collect::<String>().trim().to_owned()
+    let shown: String = String::from_utf8_lossy(bytes).chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -75,6 +75,8 @@ fn a_limit_is_not_broken_by_what_the_generator_did() {
     assert_eq!(judged(open(10.0, 50.0, 12_000.0), p99(10_000)).verdict, "not measured");
     assert_eq!(judged(open(10.0, 50.0, 2_000.0), p99(10_000)).verdict, "limits not kept");
     assert_eq!(judged(open(10.0, 50.0, 12_000.0), p99(30_000)).verdict, "good");
+    let generator = Generator { threads: 1, cpu_seconds: 0.2, queued_seconds: 0.6 };
+    assert_eq!(judged(Report { generator, ..report() }, p99(800)).verdict, "not measured", "a machine that is full slows both");
 }
 
 #[test]
@@ -100,4 +102,11 @@ fn what_the_service_answered_stands() {
     assert_eq!(judged(saturated("time-out"), none_may).verdict, "not measured");
     let full = judged(Report { errors: errors("generator"), ..report() }, none_may);
     assert!(full.verdict == "not measured" && full.saturated.is_some_and(|told| told.reason.contains("no room")));
+}
+
+#[test]
+fn a_rate_that_could_not_be_sent_is_not_good() {
+    let sent = |rate| judged(Report { wanted_rate: Some(100.0), sent_rate: Some(rate), ..open(10.0, 50.0, 100.0) }, Limits::default());
+    assert_eq!([sent(99.9).verdict, sent(91.0).verdict, sent(89.0).verdict], ["good", "good", "limits not kept"]);
+    assert!(sent(50.0).broken[0].starts_with("only 50.0/s of 100.0/s"));
 }

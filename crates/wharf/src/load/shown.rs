@@ -49,12 +49,14 @@ fn told(report: &Report) -> Vec<(String, String)> {
     for error in &report.errors {
         line(&error.kind, format!("{}: {}", error.count, error.examples.join("; ")));
     }
-    line("", ["p50", "p90", "p95", "p99", "p99.9", "most"].map(|name| format!("{name:>10}")).join(" "));
-    if let Some(corrected) = &report.corrected {
-        line("since due", row(corrected));
+    if report.ok > 0 {
+        line("", ["p50", "p90", "p95", "p99", "p99.9", "most"].map(|name| format!("{name:>10}")).join(" "));
+        if let Some(corrected) = &report.corrected {
+            line("since due", row(corrected));
+        }
+        line("service", row(&report.service));
+        line("latency", latency(report));
     }
-    line("service", row(&report.service));
-    line("latency", latency(report));
     line("generator", generator(report));
     for note in &report.notes {
         line("note", note.clone());
@@ -120,6 +122,7 @@ mod tests {
         let times = Percentiles { p50_us: 310.0, p90_us: 99_999.0, p99_us: 4_100.0, max_us: 20_004_000.0, ..Percentiles::default() };
         let examples = vec!["no answer within 20s and then some more words that make a line too long".to_owned(); 2];
         let report = Report {
+            ok: 1,
             service: times,
             corrected: Some(times),
             lateness: Some(times),
