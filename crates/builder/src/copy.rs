@@ -146,7 +146,8 @@ impl Job {
         match layer.existing(target)? {
             Some(Existing::Folder) => layer.folders(target, self.parents_owner())?,
             Some(_) => return Err(Trouble::new(format!("`/{target}` is no folder, and the content of one is to be copied there"))),
-            None if self.parents => layer.folders(target, self.parents_owner())?,
+            // Written as a folder it is one like those above it; else it is the source's likeness (as fsutil, which docker copies with).
+            None if self.parents || self.wants_folder() => layer.folders(target, self.parents_owner())?,
             None => {
                 layer.folders(&parent(target), self.parents_owner())?;
                 self.put(origin, &picked.path, &picked.item, target, layer, links)?;

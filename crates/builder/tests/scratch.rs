@@ -38,7 +38,7 @@ fn copies_files_folders_patterns_and_here_documents() {
             "755 0:0 srv/",
             "4711 0:0 srv/renamed 1",
             "755 0:0 srv/",
-            "640 1000:1001 srv/owned/",
+            "755 1000:1001 srv/owned/",
             "640 1000:1001 srv/owned/lib/",
             "640 1000:1001 srv/owned/lib/a.py a",
             "777 1000:1001 srv/owned/link -> ../../outside",
