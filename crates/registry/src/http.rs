@@ -12,7 +12,7 @@ use crate::rights::{Right, Who};
 use crate::server::{Access, Core};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use identity::{Door, Identity};
 use net::{Body, Handler, Peer};
 use std::sync::Arc;
@@ -43,6 +43,8 @@ struct Call<'a> {
     identity: Identity,
     repository: Arc<str>,
     headers: &'a HeaderMap,
+    /// What would be sent is not wanted.
+    head_only: bool,
     query: Query<'a>,
 }
 
@@ -59,6 +61,15 @@ impl Handler for Service {
                 error.answer()
             }
         };
+        if head.method == Method::HEAD {
+            // HTTP/1.1 would leave it out by itself, h2 does not.
+            let length = answer.body().size_hint().exact();
+            let headers = answer.headers_mut();
+            if let Some(length) = length.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)) {
+                headers.insert(header::CONTENT_LENGTH, length.into());
+            }
+            *answer.body_mut() = Body::empty();
+        }
         let headers = answer.headers_mut();
         headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -91,7 +102,16 @@ impl Service {
         let door = Door::new(head, self.tls);
         let identity = door.identity(&access).await?;
         let query = Query::new(head.uri.query().unwrap_or_default());
-        let call = Call { core: &self.core, access, door, identity, repository: repository.into(), headers: &head.headers, query };
+        let call = Call {
+            core: &self.core,
+            access,
+            door,
+            identity,
+            repository: repository.into(),
+            headers: &head.headers,
+            head_only: head.method == Method::HEAD,
+            query,
+        };
         call.answer(route, &head.method, body).await
     }
 }
@@ -134,7 +154,6 @@ fn same_machine(head: &http::request::Parts, hosts: &[String]) -> Result<(), Api
 impl Call<'_> {
     async fn answer(&self, route: Route, method: &Method, body: &mut Option<Incoming>) -> Answered {
         let method = match *method {
-            // The body of an answer to HEAD is left out by the one who sends it.
             Method::HEAD if !matches!(route, Route::Uploads | Route::Upload(_)) => &Method::GET,
             _ => method,
         };

@@ -43,7 +43,9 @@ impl Call<'_> {
                     .with(header::CONTENT_RANGE, size));
             }
         };
-        let mut answer = Response::new(send(content.clone(), first, length).map_err(|error| ApiError::system(&error))?);
+        let body =
+            if self.head_only { Body::empty() } else { send(content.clone(), first, length).map_err(|error| ApiError::system(&error))? };
+        let mut answer = Response::new(body);
         *answer.status_mut() = status;
         let headers = answer.headers_mut();
         headers.extend(own);

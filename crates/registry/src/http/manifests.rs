@@ -30,8 +30,8 @@ impl Call<'_> {
         if self.has(&tag) {
             return Ok(empty(StatusCode::NOT_MODIFIED, own));
         }
-        let bytes = found.content.read().map_err(|error| ApiError::system(&error))?;
-        let mut answer = Response::new(Body::from(bytes));
+        let bytes = if self.head_only { Ok(Bytes::new()) } else { found.content.read() };
+        let mut answer = Response::new(Body::from(bytes.map_err(|error| ApiError::system(&error))?));
         let headers = answer.headers_mut();
         headers.extend(own);
         headers.insert(header::CONTENT_LENGTH, found.content.size.into());

@@ -5,6 +5,7 @@ mod blobs;
 mod client;
 mod collect;
 mod crash;
+mod http2;
 mod limits;
 mod lists;
 mod manifests;

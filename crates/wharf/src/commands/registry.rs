@@ -45,8 +45,8 @@ struct Serve {
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
     /// Serves TLS with a certificate and its key, both PEM
-    #[arg(long, value_name = "CERT,KEY", value_delimiter = ',', num_args = 2)]
-    tls: Option<Vec<PathBuf>>,
+    #[arg(long, value_name = "CERT,KEY", value_parser = tls_files)]
+    tls: Option<TlsFiles>,
     /// Users and their passwords, as `htpasswd -B` writes them
     #[arg(long, value_name = "FILE")]
     htpasswd: Option<PathBuf>,
@@ -82,6 +82,20 @@ struct Serve {
     connections: usize,
 }
 
+/// Certificate and key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct TlsFiles {
+    chain: PathBuf,
+    key: PathBuf,
+}
+
+fn tls_files(text: &str) -> Result<TlsFiles, String> {
+    match text.split_once(',') {
+        Some((chain, key)) if !chain.is_empty() && !key.is_empty() => Ok(TlsFiles { chain: chain.into(), key: key.into() }),
+        _ => Err("expected a certificate and its key: CERT,KEY".to_owned()),
+    }
+}
+
 /// How long requests have to end when the registry is stopped.
 const DRAIN: Duration = Duration::from_secs(30);
 
@@ -113,7 +127,7 @@ fn serve(context: &Context, asked: Box<Serve>) -> Result<(), Problem> {
     if beyond && asked.htpasswd.is_some() && asked.tls.is_none() {
         context.output.warning("passwords cross the network in the clear without --tls CERT,KEY");
     }
-    let tls = asked.tls.as_deref().map(tls).transpose()?;
+    let tls = asked.tls.as_ref().map(tls).transpose()?;
     let root = folder(context, asked.root.clone());
     let (address, tls_on) = (asked.listen, tls.is_some());
     let options = options(context, *asked);
@@ -159,12 +173,11 @@ fn options(context: &Context, asked: Serve) -> Options {
     }
 }
 
-fn tls(files: &[PathBuf]) -> Result<registry::Tls, Problem> {
-    let [chain, key] = files else { return Err(crate::cli::usage("--tls takes a certificate and its key: CERT,KEY".to_owned())) };
+fn tls(files: &TlsFiles) -> Result<registry::Tls, Problem> {
     let read = |path: &PathBuf| {
         std::fs::read_to_string(path).map_err(|error| Problem::new(ProblemKind::Usage, format!("cannot read {}: {error}", path.display())))
     };
-    let config = registry::tls(&read(chain)?, &read(key)?);
+    let config = registry::tls(&read(&files.chain)?, &read(&files.key)?);
     config.map_err(|error| Problem::new(ProblemKind::Usage, format!("TLS cannot be set up: {error}")))
 }
 
@@ -203,6 +216,19 @@ fn fsck(context: &Context, root: &Path) -> Result<ExitCode, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_flag_is_read() {
+        let line = ["registry", "serve", "--listen", "127.0.0.1:0", "--tls", "a.pem,b.pem", "--htpasswd", "users", "--rights", "rights"];
+        let more = ["--keep-last", "jobs/*=5", "--keep-last", "9", "--untagged", "7d", "--grace", "10m", "--collect-every", "0s"];
+        let command = Arguments::augment_args(clap::Command::new("registry"));
+        let matches = command.try_get_matches_from(line.into_iter().chain(more)).expect("flags");
+        let Arguments { what: What::Serve(asked) } = arguments(&matches).expect("arguments") else { panic!("not serve") };
+        assert_eq!(asked.tls, Some(TlsFiles { chain: "a.pem".into(), key: "b.pem".into() }));
+        assert_eq!(asked.keep.len(), 2);
+        assert_eq!((asked.untagged, asked.grace), (Some(Duration::from_secs(7 * 86_400)), Duration::from_secs(600)));
+        assert!(asked.collect_every.is_zero() && tls_files("a").is_err());
+    }
 
     #[test]
     fn what_is_kept_is_read() {
