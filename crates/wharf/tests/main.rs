@@ -10,5 +10,7 @@ mod delivering;
 mod engine;
 #[path = "main/interrupts.rs"]
 mod interrupts;
+#[path = "main/loads.rs"]
+mod loads;
 #[path = "main/place.rs"]
 mod place;
