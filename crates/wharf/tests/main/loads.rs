@@ -18,11 +18,8 @@ fn a_load_is_compared_with_the_release_before_and_takes_a_slower_one_back() {
     let up = || place.wharf(&["up", "--only", STAGES, "--json"]);
     let report = |output: &std::process::Output| {
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
-        let lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines
-            .filter(|line| line["verdict"].is_string() && line["requests"].is_u64())
-            .next_back()
-            .unwrap_or_else(|| panic!("no report: {told}"))
+        let mut lines = told.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.rfind(|line| line["verdict"].is_string() && line["requests"].is_u64()).unwrap_or_else(|| panic!("no report: {told}"))
     };
     load("max-failed: 0, worse-than: 100000%");
     let first = up();
