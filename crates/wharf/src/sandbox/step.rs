@@ -1,0 +1,111 @@
+//! `RUN` steps in the sandbox.
+
+use super::{Sandbox, default_privileges, host, name_files};
+use base::{Problem, files};
+use builder::{Exit, Hidden, Isolate, IsolateError, Network, RunMount, RunSource, RunStep};
+use runtime::{ContainerSpec, Mount, MountSource, Propagation, Resources, Root, Streams, User};
+use std::io::Write;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+
+impl Isolate for Sandbox {
+    fn run(&self, step: &RunStep, output: &dyn Fn(&str)) -> Result<Exit, IsolateError> {
+        let refused = |problem: Problem| IsolateError { hint: problem.hints.join("; "), message: problem.message };
+        let folder = self.files(&step.name);
+        let secrets = self.memory().join(&step.name);
+        let done = (|| {
+            // Opened first: that sweeps away what others have left in memory.
+            self.opened()?;
+            let container = container(step, &folder, self.mounts(step, &secrets)?)?;
+            let started = self.start_in(&step.name, &container, &Resources::default(), step.network)?;
+            self.tokio.block_on(lines(started.streams, output));
+            self.finish(&started.pod)
+        })();
+        let _ = std::fs::remove_dir_all(&folder);
+        let _ = std::fs::remove_dir_all(&secrets);
+        let _ = std::fs::remove_dir(self.memory());
+        let exit = done.map_err(refused)?;
+        Ok(match exit.signal {
+            _ if exit.oom_killed => Exit::OutOfMemory,
+            Some(signal) => Exit::Signal(signal),
+            None => Exit::Code(exit.code),
+        })
+    }
+}
+
+impl Sandbox {
+    /// What is mounted for a step; secrets are written to `secrets`.
+    fn mounts(&self, step: &RunStep, secrets: &Path) -> Result<Vec<Mount>, Problem> {
+        let one = |(number, mount): (usize, &RunMount)| {
+            let source = match &mount.source {
+                RunSource::Path(path) => MountSource::Bind(path.clone()),
+                RunSource::Below { base, path } => MountSource::BindBelow { base: base.clone(), path: path.clone() },
+                RunSource::Layers { layers, place, path } => {
+                    MountSource::Layers { layers: layers.clone(), place: place.clone(), path: path.clone() }
+                }
+                RunSource::Tmpfs { size_bytes } => MountSource::Tmpfs { size_bytes: *size_bytes, mode: 0o1777 },
+                RunSource::Secret { content, mode, uid, gid } => {
+                    let path = secrets.join(number.to_string());
+                    write_secret(&path, content, *mode, (*uid, *gid))
+                        .map_err(|error| host(&files::FileError::new("write", &path, error)))?;
+                    MountSource::Bind(path)
+                }
+            };
+            Ok(Mount { source, target: mount.target.clone(), read_only: mount.read_only, propagation: Propagation::None })
+        };
+        step.mounts.iter().enumerate().map(one).collect()
+    }
+}
+
+fn write_secret(path: &Path, content: &Hidden, mode: u32, owner: (u32, u32)) -> std::io::Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    files::make_folder(parent, 0o700).map_err(|error| error.source)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(&content.0)?;
+    std::os::unix::fs::fchown(&file, Some(owner.0), Some(owner.1))?;
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
+fn container(step: &RunStep, folder: &Path, own: Vec<Mount>) -> Result<ContainerSpec, Problem> {
+    let mut mounts = match step.network {
+        Network::Host => ["/etc/resolv.conf", "/etc/hosts"].into_iter().filter(|path| Path::new(path).exists()).map(of_host).collect(),
+        Network::Outward | Network::None => name_files(folder, &step.name)?,
+    };
+    mounts.extend(own);
+    let writable = step.upper.parent().unwrap_or(&step.upper).to_path_buf();
+    Ok(ContainerSpec {
+        name: "run".to_owned(),
+        attempt: 0,
+        root: Root { layers: step.layers.clone(), writable, read_only: false },
+        args: step.args.clone(),
+        env: step.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        working_dir: step.workdir.clone(),
+        user: User { image: step.user.clone(), ..User::default() },
+        privileges: default_privileges(),
+        resources: Resources::default(),
+        mounts,
+        log: None,
+        stdin: false,
+        terminal: false,
+    })
+}
+
+/// A file of this machine at its own place.
+fn of_host(path: &str) -> Mount {
+    Mount { source: MountSource::Bind(PathBuf::from(path)), target: path.to_owned(), read_only: true, propagation: Propagation::None }
+}
+
+/// Hands the lines of both streams on, until both end.
+pub async fn lines(streams: Streams, output: &dyn Fn(&str)) {
+    let read = |stream: Option<Box<dyn AsyncRead + Send + Unpin>>| async move {
+        let Some(stream) = stream else { return };
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            output(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
+            line.clear();
+        }
+    };
+    tokio::join!(read(Some(streams.stdout)), read(streams.stderr));
+}
