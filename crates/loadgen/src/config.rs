@@ -34,7 +34,7 @@ pub enum Trust {
     /// Those that this machine trusts.
     #[default]
     Machine,
-    /// Those that one of these authorities signed, in PEM (`--cacert`).
+    /// Those too that are in this PEM, or that one of them signed (`--cacert`).
     Authorities(String),
     /// All (`--insecure`).
     Anybody,

@@ -16,6 +16,7 @@ pub use error::{ClientError, ClientErrorKind};
 pub use payload::{Payload, Piece};
 pub use proxy::Proxies;
 pub use reply::Reply;
+pub use roots::tls_config;
 pub use url::{Origin, Url, UrlError, is_loopback};
 
 use http::{HeaderMap, HeaderValue, Method, Request, header};

@@ -31,6 +31,18 @@ impl Roots {
     }
 }
 
+/// TLS settings of a client that trusts the system's authorities and those that are named, in PEM; of HTTP/1.1 unless the caller says
+/// otherwise.
+///
+/// # Errors
+/// When an authority cannot be read, or there is none.
+pub fn tls_config(authorities: &[String], trust: Trust) -> Result<ClientConfig, String> {
+    match trust {
+        Trust::Checked => checked(authorities),
+        Trust::Unchecked => unchecked(),
+    }
+}
+
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }

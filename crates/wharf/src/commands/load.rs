@@ -71,7 +71,7 @@ struct Load {
     /// Requests at a time on each connection of HTTP/2
     #[arg(long, default_value_t = 1, requires = "h2")]
     streams: usize,
-    /// The authorities that sign the service's certificate, instead of those that this machine trusts
+    /// Authorities to trust beside the machine's, or the service's own certificate, in PEM
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
     /// Takes every certificate
