@@ -51,6 +51,8 @@ pub struct RemoteOptions {
     pub max_wait: Duration,
     /// Bytes of one unpacked layer.
     pub max_layer_bytes: u64,
+    /// The most bytes of a blob in one request; without it all of it, and 8 MiB where that is refused.
+    pub chunk_bytes: Option<usize>,
     /// Through which proxies.
     pub proxies: Proxies,
     /// Certificates in PEM of authorities that are trusted beside the system's.
@@ -72,6 +74,7 @@ impl Default for RemoteOptions {
             retries: 4,
             max_wait: Duration::from_secs(60),
             max_layer_bytes: 64 << 30,
+            chunk_bytes: None,
             proxies: Proxies::default(),
             authorities: Vec::new(),
             connect_time: client.connect_time,

@@ -56,6 +56,12 @@ fn what_is_pushed_is_pulled_again() {
         assert_eq!((pushed.uploaded, pushed.skipped, pushed.mounted), (5, 0, 0), "{pushed:?}");
         let again = runtime().block_on(remote.push(&store, &image, &name, &[], compression, &quiet)).expect("again");
         assert_eq!((again.uploaded, again.uploaded_bytes, again.digest), (0, 0, pushed.digest), "{again:?}");
+        let cut = Remote::new(RemoteOptions { chunk_bytes: Some(1 << 20), ..RemoteOptions::default() });
+        let other_name = registry.name(&format!("cut/app-{compression:?}:1").to_lowercase());
+        let fresh = Home::new();
+        let same = sample(&fresh.store(), 1);
+        let chunked = runtime().block_on(cut.push(&fresh.store(), &same, &other_name, &[], compression, &quiet)).expect("pushed in chunks");
+        assert_eq!((chunked.digest, chunked.mounted), (pushed.digest, 0));
         for name in [name.to_string(), pushed.reference.to_string(), name.to_string().replace(":1", ":latest")] {
             let other = Home::new();
             let there = other.store();

@@ -236,6 +236,35 @@ fn a_server_that_answers_early_and_reads_no_more_stops_nobody() {
 }
 
 #[test]
+fn large_requests_that_are_refused_are_cut() {
+    for chunk_bytes in [None, Some(1_000_000)] {
+        let (home, content) = (Home::new(), Shared::default());
+        let store = home.store();
+        let layer = store.layers().import(archive(&[file("data", noise(20 << 20), 0o644)]).as_slice(), "test", None).expect("layer");
+        let image = image(&store, &[layer], "a");
+        let given = content.clone();
+        let fake = Fake::start(move |asked, log| {
+            if asked.body.len() > 8 << 20 {
+                return Answer::new(413);
+            }
+            // One of the requests fails on the way.
+            if asked.method == "PATCH" && log.iter().filter(|one| one.method == "PATCH").count() == 3 {
+                return Answer::new(502);
+            }
+            honest(&given, asked)
+        });
+        let remote = Remote::new(RemoteOptions { chunk_bytes, ..options() });
+        runtime().block_on(remote.push(&store, &image, &fake.name("x:1"), &[], Compression::Gzip, &quiet)).expect("pushed");
+        arrived(&content, &store, &image, Compression::Gzip);
+        let size = store.distribution(&image, Compression::Gzip).expect("planned").layers[0].size;
+        let ranges: Vec<_> = fake.log().iter().filter_map(|asked| asked.headers.get("content-range").cloned()).collect();
+        let chunk = chunk_bytes.unwrap_or(8 << 20);
+        assert_eq!((ranges[0].clone(), ranges[1].clone()), (format!("0-{}", chunk - 1), format!("{chunk}-{}", 2 * chunk - 1)));
+        assert!(ranges.last().is_some_and(|last| last.ends_with(&format!("-{}", size - 1))), "{ranges:?}");
+    }
+}
+
+#[test]
 fn a_damaged_layer_is_not_sent() {
     let (home, content) = (Home::new(), Shared::default());
     let store = home.store();

@@ -1,5 +1,7 @@
 //! A blob as it goes out: made, compressed and sent in one pass, and taken up again where the connection broke.
 
+mod chunks;
+
 use super::auth::Scope;
 use super::error::RemoteError;
 use super::exchange::{Ask, challenges, unreachable};
@@ -42,6 +44,8 @@ struct Session {
     location: Url,
     offset: u64,
     resumed: bool,
+    /// Who we were in the last request.
+    authorization: Option<HeaderValue>,
 }
 
 /// What one attempt came to.
@@ -51,6 +55,8 @@ enum Attempt {
     Again(RemoteError),
     /// The registry knows nothing of it any more.
     Forgotten(RemoteError),
+    /// The request was too large.
+    TooLarge(RemoteError),
 }
 
 impl Inner {
@@ -63,10 +69,10 @@ impl Inner {
             (None, None) => return Err(target.wrong("it mounts what was not named")),
             (Some(session), _) => session,
         };
-        let mut tries = 0;
+        let (mut tries, mut chunk) = (0, self.options.chunk_bytes);
         loop {
             let before = session.offset;
-            let attempt = match self.send(parcel, &session).await {
+            let attempt = match self.send(parcel, &mut session, chunk).await {
                 Err(error @ RemoteError::Store(BlobError::Digest { .. })) => {
                     let (store, id, compression) = (parcel.store.clone(), parcel.id, parcel.compression);
                     blocking(move || store.forget_packed(&id, compression)).await?;
@@ -90,6 +96,11 @@ impl Inner {
                 }
                 Attempt::Forgotten(error) => {
                     session = self.restart(target).await?;
+                    error
+                }
+                Attempt::TooLarge(error) if chunk.is_some() => return Err(error),
+                Attempt::TooLarge(error) => {
+                    (session, chunk) = (self.restart(target).await?, Some(chunks::CHUNK));
                     error
                 }
             };
@@ -136,7 +147,7 @@ impl Inner {
             Ok(reply) if reply.status == StatusCode::ACCEPTED => {
                 let location = self.location(target, &target.base.url(target.repository, "blobs/uploads/"), &reply)?;
                 reply.discard().await;
-                Ok(Some(Session { location, offset: 0, resumed: false }))
+                Ok(Some(Session { location, offset: 0, resumed: false, authorization: None }))
             }
             // No right to the sister: then it is sent.
             Ok(reply) if mounting && reply.status.is_client_error() => {
@@ -163,7 +174,7 @@ impl Inner {
     }
 
     /// One pass over the layer from the session's offset on.
-    async fn send(&self, parcel: &Parcel<'_>, session: &Session) -> Result<Attempt, RemoteError> {
+    async fn send(&self, parcel: &Parcel<'_>, session: &mut Session, chunk: Option<usize>) -> Result<Attempt, RemoteError> {
         let Parcel { target, id, compression, known, .. } = parcel;
         let (id, compression) = (*id, *compression);
         let total = known.as_ref().map(|known| known.size);
@@ -173,7 +184,7 @@ impl Inner {
         // Who waits for room in the channel is let go when this is: a server may answer early and then read no more.
         let (wanted, gone) = tokio::sync::watch::channel(());
         let runtime = tokio::runtime::Handle::current();
-        let made = tokio::task::spawn_blocking(move || {
+        let mut made = tokio::task::spawn_blocking(move || {
             let mut out = Outgoing { to: &to, buffer: Vec::with_capacity(PIECE), skip, sent: skip, told, gone, runtime };
             let made = produce(&making, &id, compression, &mut out);
             let made =
@@ -184,34 +195,50 @@ impl Inner {
             });
             made
         });
-        let authorization = self.rights(target, &session.location).await?;
-        let mut call = Call::new(Method::PATCH, session.location.clone());
-        call.trust = self.trust(&session.location.origin);
-        call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        if let Some(authorization) = &authorization {
-            call.headers.insert(header::AUTHORIZATION, authorization.clone());
-        }
-        if let Some(range) =
-            total.filter(|total| session.offset > 0 && session.offset < *total).map(|total| format!("{}-{}", session.offset, total - 1))
-        {
-            call.headers.extend(HeaderValue::from_str(&range).ok().map(|range| (header::CONTENT_RANGE, range)));
-        }
-        call.payload = Payload::Stream { pieces, length: total.map(|total| total.saturating_sub(session.offset)) };
+        session.authorization = self.rights(target, &session.location).await?;
         let answered = {
-            let sending = self.client.send(call);
+            let (at, authorization) = ((session.location.clone(), session.offset), session.authorization.clone());
+            let sending = async {
+                match chunk {
+                    Some(chunk) => self.send_chunks(parcel, session, pieces, chunk).await,
+                    None => self.client.send(self.whole(at, authorization, total, pieces)).await,
+                }
+            };
             tokio::pin!(sending);
             loop {
                 tokio::select! {
                     answered = sending.as_mut() => break answered,
-                    Ok(()) = telling.changed() => parcel.tell(Step::Uploading, *telling.borrow_and_update()),
+                    Ok(()) = telling.changed(), if chunk.is_none() => parcel.tell(Step::Uploading, *telling.borrow_and_update()),
                 }
             }
         };
-        if answered.as_ref().map_or(true, |reply| !reply.status.is_success()) {
+        let made = if answered.as_ref().is_ok_and(|reply| reply.status.is_success()) {
+            let made = tokio::time::timeout(self.options.stall_time, &mut made).await;
+            made.map_err(|_| target.wrong("it takes an upload before all of it was sent"))?
+        } else {
             drop(wanted);
-        }
-        let made = made.await.map_err(|error| RemoteError::Unsupported(format!("a thread ended early: {error}")))?;
-        self.attempt(target, session, answered, made, known, authorization.as_ref()).await
+            made.await
+        };
+        let made = made.map_err(|error| RemoteError::Unsupported(format!("a thread ended early: {error}")))?;
+        self.attempt(target, session, answered, made, known).await
+    }
+
+    /// All that is left, in one request.
+    fn whole(
+        &self,
+        (location, offset): (Url, u64),
+        authorization: Option<HeaderValue>,
+        total: Option<u64>,
+        pieces: mpsc::Receiver<Piece>,
+    ) -> Call {
+        let mut call = Call::new(Method::PATCH, location);
+        call.trust = self.trust(&call.url.origin);
+        call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        call.headers.extend(authorization.map(|authorization| (header::AUTHORIZATION, authorization)));
+        let range = total.filter(|total| offset > 0 && offset < *total).map(|total| format!("{offset}-{}", total - 1));
+        call.headers.extend(range.and_then(|range| HeaderValue::from_str(&range).ok()).map(|range| (header::CONTENT_RANGE, range)));
+        call.payload = Payload::Stream { pieces, length: total.map(|total| total.saturating_sub(offset)) };
+        call
     }
 
     async fn attempt(
@@ -221,7 +248,6 @@ impl Inner {
         answered: Result<Reply, ClientError>,
         made: Result<Packed, BlobError>,
         known: &Option<Packed>,
-        authorization: Option<&HeaderValue>,
     ) -> Result<Attempt, RemoteError> {
         let reply = match answered {
             Ok(reply) => reply,
@@ -256,7 +282,7 @@ impl Inner {
         if status == StatusCode::UNAUTHORIZED && session.location.origin == target.base.origin {
             let asked = challenges(&reply);
             let error = answer::failure(target.base, &target.action(), "upload", reply).await;
-            self.renew(target.base, target.scopes, asked, authorization, &target.action()).await?;
+            self.renew(target.base, target.scopes, asked, session.authorization.as_ref(), &target.action()).await?;
             return Ok(Attempt::Again(error));
         }
         if answer::is_busy(status) {
@@ -267,7 +293,11 @@ impl Inner {
         }
         let forgotten = matches!(status.as_u16(), 404 | 416);
         let error = answer::failure(target.base, &target.action(), "upload of this name", reply).await;
-        if forgotten { Ok(Attempt::Forgotten(error)) } else { Err(error) }
+        match status {
+            _ if forgotten => Ok(Attempt::Forgotten(error)),
+            StatusCode::PAYLOAD_TOO_LARGE => Ok(Attempt::TooLarge(error)),
+            _ => Err(error),
+        }
     }
 
     /// Asks how much arrived (distribution spec, "Resuming an upload"); begins anew where nobody knows.
