@@ -4,6 +4,7 @@
 //! a thread of the engine can use one as well as a command. Calls are to be made within a tokio runtime.
 
 mod answer;
+mod artifact;
 mod auth;
 mod base;
 mod credential;
@@ -18,6 +19,7 @@ mod pull;
 mod push;
 mod upload;
 
+pub use artifact::Artifact;
 pub use credential::{Credentials, NoCredentials};
 pub use error::RemoteError;
 pub use login::Greeting;

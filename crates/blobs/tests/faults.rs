@@ -16,8 +16,10 @@ use home::{Home, archive, file};
 use oci::Digest;
 use oci::manifest::media;
 use registry::runtime;
-use samples::{gzip, options, pull, pull_with, quiet, sample};
+use samples::{gzip, noise, options, pull, pull_with, quiet, sample};
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 fn nothing_kept(store: &Store) {
@@ -291,4 +293,25 @@ fn a_pull_that_is_dropped_leaves_nothing_half_made() {
         assert!(tokio::time::timeout(Duration::from_millis(300), pulling).await.is_err());
     });
     nothing_kept(&store);
+}
+
+#[test]
+fn layers_packed_with_zstd_are_read() {
+    if !registry::has("zstd") {
+        return;
+    }
+    let archive = archive(&[file("one", noise(700_000), 0o644), file("two", &[b'a'; 300_000], 0o644)]);
+    for level in ["-1", "-9", "--ultra -22"] {
+        let mut command = Command::new("zstd");
+        command.args(level.split(' ')).args(["--quiet", "--stdout"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut zstd = command.spawn().expect("zstd");
+        let (mut stdin, bytes) = (zstd.stdin.take().expect("stdin"), archive.clone());
+        let writing = std::thread::spawn(move || stdin.write_all(&bytes).expect("written"));
+        let packed = zstd.wait_with_output().expect("packed").stdout;
+        writing.join().expect("written");
+        let held = held(&[&archive], &[packed], media::LAYER_ZSTD);
+        let (home, fake) = (Home::new(), Fake::start(move |asked, _| held.answer(asked)));
+        let image = pull(&home.store(), &fake.name("x:1")).expect("pulled");
+        assert!(home::exported(&home.store(), &image.layers[0]) == archive);
+    }
 }

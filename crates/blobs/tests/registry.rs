@@ -7,7 +7,7 @@ mod home;
 #[path = "support/registry.rs"]
 mod registry;
 
-use blobs::remote::{Progress, Remote, RemoteOptions, Step};
+use blobs::remote::{Artifact, Progress, Remote, RemoteOptions, Step};
 use blobs::{Compression, Image, Store};
 use home::{Home, archive, file, root};
 use oci::tar::Kind;
@@ -127,4 +127,34 @@ fn other_tools_read_what_we_push_and_we_read_what_they_push() {
         assert_eq!(pulled.layers, image.layers);
         assert!(other.store().fsck().expect("fsck").is_empty());
     }
+}
+
+#[test]
+fn records_stand_beside_an_image() {
+    let home = Home::new();
+    let Some(registry) = root().then(|| Registry::start(&home.0, "")).flatten() else { return };
+    let (store, remote) = (home.store(), Remote::new(RemoteOptions::default()));
+    let image = sample(&store, 30);
+    let name = registry.name("app:1");
+    let pushed = runtime().block_on(remote.push(&store, &image, &name, &["2".into()], Compression::Gzip, &quiet)).expect("pushed");
+    let artifact = |number: u8| Artifact {
+        artifact_type: format!("application/vnd.example.kind{}", number % 2),
+        media_type: "application/json".into(),
+        content: format!("{{\"number\":{number}}}").into_bytes(),
+        annotations: [("number".to_owned(), number.to_string())].into(),
+    };
+    for number in [0, 1, 2, 1] {
+        runtime().block_on(remote.attach(&name, &artifact(number))).expect("attached");
+    }
+    for subject in [&name, &pushed.reference] {
+        assert_eq!(runtime().block_on(remote.referrers(subject, None)).expect("all").len(), 3);
+        let listed = runtime().block_on(remote.referrers(subject, Some("application/vnd.example.kind1"))).expect("one kind");
+        assert_eq!(listed.len(), 1);
+        assert_eq!(runtime().block_on(remote.artifact(subject, &listed[0], 1 << 20)).expect("content"), artifact(1).content);
+    }
+    let tags = runtime().block_on(remote.tags(&name)).expect("tags");
+    assert!(["1", "2"].iter().all(|tag| tags.iter().any(|known| known == tag)), "{tags:?}");
+    assert!(runtime().block_on(remote.tags(&registry.name("none"))).expect_err("no repository").is_missing());
+    let none = registry.name("app:none");
+    assert!(runtime().block_on(remote.attach(&none, &artifact(0))).expect_err("no image").is_missing());
 }

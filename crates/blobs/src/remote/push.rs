@@ -14,6 +14,7 @@ use crate::store::Store;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use http::{Method, StatusCode, header};
+use net::client::Reply;
 use oci::manifest::media;
 use oci::{DiffId, Digest, Reference};
 use std::collections::BTreeSet;
@@ -237,20 +238,26 @@ impl Inner {
     }
 
     async fn put_manifest(&self, target: &Target<'_>, name: &str, distribution: &Distribution) -> Result<(), RemoteError> {
+        let bytes = Bytes::from(distribution.manifest_bytes.clone());
+        self.put_document(target, name, media::MANIFEST, bytes).await?.discard().await;
+        Ok(())
+    }
+
+    /// Puts a manifest or index under a tag or its digest; the answer's headers may say more.
+    pub(crate) async fn put_document(&self, target: &Target<'_>, name: &str, media_type: &str, bytes: Bytes) -> Result<Reply, RemoteError> {
         let url = target.base.url(target.repository, &format!("manifests/{name}"));
-        let mut ask = Ask::new(Method::PUT, url, target.action()).header(header::CONTENT_TYPE, media::MANIFEST);
-        ask.body = Bytes::from(distribution.manifest_bytes.clone());
+        let mut ask = Ask::new(Method::PUT, url, target.action()).header(header::CONTENT_TYPE, media_type);
+        let expected = Digest::of(&bytes);
+        ask.body = bytes;
         let reply = self.ask(target.base, target.scopes, &ask).await?;
         if !reply.status.is_success() {
             let what = format!("repository `{}`", target.repository);
             return Err(answer::failure(target.base, &target.action(), &what, reply).await);
         }
         let said = reply.header("docker-content-digest").and_then(|text| text.parse::<Digest>().ok());
-        if let Some(found) = said.filter(|said| *said != distribution.manifest_digest) {
-            let expected = distribution.manifest_digest;
+        if let Some(found) = said.filter(|said| *said != expected) {
             return Err(target.wrong(format!("the manifest {expected} was taken as {found}")));
         }
-        reply.discard().await;
-        Ok(())
+        Ok(reply)
     }
 }

@@ -1,6 +1,7 @@
 //! A blob as it goes out: made, compressed and sent in one pass, and taken up again where the connection broke.
 
 mod chunks;
+mod outgoing;
 
 use super::auth::Scope;
 use super::error::RemoteError;
@@ -16,11 +17,10 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use net::client::{Call, ClientError, Payload, Piece, Reply, Url};
 use oci::{DiffId, Digest};
-use std::io::{self, Write};
+use outgoing::{Outgoing, PIECE, is_unwanted};
 use tokio::sync::mpsc;
 
 const AHEAD: usize = 16;
-const PIECE: usize = 256 << 10;
 
 /// A layer on its way.
 pub(crate) struct Parcel<'a> {
@@ -345,66 +345,5 @@ impl Inner {
         }
         let worth = matches!(status.as_u16(), 404 | 416) || again && status == StatusCode::BAD_REQUEST;
         if worth { Ok(Some(error)) } else { Err(error) }
-    }
-}
-
-const UNWANTED: &str = "nobody takes it any more";
-
-fn is_unwanted(error: &BlobError) -> bool {
-    error.to_string().contains(UNWANTED)
-}
-
-/// Cuts what a thread writes into pieces, leaving out what arrived before.
-struct Outgoing<'a> {
-    to: &'a mpsc::Sender<Piece>,
-    buffer: Vec<u8>,
-    skip: u64,
-    sent: u64,
-    told: tokio::sync::watch::Sender<u64>,
-    gone: tokio::sync::watch::Receiver<()>,
-    runtime: tokio::runtime::Handle,
-}
-
-impl Outgoing<'_> {
-    fn put(&mut self, piece: Piece) -> io::Result<()> {
-        let (to, gone) = (self.to, &mut self.gone);
-        let taken = self.runtime.block_on(async {
-            tokio::select! {
-                taken = to.send(piece) => taken.is_ok(),
-                _ = gone.changed() => false,
-            }
-        });
-        if taken { Ok(()) } else { Err(io::Error::other(UNWANTED)) }
-    }
-
-    fn send(&mut self) -> io::Result<()> {
-        if self.buffer.is_empty() {
-            return Ok(());
-        }
-        let piece = std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE));
-        self.sent += piece.len() as u64;
-        self.put(Piece::Data(Bytes::from(piece)))?;
-        self.told.send_replace(self.sent);
-        Ok(())
-    }
-}
-
-impl Write for Outgoing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.skip > 0 {
-            let skipped = usize::try_from(self.skip).map_or(bytes.len(), |skip| skip.min(bytes.len()));
-            self.skip -= skipped as u64;
-            return Ok(skipped);
-        }
-        let taken = bytes.len().min(PIECE - self.buffer.len().min(PIECE));
-        self.buffer.extend_from_slice(bytes.get(..taken).unwrap_or_default());
-        if self.buffer.len() >= PIECE {
-            self.send()?;
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
