@@ -12,11 +12,14 @@ use std::collections::HashMap;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// Content up to so many bytes is kept in the log, larger content in a file of its own.
 pub(crate) const SMALL: u64 = 64 << 10;
+/// So much is sent to the disk at a time while more comes.
+const AHEAD: u64 = 8 << 20;
 /// So much is gathered before it is hashed and written in one go.
 const PIECE: usize = 1 << 20;
 
@@ -26,12 +29,16 @@ pub(crate) struct Spool {
     length: u64,
     memory: Vec<u8>,
     file: Option<NewFile>,
+    /// What is on its way to the disk already, and up to where.
+    ahead: Option<(JoinHandle<()>, u64)>,
+    /// An error of the disk is told once for each open file: whoever was told it first keeps it here.
+    failed: Arc<OnceLock<io::Error>>,
 }
 
 impl Spool {
     /// With nothing in it.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
-        Self { hasher: Hasher::new(algorithm), length: 0, memory: Vec::new(), file: None }
+        Self { hasher: Hasher::new(algorithm), length: 0, memory: Vec::new(), file: None, ahead: None, failed: Arc::default() }
     }
 
     /// Bytes so far.
@@ -56,7 +63,37 @@ impl Spool {
             }
             self.length += part.len() as u64;
         }
+        self.write_ahead();
         Ok(())
+    }
+
+    /// Sends what was written on its way to the disk while more comes, so that little is left to wait for at the end.
+    fn write_ahead(&mut self) {
+        let Some(new) = &self.file else { return };
+        let from = match &self.ahead {
+            Some((going, _)) if !going.is_finished() => return,
+            Some((_, to)) => *to,
+            None => 0,
+        };
+        if self.length < from + AHEAD {
+            return;
+        }
+        if let Ok(file) = new.file.try_clone() {
+            let failed = self.failed.clone();
+            let sync = move || {
+                if let Err(error) = file.sync_data() {
+                    let _ = failed.set(error);
+                }
+            };
+            self.ahead = Some((tokio::task::spawn_blocking(sync), self.length));
+        }
+    }
+
+    /// Makes the file durable, if there is one. It blocks.
+    fn sync(&self, store: &Store) -> io::Result<()> {
+        let Some(new) = &self.file else { return Ok(()) };
+        store.sync_file(new)?;
+        self.failed.get().map_or(Ok(()), |error| Err(io::Error::new(error.kind(), error.to_string())))
     }
 
     /// The digest of all that has come. It blocks when the algorithm is another than was expected.
@@ -130,7 +167,7 @@ pub(crate) async fn receive(
 /// Hashes and writes one piece while the next comes.
 struct Inlet<'a> {
     spool: Option<Spool>,
-    writing: Option<tokio::task::JoinHandle<(Spool, io::Result<()>)>>,
+    writing: Option<JoinHandle<(Spool, io::Result<()>)>>,
     store: &'a Arc<Store>,
 }
 
@@ -175,13 +212,13 @@ pub(crate) async fn finish(store: &Arc<Store>, spool: Spool, repository: Arc<str
         (spool.digest(digest.algorithm()), spool)
     } else {
         let (store, algorithm) = (store.clone(), digest.algorithm());
+        let mut spool = spool;
+        // It may be told an error that the last sync is then not told.
+        if let Some((going, _)) = spool.ahead.take() {
+            going.await.map_err(|error| ApiError::system(&io::Error::other(error)))?;
+        }
         let check = move || {
-            let found = spool.digest(algorithm).and_then(|found| {
-                if let Some(new) = &spool.file {
-                    store.sync_file(new)?;
-                }
-                Ok(found)
-            });
+            let found = spool.digest(algorithm).and_then(|found| spool.sync(&store).map(|()| found));
             (found, spool)
         };
         tokio::task::spawn_blocking(check).await.map_err(|error| ApiError::system(&io::Error::other(error)))?
@@ -211,6 +248,18 @@ pub(crate) struct Session {
     pub(crate) spool: Arc<tokio::sync::Mutex<Option<Spool>>>,
 }
 
+/// An upload of one request; it ends with it, however that ends.
+pub(crate) struct Lease<'a> {
+    session: Arc<Session>,
+    sessions: &'a Sessions,
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.sessions.end(&self.session.id);
+    }
+}
+
 /// All uploads.
 pub(crate) struct Sessions {
     open: Mutex<HashMap<String, Arc<Session>>>,
@@ -237,6 +286,11 @@ impl Sessions {
         let session = Arc::new(Session { id: base::ids::uuid(), repository, begun: now, touched: AtomicI64::new(now), spool });
         open.insert(session.id.clone(), session.clone());
         Some(session)
+    }
+
+    /// Holds what a repository gets while one request brings more; `None` when there are too many.
+    pub(crate) fn lease(&self, repository: Arc<str>, now: i64) -> Option<Lease<'_>> {
+        Some(Lease { session: self.begin(repository, Algorithm::Sha256, now)?, sessions: self })
     }
 
     /// One of a repository.

@@ -30,6 +30,7 @@ impl Call<'_> {
         if let Some(digest) = self.query.get("digest") {
             let digest = Digest::parse(&digest)?;
             let body = body.take().ok_or_else(no_body)?;
+            let _lease = self.core.sessions.lease(self.repository.clone(), self.core.store.now()).ok_or_else(too_many)?;
             let (spool, received) = receive(Spool::new(digest.algorithm()), &self.core.store, body, limits(self.core)).await;
             received?;
             finish(&self.core.store, spool.ok_or_else(lost)?, self.repository.clone(), digest.clone()).await?;
@@ -67,7 +68,7 @@ impl Call<'_> {
 
     fn open_session(&self, algorithm: Algorithm) -> Answered {
         let begun = self.core.sessions.begin(self.repository.clone(), algorithm, self.core.store.now());
-        let session = begun.ok_or_else(|| ApiError::too_many("too many uploads are open"))?;
+        let session = begun.ok_or_else(too_many)?;
         Ok(self.progress(StatusCode::ACCEPTED, &session.id, 0))
     }
 
@@ -180,6 +181,10 @@ fn limits(core: &Core) -> BodyLimits {
 
 fn unknown() -> ApiError {
     ApiError::unknown(error::UPLOAD_UNKNOWN, "there is no such upload: begin anew")
+}
+
+fn too_many() -> ApiError {
+    ApiError::too_many("too many uploads are open")
 }
 
 fn no_body() -> ApiError {

@@ -26,6 +26,11 @@ pub(crate) fn lock(root: &Path) -> Result<File, OpenError> {
     for folder in [root.to_owned(), root.join(LOG), root.join(FILES)] {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed("create", &folder))?;
     }
+    // Their names too are on the disk before anything in them is acknowledged.
+    let real = fs::canonicalize(root).map_err(failed("find", root))?;
+    for folder in real.ancestors().take(2) {
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("sync", folder))?;
+    }
     let path = root.join("lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(failed("open", &path))?;
     match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
