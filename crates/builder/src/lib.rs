@@ -32,6 +32,7 @@ mod stage;
 mod stubs;
 mod take;
 mod unpack;
+mod verify;
 mod writer;
 
 pub use build::build;
@@ -46,3 +47,4 @@ pub use pattern::{Pattern, Syntax};
 pub use request::{Built, LAYER_TIME, NamedContext, Request, StepReport};
 pub use root::{export_folder, export_tar};
 pub use secret::{Hidden, Secret};
+pub use verify::{Difference, verify};

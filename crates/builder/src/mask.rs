@@ -1,11 +1,16 @@
 //! Takes secrets out of what commands write, raw and in the forms that tools write them in.
 
 use crate::secret::Hidden;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 /// Shorter values would blot out ordinary words.
 const SHORTEST: usize = 4;
 /// Shorter pieces of an encoding, or of a line of several, are not known to be of a secret.
 const SHORTEST_PIECE: usize = 12;
+/// Shorter values stand in many a file by chance.
+const SHORTEST_IN_FILES: usize = 8;
 /// What stands where a secret stood.
 const STARS: &str = "***";
 
@@ -48,6 +53,51 @@ impl Mask {
                 if let Some(rest) = value.get(skipped..) {
                     self.encoded.push(base64(rest));
                 }
+            }
+        }
+    }
+
+    /// Whether nothing is secret.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.whole.is_empty()
+    }
+
+    /// The first of a tree's files that holds a secret as it is: what was written there will be read by everybody.
+    pub(crate) fn find(&self, tree: &Path) -> Option<PathBuf> {
+        let mut open = vec![tree.to_owned()];
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let (path, Ok(kind)) = (entry.path(), entry.file_type()) else { continue };
+                if kind.is_dir() {
+                    open.push(path);
+                } else if kind.is_file() && self.holds(&path).unwrap_or(false) {
+                    return Some(path.strip_prefix(tree).unwrap_or(&path).to_owned());
+                }
+            }
+        }
+        None
+    }
+
+    fn holds(&self, path: &Path) -> std::io::Result<bool> {
+        let longest = self.whole.first().map_or(0, String::len);
+        let mut file = fs::File::open(path)?;
+        let mut window = Vec::new();
+        loop {
+            // What a piece ends with may be the beginning of a secret.
+            let kept = window.len().saturating_sub(longest);
+            window.drain(..kept);
+            let before = window.len();
+            file.by_ref().take(1 << 20).read_to_end(&mut window)?;
+            if window.len() == before {
+                return Ok(false);
+            }
+            if self
+                .whole
+                .iter()
+                .filter(|text| text.len() >= SHORTEST_IN_FILES)
+                .any(|text| memchr::memmem::find(&window, text.as_bytes()).is_some())
+            {
+                return Ok(true);
             }
         }
     }

@@ -132,6 +132,10 @@ impl Stage<'_> {
         if let Some(dated) = &dated {
             dated.undo(&step.upper, self.shared.layer_time)?;
         }
+        if let Some(path) = (!ready.mask.is_empty()).then(|| ready.mask.find(&step.upper)).flatten() {
+            let place = format!("{}:{}", self.shared.read.file, begun.line());
+            self.shared.warn(format!("{place}: a secret is in `/{}` of the image, for everybody who has it", path.display()));
+        }
         let tree = temp.path().join("tree");
         fs::rename(&step.upper, &tree).map_err(|error| FileError::new("move", &tree, error))?;
         let layer = self.shared.store.layers().commit(&temp, Stamp { since, becomes: self.shared.layer_time })?;

@@ -46,6 +46,13 @@ pub(crate) struct Begun {
     text: String,
 }
 
+impl Begun {
+    /// Line of the instruction, from 1.
+    pub(crate) fn line(&self) -> u32 {
+        self.line
+    }
+}
+
 impl<'a> Stage<'a> {
     /// Builds a stage from its FROM to its end.
     pub(crate) fn build(shared: &'a Shared<'a>, index: usize) -> Result<Outcome, StepError> {

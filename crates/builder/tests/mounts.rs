@@ -179,6 +179,13 @@ fn secrets_reach_the_step_and_nothing_else() {
     request.no_cache = true;
     let Err(BuildError::Step(step)) = home.build_request(&request) else { panic!("built") };
     assert!(step.line == 3 && step.message.contains("the secret `token` was not given"), "{step}");
+    // What a step itself writes of it into the image is told, at least.
+    let mut careless = home.request(
+        "FROM busybox:stable\nRUN --mount=type=secret,id=token,env=T mkdir /a && (head -c 3000000 /dev/zero; echo \"auth=$T\") > /a/conf\n",
+    );
+    careless.secrets.insert("token".into(), Secret::Value(Hidden(value.as_bytes().to_vec())));
+    let warnings = home.build_request(&careless).expect("built").warnings;
+    assert!(warnings.len() == 1 && warnings[0].contains("Dockerfile:2: a secret is in `/a/conf` of the image"), "{warnings:?}");
     // A failing command's last lines are masked too.
     let mut request = home.request("FROM busybox:stable\nRUN --mount=type=secret,id=token,env=T echo $T; exit 4\n");
     request.secrets.insert("token".into(), Secret::Value(Hidden(value.as_bytes().to_vec())));
@@ -302,10 +309,11 @@ fn steps_with_caches_see_when_sources_changed() {
     let (output, again) = run(1);
     assert_eq!(output, ["fresh", "one", "fresh", "1", "fresh", "one"], "nothing changed, and nothing is done again");
     assert_eq!(again, first, "no time of the host is in a layer");
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    // busybox compares whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
     home.write("src/main.c", "two\n");
     assert_eq!(run(1).0, ["made", "two", "fresh", "1", "made", "two"]);
-    std::thread::sleep(std::time::Duration::from_millis(20));
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
     assert_eq!(run(2).0, ["fresh", "two", "made", "2", "fresh", "two"]);
     assert!(home.store.fsck().expect("fsck").is_empty());
 }

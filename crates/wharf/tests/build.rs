@@ -203,3 +203,22 @@ fn addresses_are_fetched_and_what_cannot_be_reached_is_said() {
     let (error, code) = place.fail("FROM busybox:stable\n", &["--platform", "linux/s390x"]);
     assert!(code == 2 && error.contains("cannot be built here"), "{error}");
 }
+
+#[test]
+fn builds_are_verified_and_come_out_as_asked() {
+    let Some(place) = Place::new("outputs") else { return };
+    place.write("a", "1");
+    let dockerfile = "FROM busybox:stable\nCOPY a /a\nRUN echo x > /x\n";
+    let (_, id) = place.build(dockerfile, &["--verify", "-o", "type=tar,dest=files.tar", "-o", "type=oci,dest=oci.tar", "-o", "folder"]);
+    let listed = Command::new("tar").arg("-tf").arg(place.0.join("files.tar")).output().expect("tar");
+    assert!(String::from_utf8_lossy(&listed.stdout).lines().any(|line| line == "a"));
+    assert_eq!(fs::read_to_string(place.0.join("folder/x")).expect("x"), "x\n");
+    let (loaded, _) = place.ok(&["image", "load", "oci.tar"]);
+    assert_eq!(loaded.trim(), id);
+    // An archive on standard output, and nothing else there.
+    place.write("Dockerfile", dockerfile);
+    let out = place.run(&["build", "context", "-o", "-"]);
+    assert_eq!(out.stdout, fs::read(place.0.join("files.tar")).expect("read"));
+    let (error, code) = place.fail("FROM busybox:stable\nRUN cat /proc/sys/kernel/random/uuid > /id\n", &["--verify"]);
+    assert!(code == 1 && error.contains("`/id`: its content") && error.contains("RUN cat /proc"), "{error}");
+}

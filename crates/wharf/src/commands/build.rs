@@ -12,7 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::stages::{Run, Selection};
 use base::units::show_duration;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
-use builder::{BuildError, BuildEvent, Built, Hidden, NamedContext, Request, Secret};
+use builder::{BuildError, BuildEvent, Built, Difference, Hidden, NamedContext, Request, Secret};
 use clap::Args;
 use destination::Destination;
 use oci::Reference;
@@ -59,6 +59,9 @@ struct Build {
     /// The machine that the image is for; only this one's is built
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
+    /// Builds twice, and names what is not the same
+    #[arg(long)]
+    verify: bool,
     /// Does every step again
     #[arg(long)]
     no_cache: bool,
@@ -100,11 +103,17 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
-    let built = builder::build(&request, &store, &world.outside(), &report).map_err(|error| error.problem())?;
+    let (built, differences) = if asked.verify {
+        builder::verify(&request, &store, &world.outside(), &report)
+    } else {
+        builder::build(&request, &store, &world.outside(), &report).map(|built| (built, Vec::new()))
+    }
+    .map_err(|error| error.problem())?;
     built.warnings.iter().for_each(|warning| output.warning(warning));
     let image = store.images().get(&built.image).map_err(image::problem)?;
     targets.iter().try_for_each(|target| target.write(&store, &image, &request.tags))?;
-    tell(&asked, output, &built, data_taken)
+    let told = tell(&asked, output, &built, data_taken)?;
+    same_twice(&differences).map(|()| told)
 }
 
 fn host(error: &dyn std::fmt::Display) -> Problem {
@@ -189,6 +198,20 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
         host_network: allowed(&asked.allow)?,
         pull: asked.pull,
     })
+}
+
+/// What two builds made differently, as the work's no.
+fn same_twice(differences: &[Difference]) -> Result<(), Problem> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let finding = |one: &Difference| {
+        let what = if one.path.is_empty() { one.what.clone() } else { format!("`/{}`: {}", printable(&one.path), one.what) };
+        Finding::new("build/verify", Severity::Error, Place::default(), format!("{what} (of `{}`)", printable(&one.instruction)))
+    };
+    Err(Problem::new(ProblemKind::Work, "built again, the image is another one")
+        .with_findings(differences.iter().map(finding).collect())
+        .hint("look for times, random names and the order of files in what the instruction runs"))
 }
 
 /// Nothing is built for other machines.
