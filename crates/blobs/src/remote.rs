@@ -20,7 +20,7 @@ mod push;
 mod upload;
 
 pub use artifact::Artifact;
-pub use credential::{Credentials, NoCredentials};
+pub use credential::{Credentials, HandedOver, NoCredentials};
 pub use error::RemoteError;
 pub use login::Greeting;
 pub use manifest::Resolved;

@@ -274,6 +274,11 @@ fn mirrors_are_asked_first_and_the_registry_when_they_fail() {
         vec!["127.0.0.1:1".to_owned(), format!("http://127.0.0.1:{}/cache", mirror.port)],
     )]);
     pull_with(RemoteOptions { mirrors, ..options() }, &home.store(), &own.name("x:1")).expect("pulled");
+    let nowhere = BTreeMap::from([("127.0.0.1:2".to_owned(), vec!["127.0.0.1:1".to_owned()])]);
+    let name = "127.0.0.1:2/x:1".parse().expect("name");
+    let error = pull_with(RemoteOptions { mirrors: nowhere, ..options() }, &home.store(), &name).expect_err("nobody there");
+    assert!(error.is_unreachable() && error.to_string().contains("127.0.0.1:2` is not reached"), "{error}");
+    assert!(error.to_string().contains("before that: cannot speak to `127.0.0.1:1`"), "{error}");
     assert_eq!((mirror.count("GET", "/blobs/"), own.count("GET", "/blobs/"), own.count("GET", "/manifests/")), (3, 1, 0));
     assert!(home.store().fsck().expect("fsck").is_empty());
 }

@@ -47,21 +47,21 @@ impl Inner {
         self.located(registry, place).await
     }
 
-    /// Who may be asked for content of a registry: its mirrors, then itself.
-    pub(crate) async fn sources(&self, registry: &str) -> Result<Vec<Arc<Base>>, RemoteError> {
-        let mut found = Vec::new();
+    /// Who may be asked for content of a registry: its mirrors, then itself; and why some of them cannot be.
+    pub(crate) async fn sources(&self, registry: &str) -> (Vec<Arc<Base>>, Vec<RemoteError>) {
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
         for place in self.options.mirrors.get(registry).into_iter().flatten() {
             let name = place.split_once("://").map_or(place.as_str(), |(_, rest)| rest);
-            let name = name.split('/').next().unwrap_or(name);
-            // A mirror that does not answer is passed over.
-            found.extend(self.located(name, place).await.ok());
+            match self.located(name.split('/').next().unwrap_or(name), place).await {
+                Ok(base) => found.push(base),
+                Err(error) => failed.push(error),
+            }
         }
         match self.base(registry).await {
             Ok(base) => found.push(base),
-            Err(error) if found.is_empty() => return Err(error),
-            Err(_) => {}
+            Err(error) => failed.push(error),
         }
-        Ok(found)
+        (found, failed)
     }
 
     /// Whether a host is named as insecure, or is this machine.

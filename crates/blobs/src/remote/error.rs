@@ -80,6 +80,14 @@ pub enum RemoteError {
         /// The content's.
         found: String,
     },
+    /// Neither a mirror nor the registry itself gave it.
+    #[error("{last}; before that: {earlier}")]
+    Mirrors {
+        /// What the registry itself said.
+        last: Box<RemoteError>,
+        /// What its mirrors said.
+        earlier: String,
+    },
     /// Something that is understood and not supported, or not there for this machine.
     #[error("{0}")]
     Unsupported(String),
@@ -96,19 +104,37 @@ fn told(why: &str) -> String {
 }
 
 impl RemoteError {
+    /// What the registry itself said, whatever its mirrors did.
+    fn own(&self) -> &Self {
+        match self {
+            Self::Mirrors { last, .. } => last.own(),
+            own => own,
+        }
+    }
+
+    /// One failure out of those of all that were asked, the registry's own last.
+    pub(crate) fn of_all(mut errors: Vec<Self>) -> Self {
+        let Some(last) = errors.pop() else { return Self::Unsupported("there is nobody to ask".into()) };
+        if errors.is_empty() {
+            return last;
+        }
+        let earlier = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Self::Mirrors { last: Box::new(last), earlier }
+    }
+
     /// Whether it could not be reached in time, as against having said no.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Busy { .. })
+        matches!(self.own(), Self::Unreachable { .. } | Self::Busy { .. })
     }
 
     /// Whether it does not have what was asked for.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing { .. })
+        matches!(self.own(), Self::Missing { .. })
     }
 
     /// The next step, where one is known.
     pub fn hint(&self) -> Option<String> {
-        match self {
+        match self.own() {
             Self::Unreachable { registry, source, .. } => Some(match source.kind {
                 ClientErrorKind::Tls => format!(
                     "if `{registry}` has no certificate that this machine trusts, name it under `registries.insecure` in wharf.yaml"

@@ -52,15 +52,15 @@ impl Remote {
     /// When the registry does not have it, or does not answer.
     pub async fn resolve(&self, reference: &Reference) -> Result<Resolved, RemoteError> {
         let reference = reference.clone().or_latest();
-        let (sources, target) = (self.inner.sources(&reference.registry).await?, target(&reference));
-        let mut last = None;
+        let target = target(&reference);
+        let (sources, mut failed) = self.inner.sources(&reference.registry).await;
         for base in sources {
             match self.inner.head(&base, &reference, &target).await {
                 Ok(found) => return Ok(found),
-                Err(error) => last = Some(error),
+                Err(error) => failed.push(error),
             }
         }
-        Err(last.unwrap_or_else(|| RemoteError::Unsupported(format!("`{}` has no registry", reference.registry))))
+        Err(RemoteError::of_all(failed))
     }
 }
 
@@ -107,14 +107,14 @@ impl Inner {
 
     /// An image's manifest, through indexes, for a machine.
     pub(crate) async fn find(&self, reference: &Reference, wanted: &Platform) -> Result<Found, RemoteError> {
-        let mut last = None;
-        for base in self.sources(&reference.registry).await? {
+        let (sources, mut failed) = self.sources(&reference.registry).await;
+        for base in sources {
             match self.find_at(&base, reference, wanted).await {
                 Ok(found) => return Ok(found),
-                Err(error) => last = Some(error),
+                Err(error) => failed.push(error),
             }
         }
-        Err(last.unwrap_or_else(|| RemoteError::Unsupported(format!("`{}` has no registry", reference.registry))))
+        Err(RemoteError::of_all(failed))
     }
 
     async fn find_at(&self, base: &Arc<Base>, reference: &Reference, wanted: &Platform) -> Result<Found, RemoteError> {

@@ -116,7 +116,7 @@ impl Inner {
         teller: Teller<'_>,
     ) -> Result<(), RemoteError> {
         let mut sources = vec![found.document.base.clone()];
-        sources.extend(self.sources(&reference.registry).await?.into_iter().filter(|base| !Arc::ptr_eq(base, &found.document.base)));
+        sources.extend(self.sources(&reference.registry).await.0.into_iter().filter(|base| !Arc::ptr_eq(base, &found.document.base)));
         let sources = &sources;
         let mut seen = BTreeSet::new();
         let mut fetching = Vec::new();
@@ -142,17 +142,17 @@ impl Inner {
         id: DiffId,
         teller: Teller<'_>,
     ) -> Result<(), RemoteError> {
-        let mut last = None;
+        let mut failed = Vec::new();
         let what = id.to_string();
         for base in sources {
             let blob = Blob { base, repository, digest: descriptor.digest, size: descriptor.size, what: &what };
             match self.layer(store, &blob, id, teller).await {
                 Ok(()) => return Ok(()),
                 Err(error @ RemoteError::Store(_)) => return Err(error),
-                Err(error) => last = Some(error),
+                Err(error) => failed.push(error),
             }
         }
-        Err(last.unwrap_or_else(|| RemoteError::Unsupported(format!("nobody has the layer {id}"))))
+        Err(RemoteError::of_all(failed))
     }
 
     async fn layer(&self, store: &Store, blob: &Blob<'_>, id: DiffId, teller: Teller<'_>) -> Result<(), RemoteError> {
