@@ -152,6 +152,9 @@ fn records_stand_beside_an_image() {
         assert_eq!(listed.len(), 1);
         assert_eq!(runtime().block_on(remote.artifact(subject, &listed[0], 1 << 20)).expect("content"), artifact(1).content);
     }
+    let other = oci::Reference { digest: Some(oci::Digest::of(b"other")), ..registry.name("planned:1") };
+    let error = runtime().block_on(remote.push(&store, &image, &other, &[], Compression::Gzip, &quiet)).expect_err("not what was planned");
+    assert!(error.to_string().contains("should have the digest") && runtime().block_on(remote.tags(&other)).is_err(), "{error}");
     let tags = runtime().block_on(remote.tags(&name)).expect("tags");
     assert!(["1", "2"].iter().all(|tag| tags.iter().any(|known| known == tag)), "{tags:?}");
     assert!(runtime().block_on(remote.tags(&registry.name("none"))).expect_err("no repository").is_missing());

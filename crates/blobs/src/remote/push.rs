@@ -55,7 +55,7 @@ pub(crate) enum Sent {
 impl Remote {
     /// Sends an image: blobs that are missing, then the manifest by its digest, then its tags (`to`'s own and `tags`).
     ///
-    /// The digest is that of [`Store::distribution`]. A push that is cut, also by SIGKILL, leaves blobs, which the next one finds.
+    /// The digest is that of [`Store::distribution`]; where `to` names another one, no manifest is sent. A push that is cut, also by SIGKILL, leaves blobs, which the next one finds.
     ///
     /// # Errors
     /// When the registry refuses or does not answer, or a layer here is damaged.
@@ -89,6 +89,10 @@ impl Remote {
             self.inner.send_layers(store, &target, &layers, compression, progress, &mut pushed).await?;
             let (packing, packed) = (store.clone(), image.clone());
             let distribution = blocking(move || packing.distribution(&packed, compression)).await?;
+            if let Some(expected) = to.digest.filter(|expected| *expected != distribution.manifest_digest) {
+                let (what, found) = (format!("the image as it would be pushed to `{to}`"), distribution.manifest_digest.to_string());
+                return Err(crate::BlobError::Digest { what, expected: expected.to_string(), found }.into());
+            }
             pushed.count(self.inner.send_config(&target, &distribution, progress).await?);
             self.inner.put_manifest(&target, &distribution.manifest_digest.to_string(), &distribution).await?;
             pushed.uploaded += 1;
