@@ -201,6 +201,7 @@ fn http_date(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn names_and_times_are_read() {
@@ -228,6 +229,18 @@ mod tests {
         assert!(Checksum::parse(&format!("sha512:{}", hex.repeat(2))).is_ok());
         for wrong in ["", "sha256:", "sha256:xyz", "md5:abc", &format!("sha512:{hex}")] {
             assert!(Checksum::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_name_is_one_name_whatever_the_address(url in "(http://|HTTPS://)?[a-z/.%2eEfF#?=0]{0,40}|.*", checksum in "(sha(256|384|512):)?[0-9a-fA-Fg:]{0,140}", date in ".*") {
+            if let Some(name) = name_of(&url) {
+                prop_assert!(!name.is_empty() && !name.contains(['/', '\0']) && name != "." && name != "..");
+            }
+            let _ = (Checksum::parse(&checksum), http_date(&date));
         }
     }
 }

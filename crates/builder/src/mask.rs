@@ -184,6 +184,7 @@ fn base64(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn mask(secret: &str) -> Mask {
         Mask::new([Hidden(secret.as_bytes().to_vec())].iter())
@@ -222,6 +223,18 @@ mod tests {
             assert_eq!(Mask::default().apply(line), line);
             assert_eq!(mask("abc").apply(line), line);
             assert_eq!(mask("correct horse battery").apply(line), line);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_secret_never_comes_through(secret in "[!-~]{12,40}", before in ".*", after in ".*", line in ".*") {
+            let shown = mask(&secret).apply(&format!("{before} {secret} {after}"));
+            prop_assert!(!shown.contains(&secret), "{shown}");
+            let _ = mask(&line).apply(&line);
+            prop_assert_eq!(Mask::default().apply(&line), line);
         }
     }
 }

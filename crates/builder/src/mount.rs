@@ -256,3 +256,29 @@ fn bytes(text: &str) -> Result<u64, Trouble> {
     };
     digits.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(scale)).ok_or_else(wrong)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sizes_are_read_as_docker_reads_them() {
+        let rows = [("64m", 64 << 20), ("1G", 1 << 30), ("10kib", 10 << 10), ("7", 7), ("7b", 7), ("2 t", 2 << 40)];
+        for (text, expected) in rows {
+            assert_eq!(bytes(text).ok(), Some(expected), "{text}");
+        }
+        for wrong in ["", "m", "1.5g", "-1", "1x", "99999999999t"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_size_panics(text in "[0-9]{0,25} ?[a-zA-Zµ]{0,4}|.*") {
+            let _ = bytes(&text);
+        }
+    }
+}
