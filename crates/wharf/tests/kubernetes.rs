@@ -17,6 +17,7 @@ fn a_project_is_delivered_to_a_cluster_of_others() {
     delivering::again(&place);
     delivering::rolling(&place, 1, Duration::from_secs(45));
     delivering::plans(&place);
+    delivering::checked(&place);
     delivering::rejected(&place);
     delivering::leaves(&place);
 }

@@ -4,6 +4,7 @@ use super::{Command, arguments};
 use crate::context::Context;
 use crate::output::{Output, printable};
 use crate::project::Project;
+use crate::stages::STAGES;
 use crate::target::Target;
 use crate::workloads;
 use ::delivery::inventory::Inventory;
@@ -134,8 +135,10 @@ fn show(output: &Output, workload: &str, known: &Known, entries: &[&Entry]) {
         let notes = &record.notes;
         line("source", notes.text("source"));
         line("deployed by", &format!("{} to {}", notes.text("by"), notes.text("environment")));
-        for (stage, result) in notes.at("stages").and_then(Value::as_object).into_iter().flatten() {
-            line(stage, &format!("{}: {}", result.text("verdict"), result.text("summary")));
+        for stage in STAGES {
+            if let Some(result) = notes.at("stages").and_then(|stages| stages.member(stage.name)) {
+                line(stage.name, &format!("{}: {}", result.text("verdict"), result.text("summary")));
+            }
         }
         if let Some(plan) = notes.at("plan") {
             line("plan", plan.text("digest"));

@@ -126,6 +126,17 @@ pub fn plans(place: &Place) {
     std::fs::remove_file(place.project().join("wharf.local.yaml")).expect("removed");
 }
 
+/// A check inside the image that says no stops the run before anything is deployed.
+pub fn checked(place: &Place) {
+    place.well(&["up"]);
+    let before = versions(place);
+    edit(place, "www/index.html", "hello", "nobody");
+    let (code, told) = said(&place.wharf(&["up"]));
+    assert!(code == Some(1) && told.contains("`check web` failed") && told.contains("nothing to greet"), "{told}");
+    assert_eq!(versions(place), before);
+    edit(place, "www/index.html", "nobody", "hello");
+}
+
 /// A release that serves and fails its smoke checks is taken back and marked, and the next plan says so.
 pub fn rejected(place: &Place) {
     place.well(&["up"]);

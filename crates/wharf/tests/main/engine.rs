@@ -35,6 +35,7 @@ fn a_project_is_delivered_to_the_engine() {
     delivering::again(&place);
     delivering::rolling(&place, 2, soon(Duration::from_secs(30)));
     delivering::plans(&place);
+    delivering::checked(&place);
     delivering::rejected(&place);
     delivering::leaves(&place);
 }

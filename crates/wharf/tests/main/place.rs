@@ -26,6 +26,8 @@ pub const URL: &str = "http://127.0.0.1:32080/";
 const SETTINGS: &str = "project: tiny
 images:
   web: { context: . }
+checks:
+  web: { run: [/bin/sh, -c, \"grep -E 'hello|sorry' /www/index.html || { echo nothing to greet; exit 1; }\"] }
 manifests: [k8s/]
 smoke:
   - { get: web/, status: 200, body: hello one }
