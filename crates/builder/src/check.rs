@@ -23,7 +23,7 @@ const EXPANSION: &str = "build/expansion";
 /// What is known of a Dockerfile before it is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// Images that must be in the store, or stand in [`Request::contexts`], by the names that they have in the Dockerfile.
+    /// Images that are looked for in the store and then at their registries, by the names that they have in the Dockerfile.
     pub images: Vec<String>,
     /// Indexes of the stages that are needed for the target, in order.
     pub stages: Vec<usize>,
