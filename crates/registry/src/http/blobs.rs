@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// So much is read and sent in one go.
-const PIECE: u64 = 512 << 10;
+const PIECE: u64 = 256 << 10;
 /// Content up to so much is read at once.
 const AT_ONCE: u64 = 64 << 10;
 /// A client that takes nothing for so long is given up.
@@ -73,22 +73,38 @@ fn send(content: Content, first: u64, length: u64) -> std::io::Result<Body> {
         Found::Log(file, base) => (file, base),
         Found::File(path) => (Arc::new(File::open(path)?), 0),
     };
-    let (sender, body) = Body::stream(1);
+    let (sender, body) = Body::stream(2);
     tokio::spawn(pieces(file, base + first, length, sender));
     Ok(body)
+}
+
+/// What the system has in memory is read here and now, without a thread that may wait for the disk.
+fn at_hand(file: &File, at: u64, wanted: u64) -> Option<Bytes> {
+    let mut piece = vec![0; usize::try_from(wanted).ok()?];
+    let flags = rustix::io::ReadWriteFlags::NOWAIT;
+    let read = rustix::io::preadv2(file, &mut [std::io::IoSliceMut::new(&mut piece)], at, flags).ok()?;
+    piece.truncate(read);
+    (read > 0).then(|| piece.into())
 }
 
 /// An error ends the body before its length, which the client sees.
 async fn pieces(file: Arc<File>, mut at: u64, mut left: u64, sender: mpsc::Sender<Bytes>) {
     while left > 0 {
-        let length = left.min(PIECE);
-        let (handle, from) = (file.clone(), at);
-        let read = tokio::task::spawn_blocking(move || -> std::io::Result<Bytes> {
-            let mut piece = vec![0; usize::try_from(length).map_err(std::io::Error::other)?];
-            handle.read_exact_at(&mut piece, from)?;
-            Ok(piece.into())
-        });
-        let Ok(Ok(piece)) = read.await else { return };
+        let wanted = left.min(PIECE);
+        let piece = match at_hand(&file, at, wanted) {
+            Some(piece) => piece,
+            None => {
+                let (handle, from) = (file.clone(), at);
+                let read = tokio::task::spawn_blocking(move || -> std::io::Result<Bytes> {
+                    let mut piece = vec![0; usize::try_from(wanted).map_err(std::io::Error::other)?];
+                    handle.read_exact_at(&mut piece, from)?;
+                    Ok(piece.into())
+                });
+                let Ok(Ok(piece)) = read.await else { return };
+                piece
+            }
+        };
+        let length = piece.len() as u64;
         if !matches!(tokio::time::timeout(STALLED, sender.send(piece)).await, Ok(Ok(()))) {
             return;
         }
