@@ -203,9 +203,11 @@ fn eight_push_while_all_is_collected() {
             }
             removed
         });
-        let pushed: u32 = pushers.into_iter().map(|pusher| pusher.join().expect("pushed")).sum();
+        // Told also when a pusher failed: the collector would go on for ever.
+        let pushed: Vec<_> = pushers.into_iter().map(|pusher| pusher.join()).collect();
         ended.store(true, Ordering::Relaxed);
         removed = collector.join().expect("collected");
+        let pushed: u32 = pushed.into_iter().map(|pushed| pushed.expect("pushed")).sum();
         assert!(pushed > 8);
     });
     assert!(removed > 0 && collections.load(Ordering::Relaxed) > 10, "{removed} removed, {collections:?} collections");
