@@ -134,14 +134,14 @@ mod tests {
     fn cve_2024_23652_nothing_outside_is_removed_through_a_link() {
         for (open, sound) in [(by_name as Open, false), (strictly as Open, true)] {
             let place = Place::new();
-            let stubs = Stubs::of(["/work/keep"].into_iter(), &place.view()).expect("stubs");
-            // What the step leaves behind: `etc` and `work` are links out of the root.
+            let stubs = Stubs::of(["/app/keep"].into_iter(), &place.view()).expect("stubs");
+            // What the step leaves behind: `etc` and `app` are links out of the root.
             symlink(place.0.join("host"), place.0.join("upper/etc")).expect("link");
-            symlink(place.0.join("host"), place.0.join("upper/work")).expect("link");
+            symlink(place.0.join("host"), place.0.join("upper/app")).expect("link");
             stubs.clear_by(&place.0.join("upper"), &place.view(), open).expect("cleared");
             let left = [place.0.join("host/keep").exists(), place.0.join("host/resolv.conf").exists()];
             assert_eq!(left, [sound, sound], "with the plain names both are removed, else the test shows nothing");
-            assert!(place.0.join("upper/work").is_symlink(), "the step's own link is part of its layer");
+            assert!(place.0.join("upper/app").is_symlink(), "the step's own link is part of its layer");
         }
     }
 
@@ -150,7 +150,7 @@ mod tests {
         let place = Place::new();
         let (tree, upper) = (place.0.join("tree"), place.0.join("upper"));
         for name in
-            ["tree/root", "tree/var/lib", "tree/opt", "upper/root/.cache/pip", "upper/var/lib/apt", "upper/opt/kept", "upper/new/deep"]
+            ["tree/home", "tree/var/lib", "tree/opt", "upper/home/.cache/pip", "upper/var/lib/apt", "upper/opt/kept", "upper/new/deep"]
         {
             fs::create_dir_all(place.0.join(name)).expect("folder");
         }
@@ -158,11 +158,11 @@ mod tests {
         fs::write(upper.join("var/lib/apt/list"), "content").expect("written");
         fs::write(upper.join("new/deep/file"), "").expect("written");
         fs::set_permissions(upper.join("opt"), std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("mode");
-        let targets = ["/root/.cache/pip", "/data/apt", "/opt/kept", "/new/deep/file"];
+        let targets = ["/home/.cache/pip", "/data/apt", "/opt/kept", "/new/deep/file"];
         let stubs = Stubs::of(targets.into_iter(), &place.view()).expect("stubs");
         stubs.clear(&upper, &place.view()).expect("cleared");
         let left = |name: &str| upper.join(name).exists();
-        assert!(!left("root"), "copied up for the target alone");
+        assert!(!left("home"), "copied up for the target alone");
         assert!(left("var/lib/apt/list"), "the step wrote there");
         assert!(left("opt") && !left("opt/kept"), "the step changed the folder's mode");
         assert!(!left("new"), "all of it was made for the mount");

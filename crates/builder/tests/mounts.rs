@@ -31,13 +31,13 @@ fn a_bind_of_the_context_shows_what_the_context_has_and_keeps_nothing() {
     home.write(".dockerignore", "**/*.env\n");
     symlink("a.txt", home.path.join("context/src/link")).expect("link");
     fs::set_permissions(home.path.join("context/src/a.txt"), fs::Permissions::from_mode(0o640)).expect("mode");
-    let dockerfile = "FROM busybox:stable\nWORKDIR /work\nRUN --mount=type=bind,source=src,target=deep/er/src ls deep/er/src; stat -c '%a %u %Y' deep/er/src/a.txt; cat deep/er/src/link; echo; touch deep/er/src/x 2>/dev/null || echo read-only; cp deep/er/src/a.txt /kept\nRUN --mount=target=.,rw touch written && ls\nRUN --mount=source=src/a.txt,target=/etc/one cat /etc/one\n";
+    let dockerfile = "FROM busybox:stable\nWORKDIR /app\nRUN --mount=type=bind,source=src,target=deep/er/src ls deep/er/src; stat -c '%a %u %Y' deep/er/src/a.txt; cat deep/er/src/link; echo; touch deep/er/src/x 2>/dev/null || echo read-only; cp deep/er/src/a.txt /kept\nRUN --mount=target=.,rw touch written && ls\nRUN --mount=source=src/a.txt,target=/etc/one cat /etc/one\n";
     let (_, image) = home.build(dockerfile);
     let output = home.output();
     assert_eq!(output[..4], ["a.txt", "link", "640 0 315532801", "a"]);
     assert_eq!(output[4..], ["read-only", "Dockerfile", "src", "written", "a"]);
     let last: Vec<_> = image.layers.iter().rev().take(2).map(|layer| home.layer(layer)).collect();
-    assert_eq!(last[1], ["755 0:0 work/"], "WORKDIR");
+    assert_eq!(last[1], ["755 0:0 app/"], "WORKDIR");
     assert_eq!(last[0], ["640 0:0 kept a"], "no trace of the mount's folders, and no layer of the steps that wrote nothing");
     assert!(!home.path.join("context/written").exists(), "what is written never comes back");
     assert_eq!(home.build(dockerfile).0.cached, 4);
@@ -84,12 +84,12 @@ fn caches_outlive_builds_and_are_no_part_of_the_layer() {
     };
     let base = home.store.images().resolve("busybox:stable").expect("base").layers.len();
     let (output, image) =
-        run(&home, ",target=/root/.cache/x", "ls /root/.cache/x; echo 1 > /root/.cache/x/one; stat -c '%a %u:%g' /root/.cache/x");
+        run(&home, ",target=/home/.cache/x", "ls /home/.cache/x; echo 1 > /home/.cache/x/one; stat -c '%a %u:%g' /home/.cache/x");
     assert_eq!((output, image.layers.len()), (vec!["755 0:0".to_owned()], base));
-    assert_eq!(run(&home, ",id=/root/.cache/x,target=/elsewhere", "ls /elsewhere").0, ["one"], "the target is the id");
-    assert_eq!(run(&home, ",id=other,target=/root/.cache/x,mode=0700,uid=12,gid=34", "stat -c '%a %u:%g' /root/.cache/x").0, ["700 12:34"]);
+    assert_eq!(run(&home, ",id=/home/.cache/x,target=/elsewhere", "ls /elsewhere").0, ["one"], "the target is the id");
+    assert_eq!(run(&home, ",id=other,target=/home/.cache/x,mode=0700,uid=12,gid=34", "stat -c '%a %u:%g' /home/.cache/x").0, ["700 12:34"]);
     assert_eq!(run(&home, ",id=other,target=/c", "ls /c").0, [""; 0], "another owner is another cache");
-    assert_eq!(run(&home, ",target=/root/.cache/x,ro", "touch /root/.cache/x/y 2>/dev/null || echo read-only").0, ["read-only"]);
+    assert_eq!(run(&home, ",target=/home/.cache/x,ro", "touch /home/.cache/x/y 2>/dev/null || echo read-only").0, ["read-only"]);
     assert_eq!(run(&home, ",id=parts,source=sub/dir,target=/c", "echo in > /c/file").0, [""; 0]);
     assert_eq!(run(&home, ",id=parts,target=/c", "cat /c/sub/dir/file").0, ["in"]);
     let dockerfile = "FROM busybox:stable AS seed\nRUN mkdir /seed && echo first > /seed/file\nFROM busybox:stable\nRUN --mount=type=cache,id=seeded,from=seed,source=/seed,target=/c cat /c/file; echo second > /c/file\n";
@@ -99,12 +99,12 @@ fn caches_outlive_builds_and_are_no_part_of_the_layer() {
     assert_eq!(home.output(), ["second"], "filled once");
     let mounts = builder::cache_mounts(&home.store).expect("mounts");
     let ids: Vec<_> = mounts.iter().map(|mount| mount.id.as_str()).collect();
-    assert_eq!(ids, ["/root/.cache/x", "other", "other", "parts", "seeded"]);
+    assert_eq!(ids, ["/home/.cache/x", "other", "other", "parts", "seeded"]);
     assert!(mounts.iter().all(|mount| !mount.in_use) && mounts[0].bytes == 2, "{mounts:?}");
     let pruned = home.store.prune(blobs::PruneOptions { unnamed_images: false, cache: true }).expect("pruned");
     assert!(pruned.bytes > 0);
     assert_eq!(builder::cache_mounts(&home.store).expect("mounts"), []);
-    assert_eq!(run(&home, ",target=/root/.cache/x", "ls /root/.cache/x").0, [""; 0]);
+    assert_eq!(run(&home, ",target=/home/.cache/x", "ls /home/.cache/x").0, [""; 0]);
 }
 
 #[test]

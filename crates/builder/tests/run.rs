@@ -19,9 +19,9 @@ fn home(names: &[&str]) -> Option<Home> {
 #[test]
 fn commands_write_layers_that_are_the_same_each_time() {
     let Some(home) = home(&["busybox_stable.tar"]) else { return };
-    let dockerfile = "FROM busybox:stable\nARG WHO=world\nENV GREETING=hello\nWORKDIR /work\nRUN echo \"$GREETING $WHO\" > greeting && ln greeting again && mkdir -p deep/er && chmod 1777 deep\nRUN [\"/bin/busybox\", \"rm\", \"again\"]\nRUN rm -rf deep && mkdir deep && touch deep/new\nRUN pwd; id -u; echo $WHO\n";
+    let dockerfile = "FROM busybox:stable\nARG WHO=world\nENV GREETING=hello\nWORKDIR /app\nRUN echo \"$GREETING $WHO\" > greeting && ln greeting again && mkdir -p deep/er && chmod 1777 deep\nRUN [\"/bin/busybox\", \"rm\", \"again\"]\nRUN rm -rf deep && mkdir deep && touch deep/new\nRUN pwd; id -u; echo $WHO\n";
     let (first, image) = home.build(dockerfile);
-    assert_eq!(home.output(), ["/work", "0", "world"]);
+    assert_eq!(home.output(), ["/app", "0", "world"]);
     let new: Vec<_> = image.layers.iter().rev().take(3).rev().map(|layer| home.layer(layer)).collect();
     assert_eq!(
         new[0],

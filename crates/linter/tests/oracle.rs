@@ -190,7 +190,7 @@ fn dockerfile(seed: u64) -> String {
 
 fn run(dice: &mut Dice) -> String {
     let mounts =
-        ["", "", "", "", "--mount=type=cache,target=/root/.cache/pip ", "--mount=type=cache,target=/var/lib/apt/lists,sharing=locked "];
+        ["", "", "", "", "--mount=type=cache,target=/home/.cache/pip ", "--mount=type=cache,target=/var/lib/apt/lists,sharing=locked "];
     let mut run = format!("RUN {}{}", dice.pick(&mounts), dice.pick(&COMMANDS));
     for _ in 0..dice.roll(4) {
         run += dice.pick(&[" && ", " && ", " && \\\n    ", "; ", " || ", " && \\\n    # why\n    "]);

@@ -11,6 +11,7 @@ mod proxy;
 mod reply;
 mod roots;
 mod url;
+mod verifier;
 
 pub use error::{ClientError, ClientErrorKind};
 pub use payload::{Payload, Piece};

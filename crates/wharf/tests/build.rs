@@ -97,21 +97,21 @@ fn mounts_and_networks_are_as_asked_in_real_containers() {
     place.write("src/a", "content");
     place.write("src/hidden", "hidden");
     place.write(".dockerignore", "src/hidden\n");
-    let dockerfile = "FROM busybox:stable AS tools\nRUN mkdir -p /opt/t && echo one > /opt/t/one && ln -s /opt/t /opt/way\nRUN echo two > /opt/t/two\nFROM busybox:stable\nWORKDIR /work\nRUN --mount=from=tools,source=/opt/way,target=/t ls /t; touch /t/x 2>/dev/null || echo layers are read-only\nRUN --mount=source=src,target=deep/er,rw ls deep/er; echo new > deep/er/b && ls deep/er | wc -l\nRUN --mount=type=cache,target=/root/.cache/x,sharing=locked echo x >> /root/.cache/x/f; wc -l < /root/.cache/x/f\nRUN --mount=type=cache,target=/c,id=/root/.cache/x,source=sub,readonly touch /c/y 2>/dev/null || echo cache is read-only\nRUN --mount=type=tmpfs,target=/mem,size=1m df /mem | tail -n1 | awk '{print $2}'\nRUN --network=none grep -c : /proc/net/dev; ping -c1 -W1 127.0.0.1 >/dev/null && echo own loopback; ping -c1 -W1 10.41.0.1 >/dev/null 2>&1 || echo no way out\nRUN sh -c 'sleep 0.1 &'; sleep 0.3; ps -o stat | grep -c Z || true\n";
+    let dockerfile = "FROM busybox:stable AS tools\nRUN mkdir -p /opt/t && echo one > /opt/t/one && ln -s /opt/t /opt/way\nRUN echo two > /opt/t/two\nFROM busybox:stable\nWORKDIR /app\nRUN --mount=from=tools,source=/opt/way,target=/t ls /t; touch /t/x 2>/dev/null || echo layers are read-only\nRUN --mount=source=src,target=deep/er,rw ls deep/er; echo new > deep/er/b && ls deep/er | wc -l\nRUN --mount=type=cache,target=/home/.cache/x,sharing=locked echo x >> /home/.cache/x/f; wc -l < /home/.cache/x/f\nRUN --mount=type=cache,target=/c,id=/home/.cache/x,source=sub,readonly touch /c/y 2>/dev/null || echo cache is read-only\nRUN --mount=type=tmpfs,target=/mem,size=1m df /mem | tail -n1 | awk '{print $2}'\nRUN --network=none grep -c : /proc/net/dev; ping -c1 -W1 127.0.0.1 >/dev/null && echo own loopback; ping -c1 -W1 10.41.0.1 >/dev/null 2>&1 || echo no way out\nRUN sh -c 'sleep 0.1 &'; sleep 0.3; ps -o stat | grep -c Z || true\n";
     let (lines, _) = place.build(dockerfile, &["-t", "one", "-o", "type=local,dest=out"]);
     for text in ["one", "two", "layers are read-only", "a", "2", "1", "cache is read-only", "1024", "own loopback", "no way out", "0"] {
         assert!(said(&lines, text), "{text}: {lines:?}");
     }
     assert!(!said(&lines, "hidden"));
-    let mut left: Vec<String> = fs::read_dir(place.0.join("out/work"))
+    let mut left: Vec<String> = fs::read_dir(place.0.join("out/app"))
         .expect("list")
         .map(|entry| entry.expect("entry").file_name().to_string_lossy().into_owned())
         .collect();
     left.sort();
-    assert!(left.is_empty() && !place.0.join("out/t").exists() && !place.0.join("out/root/.cache").exists(), "{left:?}");
+    assert!(left.is_empty() && !place.0.join("out/t").exists() && !place.0.join("out/home/.cache").exists(), "{left:?}");
     assert!(!place.0.join("context/src/b").exists());
     let (listed, _) = place.ok(&["image", "ls", "--cache"]);
-    assert!(listed.contains("/root/.cache/x"), "{listed}");
+    assert!(listed.contains("/home/.cache/x"), "{listed}");
     let (lines, _) = place.build(dockerfile, &["--no-cache"]);
     assert!(said(&lines, "2"), "the cache was kept: {lines:?}");
     place.ok(&["image", "prune", "--cache"]);
