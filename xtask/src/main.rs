@@ -8,6 +8,7 @@ mod long;
 mod product;
 mod suite;
 mod tidy;
+mod verdicts;
 
 /// One command: its name, what it does, and the function that does it.
 struct Command {
@@ -16,7 +17,8 @@ struct Command {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const COMMANDS: &[Command] = &[suite::COMMAND, tidy::COMMAND, fuzz::COMMAND, long::COMMAND, bench::COMMAND, facts::COMMAND];
+const COMMANDS: &[Command] =
+    &[suite::COMMAND, tidy::COMMAND, fuzz::COMMAND, long::COMMAND, bench::COMMAND, facts::COMMAND, verdicts::COMMAND];
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

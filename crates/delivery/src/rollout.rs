@@ -6,7 +6,7 @@ mod trouble;
 mod tests;
 
 use crate::progress::Progress;
-use crate::status::{State, verdict};
+use crate::status::{State, is_left_to_people, verdict};
 use crate::world::{LogOf, World};
 use base::Timestamp;
 use k8s::{Fields, Value};
@@ -148,10 +148,11 @@ impl Rollout {
 
     fn look(&mut self, name: &Workload, world: &World, now: Timestamp, seen: &mut Vec<String>, actions: &mut Vec<Action>) -> Option<Cause> {
         let object = world.get(&name.kind, &name.namespace, &name.name);
-        let verdict = object.map(verdict);
+        let verdict = object.map(|object| verdict(object, now));
         let state = verdict.as_ref().map(|verdict| verdict.state);
         let watched = self.workloads.entry(name.clone()).or_default();
-        if state == Some(State::Current) {
+        let left = object.is_some_and(|object| !object.is_terminating() && is_left_to_people(object));
+        if state == Some(State::Current) || left {
             if !watched.ready {
                 watched.ready = true;
                 actions.push(Action::Tell(Progress::Ready { workload: name.to_string() }));
@@ -165,7 +166,9 @@ impl Rollout {
             actions.push(Action::Tell(Progress::Waiting { workload: name.to_string(), message: message.clone() }));
         }
         let late = now.since(self.begun) >= self.patience.whole;
-        let over = state == Some(State::Failed) || late;
+        // A pod that waits for a node has signs of its own, which know what it waits for.
+        let waits = object.is_some_and(|object| object.text("status.phase") == "Pending");
+        let over = state == Some(State::Failed) && !waits || late;
         if over {
             self.first(over_sign(name), now, seen);
         }

@@ -6,7 +6,7 @@ use k8s::{Fields, Value};
 pub(super) fn judge(object: &Value) -> Verdict {
     match object.text("status.phase") {
         "Bound" => Verdict::current("bound"),
-        "Lost" => Verdict::failed("its volume is lost"),
+        "Lost" => Verdict::progress(format!("its volume `{}` is lost", object.text("spec.volumeName"))),
         _ => Verdict::progress("not bound yet"),
     }
 }

@@ -1,18 +1,30 @@
-//! Any other kind, by the conditions that kinds agreed on.
+//! Any kind, by the conditions that kinds agreed on.
 
-use super::{Verdict, is};
+use super::Verdict;
 use k8s::{Fields, Value};
 
+/// The conditions that count for every kind, the first that holds before the others.
+pub(super) fn standard(object: &Value) -> Option<Verdict> {
+    object.items("status.conditions").iter().filter(|condition| condition.text("status") == "True").find_map(|condition| {
+        match condition.text("type") {
+            "Reconciling" => Some(Verdict::progress(told(condition))),
+            "Stalled" => Some(Verdict::failed(told(condition))),
+            _ => None,
+        }
+    })
+}
+
+/// Kinds that have no rules of their own.
 pub(super) fn judge(object: &Value) -> Verdict {
-    let why = |name: &str| object.condition(name).map(|condition| condition.text("message").to_owned()).unwrap_or_default();
-    if is(object, "Stalled", "True") {
-        return Verdict::failed(why("Stalled"));
+    let Some(ready) = object.condition("Ready") else { return Verdict::current("there") };
+    match ready.text("status") {
+        "False" | "Unknown" => Verdict::progress(told(ready)),
+        "True" => Verdict::current("ready"),
+        _ => Verdict::current("there"),
     }
-    if is(object, "Reconciling", "True") {
-        return Verdict::progress(why("Reconciling"));
-    }
-    if is(object, "Ready", "False") {
-        return Verdict::progress(why("Ready"));
-    }
-    Verdict::current("there")
+}
+
+fn told(condition: &Value) -> String {
+    let told = [condition.text("message"), condition.text("reason"), condition.text("type")];
+    told.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned()
 }

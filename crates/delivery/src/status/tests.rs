@@ -1,61 +1,145 @@
-//! Verdicts.
+//! Verdicts: those of kstatus, on states that real controllers wrote.
 
 use super::*;
-use serde_json::json;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-fn deployment(status: Value) -> Value {
-    json!({"kind": "Deployment", "metadata": {"generation": 2}, "spec": {"replicas": 2, "progressDeadlineSeconds": 20}, "status": status})
+/// A recorded state. Recorded ones lack managed fields, ids, addresses and what pods' specs hold beside containers.
+#[derive(Deserialize)]
+struct Fixture {
+    name: String,
+    /// Where it comes from.
+    source: String,
+    /// The object's age when it was seen, where the verdict depends on it.
+    age_seconds: Option<u64>,
+    /// Our verdict, where it is another than kstatus'.
+    ours: Option<Ours>,
+    object: Value,
 }
 
-fn conditions(reason: &str, available: &str) -> Value {
-    json!([{"type": "Progressing", "status": "True", "reason": reason}, {"type": "Available", "status": available}])
+#[derive(Deserialize)]
+struct Ours {
+    state: String,
+    reason: String,
+}
+
+/// What kstatus said, by fixture; written by `xtask verdicts`.
+#[derive(Deserialize)]
+struct Kstatus {
+    state: String,
+}
+
+const FIXTURES: &[&str] = &[
+    include_str!("fixtures/claims.json"),
+    include_str!("fixtures/daemon_sets.json"),
+    include_str!("fixtures/deployments.json"),
+    include_str!("fixtures/jobs.json"),
+    include_str!("fixtures/others.json"),
+    include_str!("fixtures/pods.json"),
+    include_str!("fixtures/replica_sets.json"),
+    include_str!("fixtures/services.json"),
+    include_str!("fixtures/stateful_sets.json"),
+];
+
+fn fixtures() -> Vec<Fixture> {
+    FIXTURES.iter().flat_map(|text| serde_json::from_str::<Vec<Fixture>>(text).expect("fixtures")).collect()
+}
+
+fn kstatus() -> BTreeMap<String, Kstatus> {
+    serde_json::from_str(include_str!("fixtures/kstatus.json")).expect("verdicts")
+}
+
+fn named(name: &str) -> Value {
+    fixtures().into_iter().find(|fixture| fixture.name == name).unwrap_or_else(|| panic!("no fixture `{name}`")).object
+}
+
+fn seen_at(fixture: &Fixture) -> Timestamp {
+    let born = fixture.object.time("metadata.creationTimestamp").unwrap_or(Timestamp::from_micros(0));
+    born.plus(Duration::from_secs(fixture.age_seconds.unwrap_or(3600)))
 }
 
 #[test]
-fn deployments() {
-    use State::{Current, Failed, InProgress};
-    let done = |observed: i64, all: i64, updated: i64, ready: i64, reason: &str, available: &str| {
-        deployment(
-            json!({"observedGeneration": observed, "replicas": all, "updatedReplicas": updated, "readyReplicas": ready, "availableReplicas": ready,
-            "conditions": conditions(reason, available)}),
-        )
-    };
-    for (object, state) in [
-        (deployment(json!({})), InProgress),
-        (done(1, 2, 2, 2, "NewReplicaSetAvailable", "True"), InProgress),
-        (done(2, 3, 1, 2, "ReplicaSetUpdated", "True"), InProgress),
-        (done(2, 3, 2, 2, "ReplicaSetUpdated", "True"), InProgress),
-        (done(2, 2, 2, 1, "ReplicaSetUpdated", "True"), InProgress),
-        (done(2, 2, 2, 2, "ReplicaSetUpdated", "True"), InProgress),
-        (done(2, 2, 2, 2, "NewReplicaSetAvailable", "False"), InProgress),
-        (done(2, 2, 2, 2, "NewReplicaSetAvailable", "True"), Current),
-        (done(2, 2, 2, 1, "ProgressDeadlineExceeded", "True"), Failed),
-    ] {
-        assert_eq!(verdict(&object).state, state, "{object}");
+fn every_state_gets_the_verdict_of_kstatus_or_says_why_not() {
+    let (fixtures, theirs) = (fixtures(), kstatus());
+    assert!(fixtures.len() >= 60 && theirs.len() == fixtures.len(), "{} fixtures, {} verdicts", fixtures.len(), theirs.len());
+    let mut wrong = Vec::new();
+    for fixture in &fixtures {
+        let theirs = &theirs[&fixture.name].state;
+        let ours = verdict(&fixture.object, seen_at(fixture));
+        let wanted = fixture.ours.as_ref().map_or(theirs, |ours| &ours.state);
+        if format!("{:?}", ours.state) != *wanted {
+            wrong.push(format!("{}: {:?} ({}), wanted {wanted}", fixture.name, ours.state, ours.message));
+        }
+        assert!(!ours.message.is_empty() && !ours.message.contains('\n'), "{}", fixture.name);
+        assert!(!fixture.source.is_empty(), "{}", fixture.name);
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_difference_is_explained_is_one_and_is_never_greener() {
+    let theirs = kstatus();
+    for fixture in fixtures() {
+        let Some(ours) = &fixture.ours else { continue };
+        let theirs = &theirs[&fixture.name].state;
+        assert!(ours.reason.len() > 20 && ours.state != *theirs, "{}", fixture.name);
+        assert!(ours.state != "Current", "{}: kstatus says {theirs}", fixture.name);
     }
 }
 
 #[test]
-fn others() {
-    use State::{Current, Failed, InProgress, Terminating};
-    for (object, state) in [
-        (json!({"kind": "ConfigMap", "metadata": {"deletionTimestamp": "x"}}), Terminating),
-        (json!({"kind": "ConfigMap"}), Current),
-        (json!({"kind": "PersistentVolumeClaim", "status": {"phase": "Pending"}}), InProgress),
-        (json!({"kind": "PersistentVolumeClaim", "status": {"phase": "Bound"}}), Current),
-        (json!({"kind": "Pod", "status": {"phase": "Failed"}}), Failed),
-        (json!({"kind": "Pod", "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}), Current),
-        (json!({"kind": "Service", "spec": {"type": "LoadBalancer"}}), InProgress),
-        (json!({"kind": "Service", "spec": {"type": "LoadBalancer", "clusterIP": "10.0.0.1"}}), Current),
-        (json!({"kind": "Job", "status": {"conditions": [{"type": "Failed", "status": "True"}]}}), Failed),
-        (json!({"kind": "ReplicaSet", "spec": {"replicas": 0}, "status": {"observedGeneration": 1}}), Current),
-        (json!({"kind": "DaemonSet", "status": {"observedGeneration": 1, "desiredNumberScheduled": 1}}), InProgress),
-        (
-            json!({"kind": "StatefulSet", "spec": {"replicas": 1}, "status": {"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "b"}}),
-            InProgress,
-        ),
-        (json!({"kind": "Widget", "status": {"conditions": [{"type": "Ready", "status": "False"}]}}), InProgress),
+fn what_waits_for_people_is_waited_for_by_nobody_else() {
+    let waits: Vec<String> =
+        fixtures().into_iter().filter(|fixture| is_left_to_people(&fixture.object)).map(|fixture| fixture.name).collect();
+    assert_eq!(waits, ["daemon set on delete, change waits", "job created suspended", "job suspended midway"]);
+    let now = Timestamp::from_micros(0);
+    assert!(is_well(&named("job created suspended"), now) && !is_well(&named("daemon set on delete, its pod not ready"), now));
+    assert!(is_well(&named("deployment complete"), now) && !is_well(&named("deployment being removed"), now));
+}
+
+#[test]
+fn one_field_that_is_wrong_turns_green_off() {
+    let now = Timestamp::from_micros(0);
+    let without = |name: &str, path: &str, value: i64| {
+        let mut object = named(name);
+        assert_eq!(verdict(&object, now).state, State::Current, "{name}");
+        object.set(path, value);
+        assert_eq!(verdict(&object, now).state, State::InProgress, "{name}: {path}");
+    };
+    for path in ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas", "observedGeneration"] {
+        without("deployment complete", &format!("status.{path}"), 2 * i64::from(path == "observedGeneration"));
+    }
+    without("deployment complete", "status.replicas", 4);
+    for path in ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"] {
+        without("replica set complete", &format!("status.{path}"), if path == "replicas" { 3 } else { 1 });
+    }
+    for path in ["replicas", "readyReplicas", "updatedReplicas"] {
+        without("stateful set complete", &format!("status.{path}"), 2);
+    }
+    for path in ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"] {
+        without("daemon set complete", &format!("status.{path}"), 0);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told() {
+    let now = Timestamp::from_micros(4_000_000_000_000_000);
+    for (name, words) in [
+        ("deployment past its progress deadline", "no progress for 4 s"),
+        ("deployment refused by a quota", "exceeded quota"),
+        ("deployment paused midway", "it is paused"),
+        ("pod no node takes, old", "Insufficient cpu"),
+        ("pod in a crash loop", "container `main` crashes"),
+        ("pod past its deadline", "longer than the specified deadline"),
+        ("job failed, out of tries", "BackoffLimitExceeded"),
+        ("job past its deadline, pods ending", "DeadlineExceeded"),
+        ("job trying again", "1 failed"),
+        ("claim that lost its volume", "`one` is lost"),
+        ("widget stalled", "the chart is not there"),
+        ("service at a load balancer", "203.0.113.7"),
     ] {
-        assert_eq!(verdict(&object).state, state, "{object}");
+        let message = verdict(&named(name), now).message;
+        assert!(message.contains(words), "{name}: {message}");
     }
 }

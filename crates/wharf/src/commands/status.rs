@@ -8,8 +8,8 @@ use crate::target::Target;
 use crate::urls;
 use crate::workloads::problem;
 use ::delivery::inventory::Inventory;
-use ::delivery::status::{State, verdict};
-use base::{Problem, ProblemKind};
+use ::delivery::status::{State, is_well, verdict};
+use base::{Clock, Problem, ProblemKind, SystemClock};
 use clap::Args;
 use cluster::Selection;
 use k8s::kinds::{DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, POD, SERVICE};
@@ -66,14 +66,14 @@ async fn objects(target: &Target) -> Result<Vec<Value>, Problem> {
 }
 
 fn all_current(objects: &[Value]) -> bool {
-    !objects.is_empty() && objects.iter().all(|object| verdict(object).state == State::Current)
+    !objects.is_empty() && objects.iter().all(|object| is_well(object, SystemClock.now()))
 }
 
 async fn show(context: &Context, project: &Project, target: &Target, objects: &[Value]) -> Result<ExitCode, Problem> {
     let output = &context.output;
     let inventory = Inventory::load(&target.cluster, &target.namespace, project.name()).await?;
     let urls = urls::of(&target.cluster, &target.namespace, &target.host).await?;
-    let verdicts: Vec<_> = objects.iter().map(|object| (object, verdict(object))).collect();
+    let verdicts: Vec<_> = objects.iter().map(|object| (object, verdict(object, SystemClock.now()))).collect();
     let healthy = all_current(objects);
     if output.is_json() {
         let listed: Vec<_> = verdicts
