@@ -4,6 +4,7 @@
 
 use crate::deploy::Delivery;
 use crate::manifests::Release;
+use crate::order;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
 use cluster::{Cluster, Selection};
 use k8s::labels::NETWORK_POLICY;
@@ -25,6 +26,9 @@ const POLICY_AGENTS: [&str; 12] = [
     "weave-net",
 ];
 
+/// The label by which nodes say what they are (core/v1 `LabelArchStable`).
+const ARCHITECTURE: &str = "kubernetes.io/arch";
+
 /// The first version whose `preStop` knows `sleep` without a feature gate (KEP-3960: beta, on by default).
 const SLEEP_SINCE: (u32, u32) = (1, 30);
 
@@ -42,10 +46,10 @@ impl Delivery {
             self.cluster.version(),
         );
         let claims = self.seen("v1", "PersistentVolumeClaim", &release.namespace).await.unwrap_or_default();
-        if let Some(nodes) = &nodes {
-            architecture(release, nodes, self.architecture.as_deref())?;
-        }
         let mut findings = Vec::new();
+        if let (Some(nodes), Some(wanted)) = (&nodes, &self.architecture) {
+            findings.extend(architecture(release, nodes, wanted)?);
+        }
         findings.extend(nodes.as_deref().zip(agents.as_deref()).and_then(|(nodes, agents)| policies(release, nodes, agents)));
         findings.extend(classes.zip(volumes).map(|(classes, volumes)| storage(release, &classes, &volumes, &claims)).unwrap_or_default());
         findings.extend(version.ok().and_then(|version| sleep(release, &version)));
@@ -66,15 +70,46 @@ async fn list(cluster: &Cluster, api_version: &str, kind: &str, namespace: &str)
     }
 }
 
-fn architecture(release: &Release, nodes: &[Value], wanted: Option<&str>) -> Result<(), Problem> {
-    let Some(wanted) = wanted.filter(|_| !nodes.is_empty()) else { return Ok(()) };
-    let runs = |node: &&Value| node.text("status.nodeInfo.architecture") == wanted;
-    if nodes.iter().any(|node| runs(&node)) {
-        return Ok(());
+/// Whether nodes that a workload's pods may go to run what its images are made for.
+fn architecture(release: &Release, nodes: &[Value], wanted: &str) -> Result<Vec<Finding>, Problem> {
+    let runs = |node: &&&Value| node.text("status.nodeInfo.architecture") == wanted;
+    let shown = |nodes: &[&Value]| -> String {
+        let each = nodes.iter().map(|node| format!("{} is {}", node.name(), node.text("status.nodeInfo.architecture")));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let mut findings = Vec::new();
+    for intent in release.intents.iter().filter(|intent| order::is_workload(&intent.object)) {
+        let workload = crate::manifests::shown(&intent.object);
+        let may: Vec<&Value> = nodes.iter().filter(|node| may_go(&intent.object, node)).collect();
+        let wrong: Vec<&Value> = may.iter().filter(|node| !runs(node)).copied().collect();
+        if wrong.is_empty() {
+            continue;
+        }
+        if wrong.len() == may.len() {
+            let message = format!("{workload}: its images are for {wanted}, and no node that its pods may go to is: {}", shown(&wrong));
+            return Err(Problem::new(ProblemKind::Target, message).hint("build on a machine of that architecture"));
+        }
+        let chooses = |spec: &Value| spec.at("affinity").is_some_and(|affinity| affinity.to_string().contains(ARCHITECTURE));
+        if !pods(&intent.object).is_some_and(chooses) {
+            let message = format!(
+                "{workload}: its images are for {wanted}, and its pods may be put on nodes that are not ({}); give them the nodeSelector `{ARCHITECTURE}: {wanted}`",
+                shown(&wrong)
+            );
+            findings.push(Finding::new("cluster-lacks", Severity::Warning, intent.place.clone(), message));
+        }
     }
-    let have: Vec<String> = nodes.iter().map(|node| format!("{} is {}", node.name(), node.text("status.nodeInfo.architecture"))).collect();
-    let message = format!("the images of release {} are for {wanted}, and no node of the cluster is: {}", release.id, have.join(", "));
-    Err(Problem::new(ProblemKind::Target, message).hint("build on a machine of that architecture"))
+    Ok(findings)
+}
+
+/// What a workload says of its pods.
+fn pods(workload: &Value) -> Option<&Value> {
+    workload.at(if workload.text("kind") == "Pod" { "spec" } else { "spec.template.spec" })
+}
+
+/// Whether a workload's pods may be put on a node by their selector.
+fn may_go(workload: &Value, node: &Value) -> bool {
+    let wanted = pods(workload).and_then(|spec| spec.at("nodeSelector")).and_then(Value::as_object);
+    wanted.into_iter().flatten().all(|(name, value)| node.label(name) == value.as_str())
 }
 
 fn policies(release: &Release, nodes: &[Value], agents: &[Value]) -> Option<Finding> {
@@ -154,19 +189,31 @@ mod tests {
     }
 
     fn node(architecture: &str, label: Option<&str>, version: &str) -> Value {
-        let labels = label.map(|value| json!({(NETWORK_POLICY): value})).unwrap_or_default();
+        let mut labels = json!({(ARCHITECTURE): architecture});
+        if let Some(value) = label {
+            labels[NETWORK_POLICY] = json!(value);
+        }
         json!({"metadata": {"name": "n", "labels": labels}, "status": {"nodeInfo": {"architecture": architecture, "kubeletVersion": version}}})
     }
 
     #[test]
-    fn images_that_no_node_can_run_are_refused() {
+    fn images_that_nodes_cannot_run_are_told() {
         let nodes = [node("arm64", None, "v1"), node("amd64", None, "v1")];
-        let release = release(json!({"kind": "Deployment"}));
-        assert_eq!(architecture(&release, &nodes, Some("amd64")), Ok(()));
-        let told = architecture(&release, &nodes[..1], Some("amd64")).expect_err("refused");
-        assert!(told.message.contains("n is arm64"), "{told}");
-        assert_eq!(architecture(&release, &[], Some("amd64")), Ok(()));
-        assert_eq!(architecture(&release, &nodes[..1], None), Ok(()));
+        let plain = || release(json!({"kind": "Deployment", "metadata": {"name": "web"}}));
+        let pinned = |to: &str| {
+            let spec = json!({"nodeSelector": {(ARCHITECTURE): to}});
+            release(json!({"kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": spec}}}))
+        };
+        let told = |release: &Release, nodes: &[Value]| architecture(release, nodes, "amd64").map(|findings| findings.len());
+        assert_eq!(told(&plain(), &nodes[1..]), Ok(0));
+        assert_eq!(told(&plain(), &nodes), Ok(1));
+        assert_eq!(told(&pinned("amd64"), &nodes), Ok(0));
+        assert_eq!(told(&release(json!({"kind": "Service"})), &nodes[..1]), Ok(0));
+        assert_eq!(told(&plain(), &[]), Ok(0));
+        for (release, nodes) in [(plain(), &nodes[..1]), (pinned("arm64"), &nodes[..])] {
+            let refused = told(&release, nodes).expect_err("refused");
+            assert!(refused.message.contains("Deployment web") && refused.message.contains("n is arm64"), "{refused}");
+        }
     }
 
     #[test]

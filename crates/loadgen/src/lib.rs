@@ -26,4 +26,4 @@ mod tls;
 pub use config::{Amount, Config, ConfigError, Limits, Pace, Trust, basic};
 pub use judge::{Before, Saturation, show_micros};
 pub use report::{ErrorCount, Generator, Percentiles, Report};
-pub use run::{Progress, run};
+pub use run::{Progress, run, run_until};

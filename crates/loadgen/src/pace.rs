@@ -1,7 +1,7 @@
 //! When each request is due. Pure: times are counted from the start of the run.
 
 use crate::config::{Amount, Pace};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Hands out turns to all connections of a run.
@@ -10,6 +10,7 @@ pub(crate) struct Pacer {
     pace: Pace,
     amount: Amount,
     next: AtomicU64,
+    ended: AtomicBool,
 }
 
 /// One connection's place in its own time.
@@ -36,7 +37,7 @@ impl Turn {
 
 impl Pacer {
     pub fn new(pace: Pace, amount: Amount) -> Self {
-        Self { pace, amount, next: AtomicU64::new(0) }
+        Self { pace, amount, next: AtomicU64::new(0), ended: AtomicBool::new(false) }
     }
 
     /// When requests are sent.
@@ -44,8 +45,21 @@ impl Pacer {
         self.pace
     }
 
+    /// Hands out nothing any more.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was told to end.
+    pub fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     /// The next turn of a connection that is free at `now`; `None` ends it.
     pub fn take(&self, now: Duration, own: &mut Own) -> Option<Turn> {
+        if self.is_ended() {
+            return None;
+        }
         // Where nothing depends on the number, threads need not share it.
         let counted = matches!(self.amount, Amount::Requests(_)) || matches!(self.pace, Pace::Arrivals(_));
         let index = if counted { self.next.fetch_add(1, Ordering::Relaxed) } else { 0 };
@@ -103,6 +117,14 @@ mod tests {
         let mut own = Own::default();
         let due: Vec<_> = [0, 50, 500, 510, 520].map(|now| pacer.take(at(now), &mut own).and_then(|turn| turn.due)).into();
         assert_eq!(due, [Some(at(0)), Some(at(100)), Some(at(500)), Some(at(600)), None]);
+    }
+
+    #[test]
+    fn nothing_is_handed_out_after_the_end() {
+        let pacer = Pacer::new(Pace::Arrivals(10.0), Amount::Requests(4));
+        assert!(pacer.take(at(0), &mut Own::default()).is_some());
+        pacer.end();
+        assert_eq!(pacer.take(at(0), &mut Own::default()), None);
     }
 
     #[test]

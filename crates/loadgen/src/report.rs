@@ -128,6 +128,9 @@ pub struct Report {
     pub wanted_rate: Option<f64>,
     /// Requests per second that were sent; open loop only.
     pub sent_rate: Option<f64>,
+    /// Whether it was told to end before all that was asked for was sent.
+    #[serde(default)]
+    pub ended_early: bool,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
     /// Failures by kind.

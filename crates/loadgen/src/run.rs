@@ -37,7 +37,19 @@ const THREAD_RATE: f64 = 40_000.0;
 ///
 /// # Errors
 /// When a setting cannot be used. What the service does wrong is in the report.
-pub async fn run(config: Config, mut progress: impl FnMut(Progress) + Send) -> Result<Report, ConfigError> {
+pub async fn run(config: Config, progress: impl FnMut(Progress) + Send) -> Result<Report, ConfigError> {
+    run_until(config, std::future::pending(), progress).await
+}
+
+/// As [`run`]; once `end` comes no further request is sent, those on their way are waited for, and the report says that it ended early.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_until(
+    config: Config,
+    end: impl Future<Output = ()>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Report, ConfigError> {
     let target = Target::of(&config)?;
     let secure = target.secure.then(|| Secure::new(&target.host, &config.trust, config.http2)).transpose()?;
     let address = match config.connect_to {
@@ -58,7 +70,7 @@ pub async fn run(config: Config, mut progress: impl FnMut(Progress) + Send) -> R
     });
     let _stop = Stop(Arc::clone(&shared));
     let mut crew = Crew::start(&config, &shared);
-    let tally = watch(&mut crew, &shared, &mut progress).await?;
+    let tally = watch(&mut crew, &shared, end, &mut progress).await?;
     let wanted = if let Pace::Arrivals(rate) = config.pace { Some(rate) } else { None };
     let mut report = tally.report(shared.now(), wanted.is_some());
     report.url = config.url;
@@ -67,18 +79,26 @@ pub async fn run(config: Config, mut progress: impl FnMut(Progress) + Send) -> R
     report.concurrency = config.concurrency;
     report.wanted_rate = wanted;
     report.before = config.before;
+    report.ended_early = shared.pacer.is_ended();
     report.judge(&config.limits);
     Ok(report)
 }
 
 /// Until all threads have ended.
-async fn watch(crew: &mut Crew, shared: &Shared, progress: &mut (impl FnMut(Progress) + Send)) -> Result<Tally, ConfigError> {
+async fn watch(
+    crew: &mut Crew,
+    shared: &Shared,
+    end: impl Future<Output = ()>,
+    progress: &mut (impl FnMut(Progress) + Send),
+) -> Result<Tally, ConfigError> {
     let mut tick = tokio::time::interval(TELL);
     let mut tally = shared.tally();
+    let mut end = std::pin::pin!(end);
     for done in &mut crew.threads {
         let part = loop {
             tokio::select! {
                 part = &mut *done => break part,
+                () = &mut end, if !shared.pacer.is_ended() => shared.pacer.end(),
                 _ = tick.tick() => progress(tell(shared, &crew.seen)),
             }
         };
@@ -87,6 +107,9 @@ async fn watch(crew: &mut Crew, shared: &Shared, progress: &mut (impl FnMut(Prog
             Ok(Err(error)) => return Err(ConfigError::Machine(format!("a thread of the generator cannot work: {error}"))),
             Err(_) => return Err(ConfigError::Machine("a thread of the generator ended without counts".to_owned())),
         }
+    }
+    if shared.pacer.is_ended() {
+        tally.ends_early();
     }
     progress(tell(shared, &crew.seen));
     Ok(tally)

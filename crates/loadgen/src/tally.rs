@@ -162,6 +162,11 @@ impl Tally {
         }
     }
 
+    /// The time that was set was not used up.
+    pub fn ends_early(&mut self) {
+        self.until = None;
+    }
+
     /// After `time`; what the run knows beyond these counts is filled in by the caller.
     pub fn report(self, time: Duration, open: bool) -> Report {
         // An answer that is waited for when the time is over makes nothing slower.

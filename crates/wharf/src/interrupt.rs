@@ -129,6 +129,16 @@ pub fn listen(output: &Output) {
     });
 }
 
+/// Comes with the first interrupt, for what ends in good order by itself; the second ends the process at once.
+pub async fn first() {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        tokio::spawn(async {
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(i32::from(ProblemKind::Interrupted.exit_code()));
+        });
+    }
+}
+
 fn wait(output: &Output, ready: &std::sync::mpsc::Sender<()>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {

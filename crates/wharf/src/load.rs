@@ -11,18 +11,18 @@ use base::{Problem, ProblemKind};
 use loadgen::{Config, ConfigError, Report};
 use serde_json::json;
 
-/// Runs one load to its end.
+/// Runs one load to its end, or until `end` comes.
 ///
 /// # Errors
 /// When a setting cannot be used, or the host cannot be found.
-pub async fn run(output: &Output, config: Config) -> Result<Report, Problem> {
+pub async fn run(output: &Output, config: Config, end: impl Future<Output = ()>) -> Result<Report, Problem> {
     let progress = |progress: loadgen::Progress| {
         if output.is_json() {
             let milliseconds = u64::try_from(progress.elapsed.as_millis()).unwrap_or(u64::MAX);
             output.json(&json!({"load": {"milliseconds": milliseconds, "done": progress.done, "failed": progress.failed}}));
         }
     };
-    loadgen::run(config, progress).await.map_err(|error| {
+    loadgen::run_until(config, end, progress).await.map_err(|error| {
         let kind = match &error {
             ConfigError::Host { .. } => ProblemKind::Unreachable,
             ConfigError::Machine(_) => ProblemKind::Host,

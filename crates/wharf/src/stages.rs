@@ -141,6 +141,8 @@ pub struct Selection {
     pub skip: Vec<String>,
     /// This one and those after it.
     pub from: Option<String>,
+    /// Those on demand that the environment asks for.
+    pub also: Vec<&'static str>,
 }
 
 impl Selection {
@@ -174,7 +176,8 @@ impl Selection {
         let first = self.from.as_ref().and_then(|from| known.iter().position(|name| name == from)).unwrap_or(0);
         let named = |stage: &&'static Stage| self.only.iter().any(|name| name == stage.name);
         let wanted = |stage: &&'static Stage| {
-            if self.only.is_empty() { !stage.on_demand || self.from.as_deref() == Some(stage.name) } else { named(stage) }
+            let asked = || self.from.as_deref() == Some(stage.name) || self.also.contains(&stage.name);
+            if self.only.is_empty() { !stage.on_demand || asked() } else { named(stage) }
         };
         let stages: Vec<&'static Stage> =
             STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
@@ -231,6 +234,15 @@ impl Run {
             unchanged: false,
             deployed_anew: false,
         })
+    }
+
+    /// The stages on demand that the environment asks for.
+    ///
+    /// # Errors
+    /// When there is no such environment.
+    pub fn asked_stages(&self) -> Result<Vec<&'static str>, Problem> {
+        let loads = self.project.environment(&self.context)?.load;
+        Ok(if loads { vec![load::STAGE.name] } else { Vec::new() })
     }
 
     /// Runs stages in their order until one fails.

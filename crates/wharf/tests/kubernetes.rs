@@ -3,10 +3,16 @@
 
 use std::time::Duration;
 
+#[path = "main/between.rs"]
+mod between;
 #[path = "main/causes.rs"]
 mod causes;
 #[path = "main/delivering.rs"]
 mod delivering;
+#[path = "main/held.rs"]
+mod held;
+#[path = "main/killed.rs"]
+mod killed;
 #[path = "main/place.rs"]
 #[allow(dead_code, reason = "shared with the tests of the engine")]
 mod place;
@@ -17,9 +23,24 @@ fn a_project_is_delivered_to_a_cluster_of_others() {
     delivering::again(&place);
     delivering::rolling(&place, 1, Duration::from_secs(45));
     delivering::plans(&place);
+    delivering::machines(&place);
+    delivering::prunes(&place);
     delivering::checked(&place);
     delivering::rejected(&place);
     delivering::leaves(&place);
+}
+
+#[test]
+fn a_deploy_that_is_interrupted_or_killed_is_gone_on_with() {
+    let Some(place) = place::cluster("killed") else { return };
+    killed::at_writes(&place, points());
+    held::interrupted(&place);
+    held::two_at_once(&place);
+}
+
+/// At how many writes a deploy is killed: WHARF_TEST_KILLS, all of them where it is unset.
+fn points() -> Option<u32> {
+    std::env::var("WHARF_TEST_KILLS").ok().map(|text| text.parse().expect("WHARF_TEST_KILLS is a number"))
 }
 
 #[test]

@@ -71,3 +71,20 @@ fn exit_codes_tell_why_not() {
     let told = text(&seen.stderr);
     assert!(seen.status.code() == Some(5) && told.contains("not measured"), "{:?}: {told}", seen.status);
 }
+
+#[test]
+fn what_was_measured_until_an_interrupt_is_told() {
+    let url = format!("http://{}/", service("200 OK", Duration::ZERO));
+    let mut wharf = Command::new(env!("CARGO_BIN_EXE_wharf"));
+    wharf.args(["load", "-z", "60s", "--rate", "200", "-c", "4", "--json", &url]).stdout(std::process::Stdio::piped());
+    let mut wharf = wharf.spawn().expect("wharf runs");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(wharf.stdout.take().expect("its output")));
+    let mut next = move || -> serde_json::Value { serde_json::from_str(&lines.next().expect("a line").expect("read")).expect("JSON") };
+    while next()["load"]["done"].as_u64().expect("a count") < 50 {}
+    let pid = i32::try_from(wharf.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it runs");
+    let report = std::iter::repeat_with(next).find(|line| line.get("ended_early").is_some()).expect("a report");
+    assert_eq!(wharf.wait().expect("ended").code(), Some(130));
+    assert_eq!((report["ended_early"].as_bool(), report["failed"].as_u64()), (Some(true), Some(0)), "{report}");
+    assert!(report["rate"].as_f64().is_some_and(|rate| (100.0..300.0).contains(&rate)), "{report}");
+}

@@ -8,6 +8,8 @@ mod causes;
 mod delivering;
 #[path = "main/engine.rs"]
 mod engine;
+#[path = "main/held.rs"]
+mod held;
 #[path = "main/interrupts.rs"]
 mod interrupts;
 #[path = "main/loads.rs"]

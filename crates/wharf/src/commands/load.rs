@@ -93,14 +93,17 @@ struct Load {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Load = arguments(matches)?;
-    crate::interrupt::listen(&context.output);
     let Some(url) = asked.url.clone() else {
+        crate::interrupt::listen(&context.output);
         Run::new(context, None)?.go(&Selection::of(&["load"]).stages()?)?;
         return Ok(ExitCode::SUCCESS);
     };
     let config = config(&asked, url)?;
-    let report = context.tokio()?.block_on(load::run(&context.output, config))?;
+    let report = context.tokio()?.block_on(load::run(&context.output, config, crate::interrupt::first()))?;
     load::show(&context.output, &report);
+    if report.ended_early {
+        return Ok(ExitCode::from(base::ProblemKind::Interrupted.exit_code()));
+    }
     load::judge(&report)?;
     Ok(ExitCode::SUCCESS)
 }

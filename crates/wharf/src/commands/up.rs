@@ -45,9 +45,10 @@ struct Which {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Up = arguments(matches)?;
-    let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from }.stages()?;
     crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
+    let also = run.asked_stages()?;
+    let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from, also }.stages()?;
     run.no_rollback = asked.no_rollback;
     run.go(&stages)?;
     if let Some(cluster) = &run.cluster {

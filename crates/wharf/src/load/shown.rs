@@ -58,6 +58,9 @@ fn told(report: &Report) -> Vec<(String, String)> {
         line("latency", latency(report));
     }
     line("generator", generator(report));
+    if report.ended_early {
+        line("note", "it was interrupted before its end".to_owned());
+    }
     for note in &report.notes {
         line("note", note.clone());
     }

@@ -226,6 +226,8 @@ section! {
         /// How long requests may still be sent to a pod that is told to end. It gets a `preStop` sleep of this length, so that it
         /// goes on answering; by default 5s on a cluster of your own and 0s on the engine, which keeps that order itself.
         "drain" drain: Option<Duration>,
+        /// Whether `wharf up` also puts the project's `load` on each release that it deploys, and goes back where that fails.
+        "load" load: bool = "false",
         /// The ssh keys of those whose approval a deploy needs.
         "approvers" approvers: Vec<String>,
         /// Values for `${NAME}` in manifests; they win over the project's.

@@ -27,6 +27,9 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     if loads.is_empty() {
         return Ok(Done::unchanged("no loads"));
     }
+    if run.unchanged {
+        return Ok(Done::unchanged("what serves had its load when it was deployed"));
+    }
     let cluster = run.cluster()?;
     let mut told = Vec::new();
     let mut measured = Measured::of(run)?;
@@ -34,7 +37,7 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
         let output = &run.context.output;
         let mut config = run.tokio.block_on(config(wanted, &cluster, run.project.name(), &run.host))?;
         config.before = measured.before(wanted);
-        let report = run.tokio.block_on(load::run(output, config))?;
+        let report = run.tokio.block_on(load::run(output, config, std::future::pending()))?;
         load::show(output, &report);
         load::judge(&report)?;
         measured.keep(wanted, &report)?;

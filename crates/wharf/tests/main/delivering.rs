@@ -4,7 +4,7 @@
 
 use super::place::{Place, until};
 use serde_json::Value;
-use std::process::Output;
+use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
 fn said(output: &Output) -> (Option<i32>, String) {
@@ -12,7 +12,8 @@ fn said(output: &Output) -> (Option<i32>, String) {
     (output.status.code(), text.concat())
 }
 
-fn edit(place: &Place, file: &str, from: &str, to: &str) {
+/// Changes a file of the project.
+pub fn edit(place: &Place, file: &str, from: &str, to: &str) {
     let path = place.project().join(file);
     let text = std::fs::read_to_string(&path).expect("read");
     assert!(text.contains(from), "{file} has no {from}");
@@ -20,7 +21,7 @@ fn edit(place: &Place, file: &str, from: &str, to: &str) {
 }
 
 /// Every object of the project's namespace with its version.
-fn versions(place: &Place) -> String {
+pub fn versions(place: &Place) -> String {
     let kinds = "deployments,replicasets,pods,services,endpointslices,configmaps,secrets,leases";
     let all: Value = serde_json::from_str(&place.kubectl(&["get", kinds, "-n", "tiny", "-o", "json"])).expect("JSON");
     let line = |item: &Value| format!("{} {} {}\n", item["kind"], item["metadata"]["name"], item["metadata"]["resourceVersion"]);
@@ -28,37 +29,67 @@ fn versions(place: &Place) -> String {
 }
 
 /// Where the service answers, as the run's last lines say.
-fn url(place: &Place) -> String {
+pub fn url(place: &Place) -> String {
     let out = place.well(&["up", "--json"]);
     let lines = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     lines.filter_map(|line| line["url"].as_str().map(str::to_owned)).next().expect("a URL")
 }
 
+/// Waits until nothing changes any more: pods of a first run that end, and events, have their time.
+pub fn settled(place: &Place) {
+    let (mut before, mut since) = (versions(place), Instant::now());
+    until("the cluster rests", Duration::from_secs(30), || {
+        let now = versions(place);
+        if std::mem::replace(&mut before, now.clone()) != now {
+            since = Instant::now();
+        }
+        // A pod has one second to end.
+        since.elapsed() > Duration::from_millis(1500)
+    });
+}
+
 /// A second run writes nothing.
 pub fn again(place: &Place) {
     place.well(&["up"]);
-    // Pods of a first run that end, and events, have their time.
-    let mut before = versions(place);
-    until("the cluster rests", Duration::from_secs(30), || {
-        let now = versions(place);
-        std::mem::replace(&mut before, now.clone()) == now
-    });
+    settled(place);
+    let before = versions(place);
     let out = place.well(&["up", "--json"]);
     assert!(out.contains("\"unchanged\":true"), "{out}");
     assert_eq!(versions(place), before);
 }
 
+/// Loads that run beside what a test does.
+pub struct Loads(Vec<Child>);
+
+/// Begins a load at each rate, with connections that are kept and with new ones.
+pub fn loads(place: &Place, url: &str, lasts: Duration, rates: &[&str]) -> Loads {
+    let lasting = format!("{}s", lasts.as_secs());
+    let kinds = rates.iter().flat_map(|rate| [vec!["--rate", rate], vec!["--rate", rate, "--disable-keepalive"]]);
+    let begin = |how: Vec<&str>| place.begin(&[&["load", "-z", &lasting, "-c", "40", "--json"], how.as_slice(), &[url]].concat());
+    Loads(kinds.map(begin).collect())
+}
+
+impl Loads {
+    /// Ends them, or waits for their end: no request was lost.
+    pub fn end(self) {
+        for load in self.0 {
+            let pid = i32::try_from(load.id()).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+            let output = load.wait_with_output().expect("its output");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let report: Value =
+                text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no report: {output:?}"));
+            assert_eq!(report["failed"], 0, "{report}");
+            assert!(report["ok"].as_u64().expect("a count") > 100, "{report}");
+            println!("{} requests, {} failed, {} sent again", report["requests"], report["failed"], report["retried"]);
+        }
+    }
+}
+
 /// Releases one after the other under load, there and back: no request is lost, and in the end only the new one answers.
 pub fn rolling(place: &Place, rounds: u32, lasts: Duration) {
     let (url, begun) = (url(place), Instant::now());
-    let lasting = format!("{}s", lasts.as_secs());
-    let loads: Vec<_> = [&["--rate", "60"][..], &["--rate", "60", "--disable-keepalive"]]
-        .into_iter()
-        .map(|how| {
-            let words = [&["load", "-z", &lasting, "-c", "40", "--json"], how, &[url.as_str()]].concat();
-            place.begin(&words)
-        })
-        .collect();
+    let loads = loads(place, &url, lasts, &["60"]);
     let answers = || -> Vec<String> { (0..8).map(|_| place.tool("curl", &["-s", &url])).collect() };
     for round in 1..=rounds {
         let (old, new) =
@@ -73,15 +104,7 @@ pub fn rolling(place: &Place, rounds: u32, lasts: Duration) {
         place.well(&["up"]);
     }
     assert!(begun.elapsed() < lasts, "the load ended before the last release: {:?}", begun.elapsed());
-    for load in loads {
-        let output = load.wait_with_output().expect("its output");
-        let text = String::from_utf8_lossy(&output.stdout);
-        let report: Value =
-            text.lines().rev().find_map(|line| serde_json::from_str(line).ok()).unwrap_or_else(|| panic!("no report: {output:?}"));
-        assert_eq!(report["failed"], 0, "{report}");
-        assert!(report["ok"].as_u64().expect("a count") > 100, "{report}");
-        println!("{} requests, {} failed, {} sent again", report["requests"], report["failed"], report["retried"]);
-    }
+    loads.end();
 }
 
 /// A plan is applied as it was shown, once, approved, and only where nothing moved.
@@ -102,6 +125,7 @@ pub fn plans(place: &Place) {
     let shown = place.well(&["plan", "--out", &file]);
     assert!(shown.contains("~ Deployment tiny/web") && shown.contains("spec.replicas: 2 -> 3"), "{shown}");
     let refused = |words: &str| {
+        settled(place);
         let before = versions(place);
         let (code, told) = said(&place.wharf(&["deploy", &file]));
         assert!(code == Some(3) && told.contains(words), "{words}: {told}");
@@ -120,10 +144,67 @@ pub fn plans(place: &Place) {
     let replicas = place.kubectl(&["-n", "tiny", "get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"]);
     assert_eq!(replicas, "3");
     refused("applied already");
+    place.well(&["plan", "--out", &file, "--expires", "1s"]);
+    place.well(&["approve", &file, "--key", &key]);
+    std::thread::sleep(Duration::from_millis(1100));
+    refused("expired at");
     let why = place.well(&["why", "web"]);
     assert!(why.contains("ops (SHA256:") && why.contains("intact"), "{why}");
     assert!(place.well(&["why", "web", "--offline"]).contains("ops (SHA256:"));
     std::fs::remove_file(place.project().join("wharf.local.yaml")).expect("removed");
+    edit(place, "k8s/web.yaml", "replicas: 3", "replicas: 2");
+}
+
+/// Nodes that cannot run the images are told before anything is applied.
+pub fn machines(place: &Place) {
+    place.well(&["up"]);
+    let node =
+        "apiVersion: v1\nkind: Node\nmetadata: { name: other, labels: { kubernetes.io/arch: s390x } }\nspec: { unschedulable: true }\n";
+    std::fs::write(place.home().join("node.yaml"), node).expect("written");
+    place.kubectl(&["create", "-f", &place.home().join("node.yaml").display().to_string()]);
+    let info = r#"{"status":{"nodeInfo":{"architecture":"s390x","bootID":"","containerRuntimeVersion":"","kernelVersion":"","kubeProxyVersion":"","kubeletVersion":"","machineID":"","operatingSystem":"linux","osImage":"","systemUUID":""}}}"#;
+    place.kubectl(&["patch", "node", "other", "--subresource", "status", "--type", "merge", "-p", info]);
+    edit(place, "k8s/web.yaml", "replicas: 2", "replicas: 3");
+    let shown = place.well(&["plan"]);
+    assert!(shown.contains("may be put on nodes that are not (other is s390x)"), "{shown}");
+    edit(place, "k8s/web.yaml", "      containers:", "      nodeSelector: { kubernetes.io/arch: s390x }\n      containers:");
+    settled(place);
+    let before = versions(place);
+    let (code, told) = said(&place.wharf(&["up"]));
+    assert!(code == Some(3) && told.contains("no node that its pods may go to is: other is s390x"), "{told}");
+    assert_eq!(versions(place), before, "nothing was applied");
+    edit(place, "k8s/web.yaml", "      nodeSelector: { kubernetes.io/arch: s390x }\n", "");
+    edit(place, "k8s/web.yaml", "replicas: 3", "replicas: 2");
+    place.kubectl(&["delete", "node", "other"]);
+    // What cannot be rolling is told.
+    edit(place, "k8s/web.yaml", "maxUnavailable: 0", "maxUnavailable: 1");
+    edit(place, "k8s/web.yaml", "replicas: 2", "replicas: 1");
+    edit(place, "k8s/web.yaml", "          readinessProbe:", "          livenessProbe:");
+    let shown = place.well(&["plan"]);
+    assert!(shown.contains("readiness") && shown.contains("maxUnavailable"), "{shown}");
+    edit(place, "k8s/web.yaml", "          livenessProbe:", "          readinessProbe:");
+    edit(place, "k8s/web.yaml", "replicas: 1", "replicas: 2");
+    edit(place, "k8s/web.yaml", "maxUnavailable: 1", "maxUnavailable: 0");
+}
+
+/// What no manifest names any more goes where the project made it, and nothing else does.
+pub fn prunes(place: &Place) {
+    place.well(&["up"]);
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name} }}\ndata: {{ a: b }}\n");
+    for name in ["theirs", "copied", "adopted"] {
+        place.kubectl(&["create", "configmap", name, "-n", "tiny"]);
+    }
+    // As somebody does who copies an object that the project made.
+    place.kubectl(&["label", "configmap", "copied", "-n", "tiny", "wharf.local/project=tiny", "app.kubernetes.io/managed-by=wharf"]);
+    std::fs::write(place.project().join("k8s/maps.yaml"), format!("{}---\n{}", map("ours"), map("adopted"))).expect("written");
+    place.well(&["up"]);
+    std::fs::remove_file(place.project().join("k8s/maps.yaml")).expect("removed");
+    let plan = place.well(&["plan"]);
+    assert!(plan.contains("- ConfigMap tiny/ours") && plan.contains("ConfigMap tiny/adopted stays"), "{plan}");
+    place.well(&["up"]);
+    let left = place.kubectl(&["get", "configmaps", "-n", "tiny", "-o", "name"]);
+    assert!(!left.contains("ours") && ["theirs", "copied", "adopted"].iter().all(|name| left.contains(name)), "{left}");
+    place.kubectl(&["delete", "configmap", "theirs", "copied", "adopted", "-n", "tiny"]);
 }
 
 /// A check inside the image that says no stops the run before anything is deployed.

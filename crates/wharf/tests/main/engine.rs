@@ -35,6 +35,8 @@ fn a_project_is_delivered_to_the_engine() {
     delivering::again(&place);
     delivering::rolling(&place, 2, soon(Duration::from_secs(30)));
     delivering::plans(&place);
+    delivering::machines(&place);
+    delivering::prunes(&place);
     delivering::checked(&place);
     delivering::rejected(&place);
     delivering::leaves(&place);

@@ -211,6 +211,12 @@ impl Place {
         self.program(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
     }
 
+    /// The program in the background, with another kubeconfig.
+    #[allow(dead_code, reason = "only a cluster of others has one")]
+    pub fn begin_with(&self, args: &[&str], kubeconfig: &Path) -> Child {
+        self.program(args).env("KUBECONFIG", kubeconfig).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs")
+    }
+
     /// The program, which has to go well; what it wrote to standard output.
     pub fn well(&self, args: &[&str]) -> String {
         shown(args, &self.wharf(args))
