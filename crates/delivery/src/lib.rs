@@ -4,6 +4,7 @@ mod apply;
 mod deploy;
 mod down;
 mod drain;
+pub mod health;
 pub mod hold;
 pub mod inventory;
 mod judge;

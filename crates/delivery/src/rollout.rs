@@ -1,9 +1,12 @@
 //! A rollout as a pure step: what is seen of workloads, pods, events and logs becomes progress, readiness, or a cause.
 
+mod explain;
 mod trouble;
 
 #[cfg(test)]
 mod tests;
+
+pub use explain::{Explanation, explain};
 
 use crate::progress::Progress;
 use crate::status::{State, is_left_to_people, verdict};

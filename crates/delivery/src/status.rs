@@ -29,6 +29,8 @@ pub enum State {
     Failed,
     /// It is being removed.
     Terminating,
+    /// It is not there.
+    NotFound,
 }
 
 /// How far an object is, and why.

@@ -10,6 +10,8 @@ mod delivering;
 mod engine;
 #[path = "main/held.rs"]
 mod held;
+#[path = "main/health.rs"]
+mod health;
 #[path = "main/interrupts.rs"]
 mod interrupts;
 #[path = "main/loads.rs"]

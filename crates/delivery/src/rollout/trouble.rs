@@ -95,6 +95,19 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     troubles
 }
 
+/// All signs about the pods of a workload, whatever their template; worst first.
+pub(super) fn find_in_all_pods(workload: &Value, world: &World) -> Vec<Trouble> {
+    let mut troubles = Vec::new();
+    let sets = world.owned_by("ReplicaSet", workload).collect::<Vec<_>>();
+    for owner in sets.into_iter().chain([workload]) {
+        for pod in world.owned_by("Pod", owner).filter(|pod| !pod.is_terminating()) {
+            look_at(pod, world, &mut troubles);
+        }
+    }
+    troubles.sort_by_key(|trouble| trouble.weight);
+    troubles
+}
+
 // The controller gives the newest template's set the highest revision, also after a way back, and the Deployment the same
 // one. While the two differ, one of them has not been seen yet, and the pods at hand are of the release before. The number is
 // written apart from the status that says that a change was seen, so the template itself has the last word.
@@ -140,14 +153,6 @@ fn either<'a>(event: &'a Value, old: &str, new: &str) -> &'a str {
 
 fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
     let name = pod.name();
-    if pod.text("status.phase") == "Failed" {
-        let why = [pod.text("status.message"), pod.text("status.reason")]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .unwrap_or("a container ended with an error");
-        let weight = if pod.text("status.reason").is_empty() { Weight::Passing } else { Weight::Stuck };
-        troubles.push(Trouble::new(weight, format!("{}/failed", pod.uid()), format!("pod `{name}` failed: {}", shortened(why))));
-    }
     let before = troubles.len();
     claims::look_at(pod, world, troubles);
     let waits_for_claims = troubles.len() > before;
@@ -166,6 +171,18 @@ fn look_at(pod: &Value, world: &World, troubles: &mut Vec<Trouble>) {
         }
     }
     look_at_mounts(pod, &warnings, troubles);
+    look_at_failure(pod, troubles.len() > before, troubles);
+}
+
+// A pod that failed says why by itself, or its containers do.
+fn look_at_failure(pod: &Value, is_explained: bool, troubles: &mut Vec<Trouble>) {
+    let why = [pod.text("status.message"), pod.text("status.reason")].into_iter().find(|text| !text.is_empty());
+    if pod.text("status.phase") != "Failed" || why.is_none() && is_explained {
+        return;
+    }
+    let weight = if pod.text("status.reason").is_empty() { Weight::Passing } else { Weight::Stuck };
+    let why = shortened(why.unwrap_or("a container ended with an error"));
+    troubles.push(Trouble::new(weight, format!("{}/failed", pod.uid()), format!("pod `{}` failed: {why}", pod.name())));
 }
 
 fn look_at_mounts(pod: &Value, warnings: &[&Value], troubles: &mut Vec<Trouble>) {

@@ -1,9 +1,12 @@
 //! `wharf plan`: what a deploy would change, to be read, saved and signed. Nothing is pushed or changed.
 
+use super::status::as_json;
 use super::{Command, arguments};
 use crate::context::Context;
 use crate::output::{Output, Paint, Stages, Verdict};
 use crate::stages::{Run, Selection, delivery, release};
+use ::delivery::health::{Health, Standing};
+use ::delivery::inventory::Inventory;
 use ::delivery::saved::{Origin, PlanFile};
 use ::delivery::{Change, Plan};
 use base::{Problem, ProblemKind, Severity};
@@ -41,13 +44,22 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let delivery = delivery(&run, &running)?;
     let origin = Origin { environment: context.globals.env.clone(), images: run.planned_images(), source: run.project.tag(&run.inputs) };
     let file = run.tokio.block_on(delivery.save_plan(&release, origin, lasts))?;
-    running.end(if file.plan.plan.is_empty() { Verdict::Unchanged } else { Verdict::Done }, &summary(&file.plan.plan));
+    let health = serving(&run, &delivery, &file)?;
+    let verdict = match &health {
+        Some(health) if !health.is_well() => Verdict::Warned,
+        _ if file.plan.plan.is_empty() => Verdict::Unchanged,
+        _ => Verdict::Done,
+    };
+    running.end(verdict, &summary(&file.plan.plan));
     if context.output.is_json() {
-        context
-            .output
-            .json(&json!({"plan": file.plan.plan, "digest": file.digest, "expires": file.plan.expires, "images": file.plan.origin.images}));
+        let ill: Vec<_> = health.iter().flat_map(|health| health.standings.iter().filter(|standing| !standing.well)).map(as_json).collect();
+        context.output.json(&json!({"plan": file.plan.plan, "digest": file.digest, "expires": file.plan.expires,
+            "images": file.plan.origin.images, "healthy": health.as_ref().map(Health::is_well), "unhealthy": ill}));
     } else {
         show(&context.output, &file);
+        if let Some(health) = &health {
+            show_health(&context.output, &file, health);
+        }
     }
     if let Some(path) = &asked.out {
         let written = base::files::write_atomically(path, &file.to_bytes()?, 0o600);
@@ -58,6 +70,32 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         context.output.say(&format!("next: {next} {}", path.display()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How what serves now stands; nothing where nothing was deployed. It changes by itself, so it is no part of the plan.
+fn serving(run: &Run, delivery: &::delivery::Delivery, file: &PlanFile) -> Result<Option<Health>, Problem> {
+    let inventory = run.tokio.block_on(Inventory::load(&delivery.cluster, &file.plan.namespace, &file.plan.project))?;
+    if inventory.entries.is_empty() {
+        return Ok(None);
+    }
+    run.tokio.block_on(delivery.health_of(&file.plan.namespace, &inventory)).map(Some)
+}
+
+fn show_health(output: &Output, file: &PlanFile, health: &Health) {
+    const SHOWN: usize = 5;
+    if health.is_well() {
+        return;
+    }
+    let release = file.plan.current.as_deref().map_or_else(|| "what is there".to_owned(), |release| format!("release {release}"));
+    let next = if file.plan.plan.is_empty() { ", and this plan changes nothing of it" } else { "" };
+    output.data(&format!("{} {release} is not healthy now{next}", output.paint(Paint::Red, "!")));
+    let roots: Vec<&Standing> = health.roots().collect();
+    for standing in roots.iter().take(SHOWN) {
+        output.data(&format!("    {}: {}", standing.object(), crate::output::printable(standing.why())));
+    }
+    if roots.len() > SHOWN {
+        output.data(&format!("    and {} more; `wharf status` lists them", roots.len() - SHOWN));
+    }
 }
 
 fn summary(plan: &Plan) -> String {

@@ -2,21 +2,20 @@
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::output::{Output, Paint};
+use crate::output::{Output, Paint, printable};
 use crate::project::Project;
 use crate::target::Target;
 use crate::urls;
-use crate::workloads::problem;
+use ::delivery::Delivery;
+use ::delivery::health::{Health, Standing};
 use ::delivery::inventory::Inventory;
-use ::delivery::status::{State, is_well, verdict};
-use base::{Clock, Problem, ProblemKind, SystemClock};
+use ::delivery::status::State;
+use base::{Problem, ProblemKind};
 use clap::Args;
-use cluster::Selection;
-use k8s::kinds::{DEPLOYMENT, PERSISTENT_VOLUME_CLAIM, POD, SERVICE};
-use k8s::{Fields, Kind, Value};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// See the module.
@@ -32,7 +31,8 @@ struct Status {
     wait: Option<String>,
 }
 
-const SHOWN: [&Kind; 4] = [DEPLOYMENT, POD, SERVICE, PERSISTENT_VOLUME_CLAIM];
+/// Kinds whose objects are worth a line when nothing is wrong with them.
+const SHOWN: [&str; 9] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "Service", "PersistentVolumeClaim", "Ingress"];
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Status = arguments(matches)?;
@@ -40,62 +40,57 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let project = Project::load(context, asked.folder.as_deref())?;
     context.tokio()?.block_on(async {
         let target = Target::of(context, &project).await?;
+        let delivery = Delivery::new(target.cluster.clone(), Arc::new(|_| {}));
         let deadline = Instant::now() + patience.unwrap_or_default();
-        let objects = loop {
-            let objects = objects(&target).await?;
-            if all_current(&objects) || Instant::now() >= deadline {
-                break objects;
+        let (inventory, health) = loop {
+            let inventory = Inventory::load(&target.cluster, &target.namespace, project.name()).await?;
+            let health = delivery.health_of(&target.namespace, &inventory).await?;
+            if health.is_well() || Instant::now() >= deadline {
+                break (inventory, health);
             }
             tokio::time::sleep(Duration::from_millis(250)).await;
         };
-        show(context, &project, &target, &objects).await
+        show(context, &project, &target, &inventory, &health).await
     })
 }
 
-async fn objects(target: &Target) -> Result<Vec<Value>, Problem> {
-    let mut all = Vec::new();
-    for kind in SHOWN {
-        let mut found = target.cluster.list(&kind.into(), &Selection::namespace(&target.namespace)).await.map_err(problem)?.items;
-        for object in &mut found {
-            object.set("kind", kind.kind);
-            object.set("apiVersion", kind.api_version());
-        }
-        all.extend(found);
-    }
-    Ok(all)
-}
-
-fn all_current(objects: &[Value]) -> bool {
-    !objects.is_empty() && objects.iter().all(|object| is_well(object, SystemClock.now()))
-}
-
-async fn show(context: &Context, project: &Project, target: &Target, objects: &[Value]) -> Result<ExitCode, Problem> {
+async fn show(context: &Context, project: &Project, target: &Target, inventory: &Inventory, health: &Health) -> Result<ExitCode, Problem> {
     let output = &context.output;
-    let inventory = Inventory::load(&target.cluster, &target.namespace, project.name()).await?;
     let urls = urls::of(&target.cluster, &target.namespace, &target.host).await?;
-    let verdicts: Vec<_> = objects.iter().map(|object| (object, verdict(object, SystemClock.now()))).collect();
-    let healthy = all_current(objects);
+    let healthy = health.is_well();
     if output.is_json() {
-        let listed: Vec<_> = verdicts
-            .iter()
-            .map(|(object, verdict)| json!({"kind": object.text("kind"), "name": object.name(), "state": format!("{:?}", verdict.state), "message": verdict.message}))
-            .collect();
-        let urls: Vec<_> = urls.iter().map(|url| json!({"service": url.service, "url": url.url, "pending": url.pending})).collect();
+        let listed: Vec<Value> = health.standings.iter().map(as_json).collect();
+        let urls: Vec<Value> = urls.iter().map(|url| json!({"service": url.service, "url": url.url, "pending": url.pending})).collect();
         output.json(&json!({"project": project.name(), "release": inventory.current, "phase": inventory.phase, "cause": inventory.cause, "healthy": healthy, "objects": listed, "urls": urls}));
     } else {
-        head(output, project.name(), &inventory);
-        for (object, verdict) in &verdicts {
-            let paint = match verdict.state {
-                State::Current => Paint::Green,
-                State::Failed => Paint::Red,
-                _ => Paint::Yellow,
-            };
-            let state = output.paint(paint, &format!("{:<12}", format!("{:?}", verdict.state)));
-            output.data(format!("{:<22} {:<32} {state} {}", object.text("kind"), object.name(), verdict.message).trim_end());
-        }
+        head(output, project.name(), inventory);
+        let shown = |standing: &&Standing| !standing.well || output.is_verbose() || SHOWN.contains(&standing.kind.as_str());
+        health.standings.iter().filter(shown).for_each(|standing| line(output, standing, &target.namespace));
         urls.iter().for_each(|url| output.data(&format!("{:<22} {:<32} {}{}", "", url.service, url.url, url.remark())));
     }
     Ok(ExitCode::from(if healthy { 0 } else { ProblemKind::Target.exit_code() }))
+}
+
+/// An object as the JSON of `status` and `plan` has it.
+pub(super) fn as_json(standing: &Standing) -> Value {
+    json!({"kind": standing.kind, "namespace": standing.namespace, "name": standing.name, "state": format!("{:?}", standing.state),
+        "message": standing.message, "cause": standing.cause, "well": standing.well})
+}
+
+fn line(output: &Output, standing: &Standing, namespace: &str) {
+    let paint = match standing.state {
+        State::Current => Paint::Green,
+        State::Failed | State::NotFound if !standing.well => Paint::Red,
+        _ if standing.well => Paint::Dim,
+        _ => Paint::Yellow,
+    };
+    let elsewhere = !standing.namespace.is_empty() && standing.namespace != namespace;
+    let name = if elsewhere { format!("{}/{}", standing.namespace, standing.name) } else { standing.name.clone() };
+    let state = output.paint(paint, &format!("{:<12}", format!("{:?}", standing.state)));
+    output.data(format!("{:<22} {name:<32} {state} {}", standing.kind, printable(&standing.message)).trim_end());
+    if let Some(cause) = &standing.cause {
+        output.data(&format!("{:<22}   because {}", "", printable(cause)));
+    }
 }
 
 fn head(output: &Output, project: &str, inventory: &Inventory) {
