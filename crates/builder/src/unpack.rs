@@ -3,27 +3,54 @@
 use crate::error::Trouble;
 use crate::writer::LayerWriter;
 use base::files::FileError;
+use bzip2::read::MultiBzDecoder;
+use lzma_rust2::XzReader;
 use oci::tar::{Entry, EntryPath, Guard, Kind, Limits, Reader};
 use std::fs::File;
 use std::io::{self, Read, Seek};
 
-/// Opens what is a tar archive, compressed or not; `None` for all else.
-pub(crate) fn archive(mut file: File, shown: &str) -> Result<Option<impl Read>, Trouble> {
+/// Dictionaries of `xz -9` have half of it; `xz --lzma2=dict=1536MiB` is nothing for a builder.
+const XZ_MEMORY_KIB: u32 = 128 * 1024;
+
+/// What is in a file whatever compressed it: with gzip, zstd, bzip2 or xz, as docker knows them. All of them have bounds of their own
+/// for what they keep in memory.
+fn decoded(mut file: File, shown: &str) -> Result<Box<dyn Read>, Trouble> {
     let fail = |error| FileError::new("read", shown, error);
     let mut head = Vec::new();
-    file.by_ref().take(8).read_to_end(&mut head).map_err(fail)?;
+    file.by_ref().take(6).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;
-    const COMPRESSED: [(&[u8], &str); 3] = [(b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz")];
-    if let Some((_, name)) = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
-        let trouble = Trouble::new(format!(
-            "`{shown}` is compressed with {name}: ADD would unpack it if it is an archive, and {name} is not supported"
-        ));
-        return Err(trouble.hint("compress it with gzip, use COPY, or write ADD --unpack=false"));
+    let buffered = |file| io::BufReader::with_capacity(128 * 1024, file);
+    Ok(match head.as_slice() {
+        [b'B', b'Z', b'h', ..] => Box::new(MultiBzDecoder::new(buffered(file))),
+        [0xfd, b'7', b'z', b'X', b'Z', 0] => Box::new(XzReader::new_mem_limit(buffered(file), true, XZ_MEMORY_KIB)),
+        // What docker does not take off is no archive: it is copied as it is.
+        [0x04, 0x22, 0x4d, 0x18, ..] => Box::new(file),
+        _ => Box::new(blobs::decode(file, shown)?),
+    })
+}
+
+/// Opens what is a tar archive, compressed or not; `None` for all else.
+pub(crate) fn archive(file: File, shown: &str) -> Result<Option<impl Read>, Trouble> {
+    let fail = |error| FileError::new("read", shown, error);
+    let again = file.try_clone().map_err(fail)?;
+    let mut first = decoded(file, shown)?;
+    let mut block = Vec::new();
+    match first.by_ref().take(512).read_to_end(&mut block) {
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+            let limit = XZ_MEMORY_KIB / 1024;
+            let trouble = Trouble::new(format!("`{shown}` needs more than {limit} MiB of memory to be decompressed, and ADD gives no more"));
+            return Err(trouble.hint("compress it with a smaller dictionary, such as that of `xz -9`"));
+        }
+        // Not what its first bytes say; so no archive.
+        Err(_) => return Ok(None),
+        Ok(_) => {}
     }
-    let first = blobs::decode(&file, shown)?;
-    let is_archive = matches!(Reader::new(first, Limits::default()).next(), Ok(Some(_)));
-    file.rewind().map_err(fail)?;
-    if is_archive { Ok(Some(blobs::decode(file, shown)?)) } else { Ok(None) }
+    if !matches!(Reader::new(block.chain(first), Limits::default()).next(), Ok(Some(_))) {
+        return Ok(None);
+    }
+    let mut again = again;
+    again.rewind().map_err(fail)?;
+    Ok(Some(decoded(again, shown)?))
 }
 
 /// Unpacks an archive into a folder of the layer. Owners, modes and times are the archive's; its own root changes nothing.
