@@ -4,10 +4,11 @@ use crate::error::BuildError;
 use crate::fetch::Checksum;
 use crate::ignore::Ignore;
 use crate::mode::ModeChange;
+use crate::repository::{Address, check_commit, is_repository};
 use crate::request::{NamedContext, Request};
 use crate::scope::{Scope, platform_args};
 use base::{Finding, Place, Severity};
-use dockerfile::{Argument, Instruction, Kind, MountKind, Parsed, Source, Stage, Stages};
+use dockerfile::{Add, Argument, Instruction, Kind, Parsed, Source, Stage, Stages};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -303,9 +304,6 @@ pub(crate) fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
     let mut no = |what: &str, help: &str| found.push((what.to_owned(), help.to_owned()));
     match &instruction.kind {
         Kind::Run(run) => {
-            if run.mounts.iter().any(|mount| mount.kind == MountKind::Ssh) {
-                no("--mount=type=ssh", "give the key as a secret (`--mount=type=secret`), or fetch before the build");
-            }
             let of_variable =
                 |flag: &&dockerfile::Flag| flag.name == "mount" && flag.value.as_deref().is_some_and(|value| value.contains("type=$"));
             if instruction.flags.iter().any(|flag| of_variable(&flag)) {
@@ -322,26 +320,33 @@ pub(crate) fn unsupported(instruction: &Instruction) -> Vec<(String, String)> {
             mode_problem(copy.chmod.as_deref(), &mut no);
         }
         Kind::Add(add) => {
-            for source in &add.sources {
-                if let Source::Path(word) = source
-                    && let Some(help) = repository(&word.text)
-                {
-                    no(&format!("of the repository `{}`", word.text), help);
-                }
-            }
-            if let Some(checksum) = add.checksum.as_deref().filter(|text| !text.contains('$'))
-                && let Err(why) = Checksum::parse(checksum)
-            {
-                no(&format!("--checksum={checksum}"), &why);
-            }
-            if add.keep_git_dir.is_some() {
-                no("--keep-git-dir", "it is for repositories, which are not supported");
-            }
+            add_problems(add, &mut no);
             mode_problem(add.chmod.as_deref(), &mut no);
         }
         _ => {}
     }
     found
+}
+
+/// Words with variables in them are read when they are known.
+fn add_problems(add: &Add, no: &mut dyn FnMut(&str, &str)) {
+    let plain = |text: &&str| !text.contains('$');
+    let paths = || add.sources.iter().filter_map(|source| if let Source::Path(word) = source { Some(word.text.as_str()) } else { None });
+    for path in paths().filter(plain).filter(|path| is_repository(path)) {
+        if let Err(why) = Address::parse(path) {
+            no(&format!("of the repository `{path}`"), &why);
+        }
+    }
+    let of_repository = paths().any(is_repository);
+    if let Some(checksum) = add.checksum.as_deref().filter(plain) {
+        let read = if of_repository { check_commit(checksum) } else { Checksum::parse(checksum).map(drop) };
+        if let Err(why) = read {
+            no(&format!("--checksum={checksum}"), &why);
+        }
+    }
+    if add.keep_git_dir.is_some() && !of_repository && paths().all(|path| plain(&path)) {
+        no("--keep-git-dir of what is no repository", "leave it out; a repository's address ends in `.git`, or begins with git:// or ssh://");
+    }
 }
 
 fn mode_problem(mode: Option<&str>, no: &mut dyn FnMut(&str, &str)) {
@@ -359,14 +364,6 @@ pub(crate) const MODE_HELP: &str = "write the mode as an octal number such as 07
 pub(crate) fn is_remote(source: &str) -> bool {
     let scheme = source.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
     scheme.is_some_and(|scheme| scheme == "http" || scheme == "https")
-}
-
-/// What to do instead where a source is a git repository, as BuildKit tells them.
-pub(crate) fn repository(source: &str) -> Option<&'static str> {
-    let place = source.split(['#', '?']).next().unwrap_or_default();
-    let by_scheme = ["git://", "ssh://", "git@"].iter().any(|scheme| source.starts_with(scheme));
-    let is_git = by_scheme || is_remote(source) && place.ends_with(".git");
-    is_git.then_some("clone it before the build (`prepare` in wharf.yaml) and copy it, or ADD an archive of it by its address")
 }
 
 /// Build arguments that no `ARG` asked for.

@@ -11,6 +11,7 @@ use crate::origin::{Item, Origin, Picked, contents, joined, shown};
 use crate::unpack;
 use crate::writer::{Existing, LayerWriter};
 use base::files::FileError;
+use oci::Digest;
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
@@ -89,6 +90,20 @@ impl Job {
             format!("{:?} {:?} {:?} {} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time, self.parents)
                 .as_bytes(),
         );
+    }
+
+    /// Puts the names of what is copied into a key, and by what their contents are known.
+    pub(crate) fn by_name(&self, mut key: Key, whose: &str, digest: Digest) -> Key {
+        self.settings(&mut key);
+        key.digest(whose, digest);
+        for source in &self.sources {
+            match source {
+                Source::Path(path) => key.part("source", path.as_bytes()),
+                Source::Text(name, text) => key.part(format!("here-document {name}"), text.as_bytes()),
+                Source::Fetched(_, download) => key.digest("fetched", download.digest),
+            }
+        }
+        key
     }
 
     /// What is copied, for the step's key: names, modes and contents.

@@ -88,6 +88,17 @@ pub enum RunSource {
         /// Group.
         gid: u32,
     },
+    /// The socket of an ssh agent, there as long as the command runs: a stand-in, which lists keys and signs, and does nothing else.
+    Agent {
+        /// The agent's own socket on the host.
+        socket: PathBuf,
+        /// Permissions.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
 }
 
 /// How a command ended.

@@ -28,6 +28,7 @@ enum What<'a> {
     Cache { identity: Identity, begins: Option<Box<Found<'a>>>, below: String, sharing: Sharing },
     Tmpfs { size_bytes: Option<u64> },
     Secret { id: String, env: Option<String>, is_file: bool, required: bool, mode: u32, uid: u32, gid: u32 },
+    Agent { id: String, is_first: bool, required: bool, mode: u32, uid: u32, gid: u32 },
 }
 
 /// Something of a context or of layers.
@@ -72,7 +73,8 @@ impl<'a> Stage<'a> {
         for (number, mount) in (1..).zip(&run.mounts) {
             let expanded = self.expand_mount(mount)?;
             let name = format!("mount {number}");
-            let next = self.plan_mount(&expanded, &name, key)?;
+            let agents = planned.iter().filter(|other| matches!(other.what, What::Agent { .. })).count();
+            let next = self.plan_mount(&expanded, &name, agents, key)?;
             if next.has_place() && planned.iter().any(|other| other.has_place() && other.target == next.target) {
                 return Err(Trouble::new(format!("two mounts are to be at `{}`", next.target)));
             }
@@ -98,13 +100,13 @@ impl<'a> Stage<'a> {
         })
     }
 
-    fn plan_mount(&self, mount: &Mount, name: &str, key: &mut Key) -> Result<Planned<'a>, Trouble> {
+    fn plan_mount(&self, mount: &Mount, name: &str, agents: usize, key: &mut Key) -> Result<Planned<'a>, Trouble> {
         let (target, what) = match mount.kind {
             MountKind::Bind => (self.place(mount)?, What::Folder(Box::new(self.plan_bind(mount, name, key)?))),
             MountKind::Cache => (self.place(mount)?, self.plan_cache(mount)?),
             MountKind::Tmpfs => (self.place(mount)?, What::Tmpfs { size_bytes: mount.size.as_deref().map(bytes).transpose()? }),
             MountKind::Secret => self.plan_secret(mount)?,
-            MountKind::Ssh => return Err(Trouble::new("RUN --mount=type=ssh is not supported")),
+            MountKind::Ssh => self.plan_agent(mount, agents)?,
         };
         // The names of things; what a cache or a secret holds is no part of the key.
         let described = [&mount.source, &mount.id, &mount.from, &mount.env, &mount.size, &mount.mode, &mount.uid, &mount.gid];
@@ -209,6 +211,18 @@ impl<'a> Stage<'a> {
         };
         let (mode, uid, gid) = owner(mount, 0o400)?;
         Ok((target, What::Secret { id, env: mount.env.clone(), is_file, required: mount.required, mode, uid, gid }))
+    }
+
+    /// An agent's socket; programs find the first one by `SSH_AUTH_SOCK`, as with BuildKit.
+    fn plan_agent(&self, mount: &Mount, before: usize) -> Result<(String, What<'a>), Trouble> {
+        let named = mount.source.clone().or_else(|| mount.id.clone()).filter(|id| !id.is_empty());
+        let target = match &mount.target {
+            Some(target) => crate::stage::join(&self.config.config.working_dir, target),
+            None => format!("/run/buildkit/ssh_agent.{before}"),
+        };
+        let (mode, uid, gid) = owner(mount, 0o600)?;
+        let id = named.unwrap_or_else(|| "default".to_owned());
+        Ok((target, What::Agent { id, is_first: before == 0, required: mount.required, mode, uid, gid }))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a build reaches beyond its own files, told by traits: containers, registries, addresses.
 
 use crate::isolate::Isolate;
+use crate::secret::Hidden;
 use blobs::Image;
 use oci::Reference;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// What a build reaches beyond its own files.
 #[derive(Clone, Copy)]
@@ -14,6 +16,8 @@ pub struct Outside<'a> {
     pub bases: &'a dyn Bases,
     /// Fetches what `ADD` names by its address.
     pub fetch: &'a dyn Fetch,
+    /// Brings what `ADD` names as a repository.
+    pub repositories: &'a dyn Repositories,
 }
 
 /// Brings images from elsewhere into the store.
@@ -33,6 +37,44 @@ pub trait Fetch: Send + Sync {
     /// # Errors
     /// When it cannot be had; `out` may then have got a part of it.
     fn fetch(&self, url: &str, known: &Version, out: &mut dyn Write) -> Result<Fetched, Unavailable>;
+}
+
+/// A repository, and what may be shown to its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// `https://..`, `http://..`, `git://..`, `ssh://..` or `user@host:path`; it begins with no dash.
+    pub url: String,
+    /// A branch, a tag, a whole name such as `refs/heads/main`, or a commit; empty: what the repository has as its own. It begins
+    /// with no dash.
+    pub reference: String,
+    /// A token for its server, over HTTP.
+    pub token: Option<Hidden>,
+    /// The socket of an ssh agent whose keys may be used.
+    pub agent: Option<PathBuf>,
+}
+
+/// How a commit is checked out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckOut {
+    /// Whether `.git` is there too.
+    pub keep_git_dir: bool,
+    /// Whether submodules are.
+    pub submodules: bool,
+}
+
+/// Brings commits of git repositories.
+pub trait Repositories: Send + Sync {
+    /// The id of the commit that a repository's reference means now.
+    ///
+    /// # Errors
+    /// When nobody knows, with who was asked.
+    fn commit(&self, repository: &Repository) -> Result<String, Unavailable>;
+
+    /// Puts the files of a commit into a folder, which is made: folders and programs with the mode 0755, all else 0644.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    fn check_out(&self, repository: &Repository, commit: &str, how: CheckOut, folder: &Path) -> Result<(), Unavailable>;
 }
 
 /// By what a server tells one content of an address from another (RFC 9110 section 8.8), as it wrote it.
@@ -79,5 +121,16 @@ impl Fetch for Nowhere {
     fn fetch(&self, url: &str, _: &Version, _: &mut dyn Write) -> Result<Fetched, Unavailable> {
         let message = format!("`{url}` cannot be fetched: this build has no network");
         Err(Unavailable { message, hint: "copy the file into the context".to_owned(), is_unreachable: true })
+    }
+}
+
+impl Repositories for Nowhere {
+    fn commit(&self, repository: &Repository) -> Result<String, Unavailable> {
+        let message = format!("the repository `{}` cannot be reached: this build has no network", repository.url);
+        Err(Unavailable { message, hint: "copy its files into the context".to_owned(), is_unreachable: true })
+    }
+
+    fn check_out(&self, repository: &Repository, _: &str, _: CheckOut, _: &Path) -> Result<(), Unavailable> {
+        self.commit(repository).map(drop)
     }
 }

@@ -37,6 +37,8 @@ pub struct Request {
     pub pull: bool,
     /// `--secret`, by id.
     pub secrets: BTreeMap<String, Secret>,
+    /// `--ssh`: the sockets of agents, by id.
+    pub agents: BTreeMap<String, PathBuf>,
     /// Whether `RUN --network=host` is allowed.
     pub host_network: bool,
 }

@@ -127,7 +127,7 @@ impl Stage<'_> {
             .run(&step, &output)
             .map_err(|error| Trouble::new(format!("cannot run it: {}", ready.mask.apply(&error.message))).hint(error.hint))?;
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
-        outcome(exit, last)?;
+        outcome(exit, last).map_err(|trouble| if ready.hint.is_empty() { trouble } else { trouble.hint(ready.hint.clone()) })?;
         stubs.clear(&step.upper, &view)?;
         if let Some(dated) = &dated {
             dated.undo(&step.upper, self.shared.layer_time)?;

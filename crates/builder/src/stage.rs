@@ -1,5 +1,6 @@
 //! One stage: its instructions one after the other, on the layers so far.
 
+mod clone;
 mod files;
 mod shared;
 

@@ -304,14 +304,19 @@ fn what_cannot_be_done_is_named_with_its_line() {
         ("FROM scratch\nCOPY d /x\nCOPY --from=9 /a /b\n", "Dockerfile:3", "no stage 9"),
         ("FROM scratch AS s\nCOPY --from=s /a /b\n", "Dockerfile:2", "comes later, or is this one"),
         ("FROM scratch\nCOPY --chown=nobody a /\n", "Dockerfile:2", "no user `nobody`"),
-        ("FROM scratch\nRUN --mount=type=ssh true\n", "Dockerfile:2", "--mount=type=ssh is not supported"),
+        ("FROM scratch\nRUN --mount=type=ssh,required true\n", "Dockerfile:2", "the ssh agent `default` was not given"),
         ("FROM scratch\nRUN --network=host true\n", "Dockerfile:2", "--network=host"),
         (
             "FROM scratch\nADD https://example.com/x.git#main /\n",
             "Dockerfile:2",
-            "of the repository `https://example.com/x.git#main` is not supported",
+            "the repository `https://example.com/x.git` cannot be reached: this build has no network",
         ),
-        ("FROM scratch\nARG U=git@example.com:x/y\nADD $U /\n", "Dockerfile:3", "is not supported"),
+        ("FROM scratch\nADD https://example.com/x.git#-x /\n", "Dockerfile:2", "of the repository `https://example.com/x.git#-x`"),
+        ("FROM scratch\nARG U=git@example.com:x/y\nADD $U /\n", "Dockerfile:3", "pass `--ssh default`"),
+        ("FROM scratch\nADD --keep-git-dir a /\n", "Dockerfile:2", "of what is no repository"),
+        ("FROM scratch\nARG F=a\nADD --keep-git-dir $F /\n", "Dockerfile:3", "for repositories, and nothing else"),
+        ("FROM scratch\nADD --checksum=xyz https://example.com/x.git /\n", "Dockerfile:2", "--checksum=xyz"),
+        ("FROM scratch\nADD https://example.com/x.git a /\n", "Dockerfile:2", "an ADD for each"),
         ("FROM scratch\nADD --checksum=md5:00 https://example.com/x /\n", "Dockerfile:2", "--checksum=md5:00"),
         (
             "FROM scratch\nADD --checksum=sha256:0000000000000000000000000000000000000000000000000000000000000000 a /\n",
@@ -341,7 +346,7 @@ fn what_cannot_be_done_is_named_with_its_line() {
 fn all_that_is_unsupported_is_told_before_anything_is_done() {
     let home = Home::new();
     let request = home
-        .request("FROM scratch\nCOPY missing /\nRUN --mount=type=ssh true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
+        .request("FROM scratch\nCOPY missing /\nRUN --device=x true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
     let BuildError::Refused(findings) = home.build_request(&request).expect_err("refused") else { panic!("not refused") };
     assert_eq!(findings.iter().map(|finding| finding.place.line).collect::<Vec<_>>(), [Some(3), Some(4), Some(5)]);
     assert!(home.events.lock().expect("events").is_empty());

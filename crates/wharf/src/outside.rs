@@ -2,9 +2,11 @@
 
 mod bases;
 mod fetch;
+mod git;
 
 pub use bases::PulledBases;
 pub use fetch::HttpFetch;
+pub use git::HostGit;
 
 use crate::sandbox::Sandbox;
 use base::Problem;
@@ -34,6 +36,6 @@ impl<'a> World<'a> {
 
     /// As the builder takes it.
     pub fn outside(&self) -> Outside<'_> {
-        Outside { isolate: &*self.sandbox, bases: &self.bases, fetch: &self.fetch }
+        Outside { isolate: &*self.sandbox, bases: &self.bases, fetch: &self.fetch, repositories: &HostGit }
     }
 }

@@ -1,5 +1,6 @@
 //! Containers that no engine runs: `RUN` steps and `wharf run`, with a network of their own and a way out.
 
+mod agent;
 mod step;
 
 pub use step::lines;

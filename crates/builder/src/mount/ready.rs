@@ -23,9 +23,11 @@ use std::sync::atomic::Ordering;
 #[derive(Debug, Default)]
 pub(crate) struct Ready {
     pub mounts: Vec<RunMount>,
-    /// Secrets as variables.
+    /// Secrets as variables, and where an agent listens.
     pub env: Vec<(String, String)>,
     pub mask: Mask,
+    /// What to do when the step fails; may be empty.
+    pub hint: String,
     leases: BTreeMap<Digest, Lease>,
 }
 
@@ -71,6 +73,16 @@ impl Ready {
                     self.env.push((name.clone(), value));
                 }
                 is_file.then_some(RunSource::Secret { content, mode: *mode, uid: *uid, gid: *gid })
+            }
+            What::Agent { id, is_first, required, mode, uid, gid } => {
+                let Some(socket) = agent(id, *required, shared)? else {
+                    self.hint = format!("the step asks for the ssh agent `{id}`: {}", agent_help(id));
+                    return Ok(None);
+                };
+                if *is_first {
+                    self.env.push(("SSH_AUTH_SOCK".to_owned(), mount.target.clone()));
+                }
+                Some(RunSource::Agent { socket, mode: *mode, uid: *uid, gid: *gid })
             }
         })
     }
@@ -143,4 +155,20 @@ fn secret(id: &str, required: bool, shared: &Shared<'_>) -> Result<Option<Hidden
             Ok(None)
         }
     }
+}
+
+/// As docker, which goes on without an agent that is not required: many a step uses it only where it is there.
+fn agent(id: &str, required: bool, shared: &Shared<'_>) -> Result<Option<PathBuf>, Trouble> {
+    match shared.request.agents.get(id) {
+        Some(socket) => Ok(Some(socket.clone())),
+        None if required => Err(Trouble::new(format!("the ssh agent `{id}` was not given")).hint(agent_help(id))),
+        None => {
+            shared.warn(format!("the ssh agent `{id}` was not given; the step runs without it"));
+            Ok(None)
+        }
+    }
+}
+
+fn agent_help(id: &str) -> String {
+    format!("pass `--ssh {id}` for the keys of your agent, or `--ssh {id}=KEY` for those of a file")
 }

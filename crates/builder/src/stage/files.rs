@@ -1,7 +1,7 @@
 //! COPY, ADD and WORKDIR in a stage.
 
 use super::{Begun, Outcome, Stage, chain, scratch, trees};
-use crate::check::{Base, MODE_HELP, base_of, is_remote, repository};
+use crate::check::{Base, MODE_HELP, base_of, is_remote};
 use crate::context::Context;
 use crate::copy::{self, Job};
 use crate::dated::Dates;
@@ -60,6 +60,9 @@ impl Stage<'_> {
         let begun = self.begin(instruction);
         let mut job = self.job(&add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
         job.link = add.link;
+        if let Some(address) = self.repository(add, &job)? {
+            return self.clone_from(begun, add, job, address);
+        }
         let remote = self.fetch(add, &mut job)?;
         // What was fetched is unpacked only where that is asked for.
         job.unpack = add.unpack.unwrap_or(!remote);
@@ -87,9 +90,6 @@ impl Stage<'_> {
         let mut any = false;
         for source in &mut job.sources {
             let copy::Source::Path(path) = source else { continue };
-            if let Some(help) = repository(path) {
-                return Err(Trouble::new(format!("ADD of the repository `{path}` is not supported")).hint(help));
-            }
             if is_remote(path) {
                 any = true;
                 let download = fetch::download(self.shared, path, checksum.as_ref())?;
@@ -152,22 +152,16 @@ impl Stage<'_> {
     /// Copies, unless it is known what comes out. What comes from layers is known by their names before a file is read.
     fn transfer(&mut self, begun: Begun, kind: &str, job: &Job, origin: &Origin<'_>, source: Option<Digest>) -> Result<(), Trouble> {
         let parent = self.chain();
-        let quick = source.map(|source| {
-            let mut key = Key::new(kind, &parent);
-            job.settings(&mut key);
-            key.digest("source layers", source);
-            for source in &job.sources {
-                match source {
-                    copy::Source::Path(path) => key.part("source", path.as_bytes()),
-                    copy::Source::Text(name, text) => key.part(format!("here-document {name}"), text.as_bytes()),
-                    copy::Source::Fetched(_, download) => key.digest("fetched", download.digest),
-                }
-            }
-            key
-        });
+        let quick = source.map(|source| job.by_name(Key::new(kind, &parent), "source layers", source));
         if let Some(layer) = quick.as_ref().and_then(|quick| self.recall(quick)) {
             return self.finish(begun, layer, None);
         }
+        self.transfer_now(begun, kind, job, origin, quick)
+    }
+
+    /// Copies what is known only by its content; `quick` is the key by which the next build knows it sooner.
+    pub(super) fn transfer_now(&mut self, begun: Begun, kind: &str, job: &Job, origin: &Origin<'_>, quick: Option<Key>) -> Result<(), Trouble> {
+        let parent = self.chain();
         let given = job.gather(origin)?;
         self.dates = Dates::default();
         if self.shared.remembers && origin.is_context() {

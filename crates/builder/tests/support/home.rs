@@ -59,7 +59,7 @@ impl Home {
     }
 
     pub fn build_with(&self, request: &Request, bases: &dyn Bases, fetch: &dyn Fetch) -> Result<Built, BuildError> {
-        let outside = Outside { isolate: &Chroot, bases, fetch };
+        let outside = Outside { isolate: &Chroot, bases, fetch, repositories: &Nowhere };
         builder::build(request, &self.store, &outside, &|event| self.events.lock().expect("events").push(event))
     }
 
@@ -218,6 +218,7 @@ fn mounts(step: &RunStep) -> String {
                 let size = size_bytes.map(|size| format!(",size={size}")).unwrap_or_default();
                 format!("mkdir -p {place}; mount -t tmpfs -o mode=1777{size} tmpfs {place}\n")
             }
+            RunSource::Agent { .. } => panic!("no agent here"),
             RunSource::Secret { content, mode, uid, gid } => {
                 let file = step.work.with_file_name(format!("secret-{number}"));
                 fs::write(&file, &content.0).expect("secret");

@@ -1,6 +1,7 @@
 //! `wharf build`: one image from a context, or all images of the project.
 
 mod destination;
+mod ssh;
 
 use super::{Command, arguments, image};
 use crate::cli::usage;
@@ -16,6 +17,7 @@ use builder::{BuildError, BuildEvent, Built, Difference, Hidden, NamedContext, R
 use clap::Args;
 use destination::Destination;
 use oci::Reference;
+use ssh::Agents;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,9 @@ struct Build {
     /// A secret for `RUN --mount=type=secret`: id=NAME,src=FILE or id=NAME,env=VARIABLE
     #[arg(long, value_name = "id=NAME,..")]
     secret: Vec<String>,
+    /// An ssh agent for `RUN --mount=type=ssh` and repositories: default, or ID=SOCKET, or ID=KEY[,KEY] for the keys of files
+    #[arg(long, value_name = "ID[=WHAT]")]
+    ssh: Vec<String>,
     /// Lets the Dockerfile have what it is refused otherwise: network.host
     #[arg(long, value_name = "WHAT")]
     allow: Vec<String>,
@@ -92,7 +97,8 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         Run::new(context, None)?.go(&Selection::of(&["prepare", "build"]).stages()?)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let request = request(&asked, folder)?;
+    let mut agents = Agents::default();
+    let request = Request { agents: agents.open(&asked.ssh)?, ..request(&asked, folder)? };
     let targets = asked.output.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, Problem>>()?;
     // Then nothing else may be on it.
     let data_taken = targets.iter().any(Destination::is_stdout);
@@ -197,6 +203,7 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
         secrets: asked.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?,
         host_network: allowed(&asked.allow)?,
         pull: asked.pull,
+        ..Request::default()
     })
 }
 

@@ -1,5 +1,6 @@
 //! `RUN` steps in the sandbox.
 
+use super::agent::Forwarded;
 use super::{Sandbox, default_privileges, host, name_files};
 use base::{Problem, files};
 use builder::{Exit, Hidden, Isolate, IsolateError, Network, RunMount, RunSource, RunStep};
@@ -17,7 +18,9 @@ impl Isolate for Sandbox {
         let done = (|| {
             // Opened first: that sweeps away what others have left in memory.
             self.opened()?;
-            let container = container(step, &folder, self.mounts(step, &secrets)?)?;
+            // Answered until the step is over.
+            let mut agents = Vec::new();
+            let container = container(step, &folder, self.mounts(step, &secrets, &mut agents)?)?;
             let started = self.start_in(&step.name, &container, &Resources::default(), step.network)?;
             self.tokio.block_on(lines(started.streams, output));
             self.finish(&started.pod)
@@ -35,8 +38,8 @@ impl Isolate for Sandbox {
 }
 
 impl Sandbox {
-    /// What is mounted for a step; secrets are written to `secrets`.
-    fn mounts(&self, step: &RunStep, secrets: &Path) -> Result<Vec<Mount>, Problem> {
+    /// What is mounted for a step; secrets are written to `secrets`, where agents listen too.
+    fn mounts(&self, step: &RunStep, secrets: &Path, agents: &mut Vec<Forwarded>) -> Result<Vec<Mount>, Problem> {
         let one = |(number, mount): (usize, &RunMount)| {
             let source = match &mount.source {
                 RunSource::Path(path) => MountSource::Bind(path.clone()),
@@ -51,10 +54,22 @@ impl Sandbox {
                         .map_err(|error| host(&files::FileError::new("write", &path, error)))?;
                     MountSource::Bind(path)
                 }
+                RunSource::Agent { socket, mode, uid, gid } => {
+                    let path = secrets.join(number.to_string());
+                    agents.push(self.forward(socket, &path, *mode, (*uid, *gid))?);
+                    MountSource::Bind(path)
+                }
             };
             Ok(Mount { source, target: mount.target.clone(), read_only: mount.read_only, propagation: Propagation::None })
         };
         step.mounts.iter().enumerate().map(one).collect()
+    }
+
+    fn forward(&self, socket: &Path, place: &Path, mode: u32, owner: (u32, u32)) -> Result<Forwarded, Problem> {
+        files::make_folder(place.parent().unwrap_or(place), 0o700).map_err(|error| host(&error))?;
+        let _inside = self.tokio.enter();
+        Forwarded::open(socket.to_path_buf(), place, mode, owner)
+            .map_err(|error| host(&files::FileError::new("listen at", place, error)))
     }
 }
 
