@@ -345,7 +345,10 @@ fn add_problems(add: &Add, no: &mut dyn FnMut(&str, &str)) {
         }
     }
     if add.keep_git_dir.is_some() && !of_repository && paths().all(|path| plain(&path)) {
-        no("--keep-git-dir of what is no repository", "leave it out; a repository's address ends in `.git`, or begins with git:// or ssh://");
+        no(
+            "--keep-git-dir of what is no repository",
+            "leave it out; a repository's address ends in `.git`, or begins with git:// or ssh://",
+        );
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) fn archive(file: File, shown: &str) -> Result<Option<impl Read>, Trou
     match first.by_ref().take(512).read_to_end(&mut block) {
         Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
             let limit = XZ_MEMORY_KIB / 1024;
-            let trouble = Trouble::new(format!("`{shown}` needs more than {limit} MiB of memory to be decompressed, and ADD gives no more"));
+            let trouble =
+                Trouble::new(format!("`{shown}` needs more than {limit} MiB of memory to be decompressed, and ADD gives no more"));
             return Err(trouble.hint("compress it with a smaller dictionary, such as that of `xz -9`"));
         }
         // Not what its first bytes say; so no archive.

@@ -10,7 +10,8 @@ use std::fs;
 use std::process::Command;
 
 fn make(home: &Home, command: &str) -> bool {
-    let made = Command::new("sh").current_dir(home.path.join("context")).args(["-ec", command]).status().is_ok_and(|status| status.success());
+    let made =
+        Command::new("sh").current_dir(home.path.join("context")).args(["-ec", command]).status().is_ok_and(|status| status.success());
     if !made {
         println!("skipped: {command}");
     }

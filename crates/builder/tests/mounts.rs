@@ -8,8 +8,8 @@ mod home;
 use builder::{BuildError, BuildEvent, Hidden, Secret};
 use home::Home;
 use std::fs;
-use std::path::PathBuf;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::time::Instant;
 
 fn home() -> Option<Home> {
@@ -328,7 +328,8 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
         let mut request = home.request(&format!("FROM scratch\nCOPY empty /\nRUN {run} [\"/x\"]\n"));
         request.no_cache = true;
         request.agents = given.iter().map(|id| ((*id).to_owned(), PathBuf::from(format!("/agents/{id}")))).collect();
-        let outside = builder::Outside { isolate: &look, bases: &builder::Nowhere, fetch: &builder::Nowhere, repositories: &builder::Nowhere };
+        let outside =
+            builder::Outside { isolate: &look, bases: &builder::Nowhere, fetch: &builder::Nowhere, repositories: &builder::Nowhere };
         builder::build(&request, &home.store, &outside, &|_| {})
     };
     let seen = |run: &str, given: &[&str]| {
@@ -342,9 +343,15 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
     let place = "/run/buildkit/ssh_agent.0";
     assert_eq!(seen("--mount=type=ssh", &["default"]), (place.into(), vec![format!("{place} {}", agent("default", 0o600, 0))], vec![]));
     let (variable, mounts, _) = seen("--mount=type=ssh,id=a,target=/a,mode=0660,uid=7,gid=7 --mount=type=ssh,id=b", &["a", "b"]);
-    assert_eq!((variable.as_str(), mounts), ("/a", vec![format!("/a {}", agent("a", 0o660, 7)), format!("/run/buildkit/ssh_agent.1 {}", agent("b", 0o600, 0))]));
+    assert_eq!(
+        (variable.as_str(), mounts),
+        ("/a", vec![format!("/a {}", agent("a", 0o660, 7)), format!("/run/buildkit/ssh_agent.1 {}", agent("b", 0o600, 0))])
+    );
     // docker goes on without one that is not required.
-    assert_eq!(seen("--mount=type=ssh", &[]), (String::new(), vec![], vec!["the ssh agent `default` was not given; the step runs without it".into()]));
+    assert_eq!(
+        seen("--mount=type=ssh", &[]),
+        (String::new(), vec![], vec!["the ssh agent `default` was not given; the step runs without it".into()])
+    );
     let error = build("--mount=type=ssh,id=x,required", &["default"]).expect_err("refused");
     assert!(error.to_string().contains("the ssh agent `x` was not given") && error.problem().hints[0].contains("--ssh x"), "{error}");
     let failing = home.request("FROM scratch\nCOPY empty /\nRUN --mount=type=ssh [\"/none\"]\n");

@@ -78,7 +78,10 @@ fn a_repository_is_added_like_a_folder_and_known_by_its_commit() {
     let (home, server) = (Home::new(), Server::new());
     let made = |add: &str| build(&home, &server, add).unwrap_or_else(|error| panic!("{add}: {error}"));
     let first = made("ADD https://h.io/x.git /src");
-    assert_eq!(listing(&home, &first), ["755 0:0 src/", "644 0:0 src/a 11", "755 0:0 src/docs/", "644 0:0 src/docs/b b", "755 0:0 src/part/", "644 0:0 src/part/c c"]);
+    assert_eq!(
+        listing(&home, &first),
+        ["755 0:0 src/", "644 0:0 src/a 11", "755 0:0 src/docs/", "644 0:0 src/docs/b b", "755 0:0 src/part/", "644 0:0 src/part/c c"]
+    );
     assert_eq!(server.asked(), ["which https://h.io/x.git t1/run/agent", "all https://h.io/x.git t1/run/agent"]);
     // The same commit by another name, and from another server; nothing is fetched.
     for (add, asked) in [
@@ -101,7 +104,10 @@ fn parts_of_a_repository_are_chosen() {
     let (home, server) = (Home::new(), Server::new());
     let made = |add: &str| listing(&home, &build(&home, &server, add).unwrap_or_else(|error| panic!("{add}: {error}")));
     assert_eq!(made("ADD https://h.io/x.git#main:docs /d/"), ["755 0:0 d/", "644 0:0 d/b b"]);
-    assert_eq!(made("ADD --chown=5:6 --chmod=u=rX,go= https://h.io/x.git?tag=v2&subdir=docs&submodules=false /d/"), ["755 5:6 d/", "400 5:6 d/b b"]);
+    assert_eq!(
+        made("ADD --chown=5:6 --chmod=u=rX,go= https://h.io/x.git?tag=v2&subdir=docs&submodules=false /d/"),
+        ["755 5:6 d/", "400 5:6 d/b b"]
+    );
     assert_eq!(made("ADD https://h.io/x.git?submodules=false /").len(), 3);
     assert_eq!(made("ADD --exclude=docs https://h.io/x.git?submodules=false /"), ["644 0:0 a 11"]);
     let kept = made("ADD --keep-git-dir https://h.io/x.git?submodules=false /");

@@ -345,8 +345,8 @@ fn what_cannot_be_done_is_named_with_its_line() {
 #[test]
 fn all_that_is_unsupported_is_told_before_anything_is_done() {
     let home = Home::new();
-    let request = home
-        .request("FROM scratch\nCOPY missing /\nRUN --device=x true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
+    let request =
+        home.request("FROM scratch\nCOPY missing /\nRUN --device=x true\nRUN --security=insecure true\nONBUILD RUN --network=host x\n");
     let BuildError::Refused(findings) = home.build_request(&request).expect_err("refused") else { panic!("not refused") };
     assert_eq!(findings.iter().map(|finding| finding.place.line).collect::<Vec<_>>(), [Some(3), Some(4), Some(5)]);
     assert!(home.events.lock().expect("events").is_empty());

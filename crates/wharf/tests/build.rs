@@ -52,7 +52,12 @@ impl Place {
     fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new("nsenter");
         command.arg(self.inside()).arg(env!("CARGO_BIN_EXE_wharf"));
-        command.current_dir(&self.0).env_remove("SSH_AUTH_SOCK").env("WHARF_HOME", self.0.join("home")).env("TOKEN", "s3cret-value-17").args(args);
+        command
+            .current_dir(&self.0)
+            .env_remove("SSH_AUTH_SOCK")
+            .env("WHARF_HOME", self.0.join("home"))
+            .env("TOKEN", "s3cret-value-17")
+            .args(args);
         command.output().expect("started")
     }
 
@@ -289,7 +294,9 @@ fn repositories_are_added_by_branch_tag_and_commit() {
         (fs::read_to_string(place.0.join("out/src/docs/a")).unwrap_or_default(), said(&lines, "cached"))
     };
     assert_eq!(files(url), ("two\n".into(), false));
-    let mode = |path: &str| std::os::unix::fs::PermissionsExt::mode(&fs::symlink_metadata(place.0.join("out/src").join(path)).expect(path).permissions());
+    let mode = |path: &str| {
+        std::os::unix::fs::PermissionsExt::mode(&fs::symlink_metadata(place.0.join("out/src").join(path)).expect(path).permissions())
+    };
     assert_eq!([mode("run"), mode("docs/a"), mode("docs")].map(|mode| mode & 0o777), [0o755, 0o644, 0o755], "whatever the umask was");
     assert_eq!(fs::read_to_string(place.0.join("out/src/part/p")).expect("submodule"), "part\n");
     assert!(fs::symlink_metadata(place.0.join("out/src/link")).expect("link").is_symlink());
@@ -300,7 +307,8 @@ fn repositories_are_added_by_branch_tag_and_commit() {
     assert_eq!(files(&format!("{url}#{side}")), ("side\n".into(), true), "the same commit");
     assert_eq!(files(&format!("--checksum={} {url}?branch=side", &side[..9])), ("side\n".into(), true));
     files(&format!("--keep-git-dir {url}#side"));
-    let log = Command::new("git").arg("-C").arg(place.0.join("out/src")).args(["-c", "safe.directory=*", "log", "-1", "--format=%H %s"]).output();
+    let log =
+        Command::new("git").arg("-C").arg(place.0.join("out/src")).args(["-c", "safe.directory=*", "log", "-1", "--format=%H %s"]).output();
     assert_eq!(String::from_utf8_lossy(&log.expect("git").stdout).trim(), format!("{side} side"));
     let (_, code) = place.fail(&format!("FROM scratch\nADD --checksum=abc {url} /\n"), &[]);
     assert_eq!(code, 1);

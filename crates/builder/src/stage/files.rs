@@ -160,7 +160,14 @@ impl Stage<'_> {
     }
 
     /// Copies what is known only by its content; `quick` is the key by which the next build knows it sooner.
-    pub(super) fn transfer_now(&mut self, begun: Begun, kind: &str, job: &Job, origin: &Origin<'_>, quick: Option<Key>) -> Result<(), Trouble> {
+    pub(super) fn transfer_now(
+        &mut self,
+        begun: Begun,
+        kind: &str,
+        job: &Job,
+        origin: &Origin<'_>,
+        quick: Option<Key>,
+    ) -> Result<(), Trouble> {
         let parent = self.chain();
         let given = job.gather(origin)?;
         self.dates = Dates::default();

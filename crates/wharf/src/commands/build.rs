@@ -17,8 +17,8 @@ use builder::{BuildError, BuildEvent, Built, Difference, Hidden, NamedContext, R
 use clap::Args;
 use destination::Destination;
 use oci::Reference;
-use ssh::Agents;
 use serde_json::json;
+use ssh::Agents;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -151,7 +151,8 @@ impl<'a> Git<'a> {
             return;
         };
         command.env("SSH_AUTH_SOCK", agent);
-        command.env("GIT_SSH_COMMAND", "ssh -F none -o BatchMode=yes -o IdentityFile=none -o StrictHostKeyChecking=yes -o ConnectTimeout=20");
+        command
+            .env("GIT_SSH_COMMAND", "ssh -F none -o BatchMode=yes -o IdentityFile=none -o StrictHostKeyChecking=yes -o ConnectTimeout=20");
     }
 
     /// What a git command says on standard output.
@@ -203,7 +204,8 @@ fn failed(url: &str, what: &str, message: &str) -> Unavailable {
     } else {
         ""
     };
-    let is_unreachable = any(&["Could not resolve", "unable to connect", "Failed to connect", "Connection refused", "timed out", "unable to look up"]);
+    let is_unreachable =
+        any(&["Could not resolve", "unable to connect", "Failed to connect", "Connection refused", "timed out", "unable to look up"]);
     Unavailable { message: format!("git {what} of `{url}` failed: {told}"), hint: hint.to_owned(), is_unreachable }
 }
 
@@ -258,7 +260,9 @@ mod tests {
     #[test]
     fn a_name_means_what_git_takes_it_for() {
         let (one, two, three) = ("1".repeat(40), "2".repeat(40), "3".repeat(40));
-        let listed = format!("{one}\trefs/heads/v1\n{two}\trefs/tags/v1\n{three}\trefs/tags/v1^{{}}\n{one}\trefs/heads/x/main\n{two}\trefs/heads/main\n");
+        let listed = format!(
+            "{one}\trefs/heads/v1\n{two}\trefs/tags/v1\n{three}\trefs/tags/v1^{{}}\n{one}\trefs/heads/x/main\n{two}\trefs/heads/main\n"
+        );
         assert_eq!(chosen(&listed, "v1"), Some(three));
         assert_eq!(chosen(&listed, "refs/heads/v1"), Some(one.clone()));
         assert_eq!(chosen(&listed, "main"), Some(two));

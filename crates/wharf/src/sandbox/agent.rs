@@ -108,10 +108,13 @@ mod tests {
         let agent = folder.join("agent");
         tokio::spawn(echo(UnixListener::bind(&agent).expect("agent")));
         let place = folder.join("socket");
-        let forwarded = Forwarded::open(agent, &place, 0o600, (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())).expect("open");
+        let forwarded = Forwarded::open(agent, &place, 0o600, (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()))
+            .expect("open");
         let mut stream = UnixStream::connect(&place).await.expect("connected");
         // 17, 18, 19, 22: adding, removing, locking; 27: extensions.
-        for (kind, expected) in [(11, vec![12, 7]), (17, vec![5]), (13, vec![14, 7]), (18, vec![5]), (19, vec![5]), (22, vec![5]), (27, vec![5])] {
+        for (kind, expected) in
+            [(11, vec![12, 7]), (17, vec![5]), (13, vec![14, 7]), (18, vec![5]), (19, vec![5]), (22, vec![5]), (27, vec![5])]
+        {
             send(&mut stream, &[kind, 1, 2, 3]).await.expect("sent");
             assert_eq!(message(&mut stream).await.expect("answered"), expected, "{kind}");
         }

@@ -68,8 +68,7 @@ impl Sandbox {
     fn forward(&self, socket: &Path, place: &Path, mode: u32, owner: (u32, u32)) -> Result<Forwarded, Problem> {
         files::make_folder(place.parent().unwrap_or(place), 0o700).map_err(|error| host(&error))?;
         let _inside = self.tokio.enter();
-        Forwarded::open(socket.to_path_buf(), place, mode, owner)
-            .map_err(|error| host(&files::FileError::new("listen at", place, error)))
+        Forwarded::open(socket.to_path_buf(), place, mode, owner).map_err(|error| host(&files::FileError::new("listen at", place, error)))
     }
 }
 
