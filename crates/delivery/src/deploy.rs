@@ -75,6 +75,8 @@ pub struct Deployed {
     pub kept: Vec<(String, String)>,
     /// Whether nothing at all was changed.
     pub unchanged: bool,
+    /// By what it was found good since it serves; nothing for one that was changed.
+    pub passed: Vec<String>,
 }
 
 // What a deploy finds before it does anything.
@@ -86,6 +88,8 @@ struct Seen {
     known: bool,
     /// Whether nothing is to be written at all.
     quiet: bool,
+    /// Whether a run that is dead left its hold behind.
+    abandoned: bool,
 }
 
 /// What the ledger keeps of a deploy.
@@ -108,7 +112,9 @@ impl Delivery {
     /// again unless told otherwise.
     pub async fn deploy(&self, release: &Release, options: &Options) -> Result<Deployed, DeployError> {
         let mut seen = self.see(release, options).await?;
-        if !seen.quiet {
+        if seen.quiet && seen.abandoned {
+            self.take_hold(&release.namespace, &release.project).await?;
+        } else if !seen.quiet {
             for finding in release.notes.iter().chain(&self.preflight(release).await?) {
                 (self.listener)(Progress::Noted { severity: finding.severity, message: finding.message.clone() });
             }
@@ -156,9 +162,11 @@ impl Delivery {
         let (targets, inventory, lease) = futures::future::join3(reads.0, reads.1, reads.2).await;
         let (mut targets, before) = (targets?, inventory?);
         let ours = self.held.lock().await.is_some();
-        if let Some(lease) = lease?.filter(|lease| !ours && hold::standing(lease, self.clock.now()) == Standing::Held) {
-            return Err(hold::refusal(&lease, &release.project));
+        let lease = lease?.filter(|_| !ours).map(|lease| (hold::standing(&lease, self.clock.now()), lease));
+        if let Some((Standing::Held, lease)) = &lease {
+            return Err(hold::refusal(lease, &release.project));
         }
+        let abandoned = lease.is_some_and(|(standing, _)| standing == Standing::Free);
         let mut inventory = before.clone();
         for target in &targets {
             inventory.remember(Entry::of(&target.intent, target.is_ours(&release.project)));
@@ -167,7 +175,7 @@ impl Delivery {
         let all_stand = apply::all_stand(&mut targets, self.how(options));
         let nothing_goes = prune::surplus(&inventory, &release.intents_as_entries()).0.is_empty();
         let quiet = known && all_stand && nothing_goes && inventory.entries.len() == before.entries.len();
-        Ok(Seen { targets, before, inventory, known, quiet })
+        Ok(Seen { targets, before, inventory, known, quiet, abandoned })
     }
 
     async fn carry_out(&self, release: &Release, seen: Seen, options: &Options) -> Result<Deployed, DeployError> {
@@ -306,7 +314,8 @@ impl Delivery {
             self.copy_ledger(&inventory)?;
         }
         let unchanged = known && changes.iter().all(|(_, change)| *change == Change::Unchanged);
-        Ok(Deployed { release: release.id.clone(), changes, kept: pruned.kept, unchanged })
+        let passed = if unchanged { inventory.ledger.passed(&release.id) } else { Vec::new() };
+        Ok(Deployed { release: release.id.clone(), changes, kept: pruned.kept, unchanged, passed })
     }
 
     async fn fail(&self, release: &Release, mut inventory: Inventory, cause: Cause, options: &Options) -> DeployError {

@@ -76,6 +76,12 @@ impl Ledger {
         Self(entries)
     }
 
+    /// By what a release was found good since it serves; nothing where it was never tried, or found to be no good.
+    pub fn passed(&self, release: &str) -> Vec<String> {
+        let since = self.0.iter().rev().take_while(|entry| entry.event == Event::Passed && entry.release == release);
+        since.map(|entry| entry.detail["by"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
     /// Adds an entry; the oldest go where there are too many.
     ///
     /// # Errors
@@ -136,6 +142,21 @@ mod tests {
             ledger.add(format!("2026-01-01T00:00:{number:02}Z"), Event::Deployed, "r", json!({"commit": number})).expect("added");
         }
         ledger
+    }
+
+    #[test]
+    fn what_a_release_passed_counts_from_its_last_deploy() {
+        let mut ledger = ledger(1);
+        let mut add = |event, release: &str, by: &str| {
+            ledger.add(String::new(), event, release, json!({"by": by})).expect("added");
+            (ledger.passed("r"), ledger.passed("s"))
+        };
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        assert_eq!(add(Event::Passed, "r", "smoke"), (words(&["smoke"]), words(&[])));
+        assert_eq!(add(Event::Passed, "r", "load"), (words(&["load", "smoke"]), words(&[])));
+        assert_eq!(add(Event::Deployed, "s", ""), (words(&[]), words(&[])));
+        assert_eq!(add(Event::Passed, "s", "smoke"), (words(&[]), words(&["smoke"])));
+        assert_eq!(add(Event::Rejected, "s", "load"), (words(&[]), words(&[])));
     }
 
     #[test]

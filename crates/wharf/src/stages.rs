@@ -128,8 +128,8 @@ pub struct Run {
     pub engine_ran: bool,
     /// Whether the deploy changed nothing.
     pub unchanged: bool,
-    /// Whether the deploy changed something.
-    pub deployed_anew: bool,
+    /// What the release that this run deploys passed before, by stage; none where it deploys nothing.
+    pub passed: Option<Vec<String>>,
 }
 
 /// Which stages are wanted.
@@ -232,7 +232,7 @@ impl Run {
             no_rollback: false,
             engine_ran: false,
             unchanged: false,
-            deployed_anew: false,
+            passed: None,
         })
     }
 
@@ -310,7 +310,7 @@ impl Run {
                 Ok(done) => {
                     running.end(done.verdict, &done.summary);
                     let result = json!({"verdict": done.verdict.name(), "summary": done.summary});
-                    if stage.judges_release && self.deployed_anew {
+                    if self.is_on_trial(stage) {
                         self.judge(stage.name, result.clone(), None)?;
                     }
                     self.notes.insert(stage.name.to_owned(), result);
@@ -338,6 +338,11 @@ impl Run {
         if begun && !self.engine_ran { "; the engine runs on, `wharf engine stop` ends it" } else { "" }
     }
 
+    /// Whether a stage decides about what was deployed: it is new, or the run that deployed it never came to this stage.
+    pub fn is_on_trial(&self, stage: &Stage) -> bool {
+        stage.judges_release && self.passed.as_ref().is_some_and(|passed| !passed.iter().any(|by| by == stage.name))
+    }
+
     /// Writes down what a stage found of the release that serves.
     fn judge(&self, by: &str, detail: Value, rejected: Option<String>) -> Result<(), Problem> {
         let mut delivery = ::delivery::Delivery::new(self.cluster()?, Arc::new(|_| {}));
@@ -348,7 +353,7 @@ impl Run {
 
     /// A release that serves and does not do what it should is put back, as one that does not serve is.
     fn go_back(&self, stage: &Stage, shown: &mut Stages, problem: Problem) -> Problem {
-        if !self.deployed_anew {
+        if !self.is_on_trial(stage) {
             return problem;
         }
         let rejected = self.judge(stage.name, json!({"findings": problem.findings}), Some(problem.message.clone()));

@@ -35,6 +35,7 @@ fn a_deploy_that_is_interrupted_or_killed_is_gone_on_with() {
     let Some(place) = place::cluster("killed") else { return };
     killed::at_writes(&place, points());
     held::interrupted(&place);
+    held::unchecked(&place);
     held::two_at_once(&place);
 }
 

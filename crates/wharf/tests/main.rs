@@ -8,10 +8,10 @@ mod causes;
 mod delivering;
 #[path = "main/engine.rs"]
 mod engine;
-#[path = "main/held.rs"]
-mod held;
 #[path = "main/health.rs"]
 mod health;
+#[path = "main/held.rs"]
+mod held;
 #[path = "main/interrupts.rs"]
 mod interrupts;
 #[path = "main/loads.rs"]

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+#[path = "registries/killed.rs"]
+mod killed;
+
 const PASSWORD: &str = "hunter2-the-password";
 /// As it stands in headers and in docker's file.
 const ENCODED: &str = "bWU6aHVudGVyMi10aGUtcGFzc3dvcmQ=";
@@ -66,7 +69,7 @@ impl Place {
         Some(place)
     }
 
-    fn wharf(&self, home: &str, arguments: &[&str], stdin: &str) -> Output {
+    fn program(&self, home: &str, arguments: &[&str]) -> Command {
         let program = std::env::var_os("WHARF_TEST_PROGRAM").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_wharf")), PathBuf::from);
         let mut command = Command::new(program);
         command
@@ -75,6 +78,11 @@ impl Place {
             .env("WHARF_HOME", self.folder.join(home))
             .env("DOCKER_CONFIG", self.folder.join("docker"));
         command.env("PATH", format!("{}:{}", self.folder.display(), std::env::var("PATH").unwrap_or_default()));
+        command
+    }
+
+    fn wharf(&self, home: &str, arguments: &[&str], stdin: &str) -> Output {
+        let mut command = self.program(home, arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("wharf");
         child.stdin.take().expect("stdin").write_all(stdin.as_bytes()).expect("written");
         let output = child.wait_with_output().expect("ended");
@@ -96,23 +104,35 @@ impl Place {
 
     /// An image in the store of a home, by name.
     fn image(&self, home: &str, name: &str) {
+        self.image_of(home, name, &[b"hello".to_vec()]);
+    }
+
+    /// An image with a layer of one file for each content.
+    fn image_of(&self, home: &str, name: &str, contents: &[Vec<u8>]) {
         let store = blobs::Store::open(&self.folder.join(home).join("blobs")).expect("store");
-        let mut archive = Vec::new();
-        let path = oci::tar::EntryPath::parse(b"hello").expect("path");
-        let kind = oci::tar::Kind::File { size: 5 };
-        let entry =
-            oci::tar::Entry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: oci::tar::Mtime::default(), xattrs: Default::default() };
-        oci::tar::encode_header(&entry, &mut archive);
-        archive.extend_from_slice(b"hello");
-        archive.extend_from_slice(oci::tar::padding(5));
-        archive.extend_from_slice(&oci::tar::END);
-        let layer = store.layers().import(archive.as_slice(), "test", None).expect("layer");
         let platform = blobs::remote::host_platform();
         let mut config = oci::ImageConfig { architecture: platform.architecture, os: platform.os, ..Default::default() };
-        config.rootfs.diff_ids = vec![layer];
+        config.rootfs.diff_ids = contents
+            .iter()
+            .map(|content| store.layers().import(layer(content).as_slice(), "test", None))
+            .collect::<Result<_, _>>()
+            .expect("layers");
         let image = store.images().put(&config).expect("image");
         store.images().tag(&name.parse().expect("reference"), &image.id).expect("tagged");
     }
+}
+
+/// A layer with one file.
+fn layer(content: &[u8]) -> Vec<u8> {
+    let mut archive = Vec::new();
+    let (path, size) = (oci::tar::EntryPath::parse(b"hello").expect("path"), content.len() as u64);
+    let kind = oci::tar::Kind::File { size };
+    let entry = oci::tar::Entry { path, kind, mode: 0o644, uid: 0, gid: 0, mtime: oci::tar::Mtime::default(), xattrs: Default::default() };
+    oci::tar::encode_header(&entry, &mut archive);
+    archive.extend_from_slice(content);
+    archive.extend_from_slice(oci::tar::padding(size));
+    archive.extend_from_slice(&oci::tar::END);
+    archive
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn carry_out(run: &mut Run, running: &Running<'_>, deploy: impl FnOnce(Delivery,
             "told_after_ms": cause.told_after_ms, "evidence": cause.evidence, "rolled_back": failed.rolled_back}));
     }
     let deployed = deployed.map_err(Problem::from).map_err(advise)?;
-    (run.unchanged, run.deployed_anew) = (deployed.unchanged, !deployed.unchanged);
+    (run.unchanged, run.passed) = (deployed.unchanged, Some(deployed.passed.clone()));
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
     }

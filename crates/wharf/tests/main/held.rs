@@ -83,6 +83,19 @@ pub fn interrupted(place: &Place) {
     assert!(place.kubectl(&["get", "leases", "-n", "tiny", "-o", "name"]).is_empty(), "nothing is held");
 }
 
+/// A release that was never checked to the end is on trial still in the next run: it goes back when it is no good.
+pub fn unchecked(place: &Place) {
+    let page = place.project().join("www/index.html");
+    let good = std::fs::read_to_string(&page).expect("read");
+    std::fs::write(&page, good.replace("hello", "sorry")).expect("written");
+    is_told(&interrupt(place, "smoke", 1, || true), "smoke", "`wharf smoke` checks it");
+    let out = place.wharf(&["up"]);
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && told.contains("serves again"), "{told}");
+    std::fs::write(&page, good).expect("written");
+    place.well(&["up"]);
+}
+
 /// Whoever comes second is told who is at it; what a killed run held is free at once.
 pub fn two_at_once(place: &Place) {
     let manifest = place.project().join("k8s/web.yaml");

@@ -101,6 +101,7 @@ fn engine_deploy_and_smoke() {
     let stage = if ended.lines.iter().any(|line| line["stage"] == "deploy") { "deploy" } else { "engine" };
     is_told(&ended, stage, "wharf engine stop");
     held::interrupted(&place);
+    held::unchecked(&place);
     place.well(&["down", "--volumes"]);
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures")]
 
 use super::between::{Between, When};
-use super::delivering::{edit, loads, settled, url, versions};
+use super::delivering::{again, edit, loads, url};
 use super::place::Place;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,8 @@ pub fn at_writes(place: &Place, points: Option<u32>) {
             println!("killed {when:?} write {at}, {request}: {} in {:?}", if back { "undone" } else { "completed" }, next.elapsed());
             let answer = place.tool("curl", &["-s", &url]);
             assert_eq!(answer, text(round - 1), "{when:?} write {at}, {request}");
-            is_at_rest(place);
+            assert!(place.kubectl(&["get", "leases", "-n", "tiny", "-o", "name"]).is_empty(), "a lock of {when:?} {request}");
+            again(place);
         }
     }
     assert!(begun.elapsed() < lasts, "the load ended before the last deploy: {:?}", begun.elapsed());
@@ -59,14 +60,4 @@ fn greet(place: &Place, from: &str, to: &str) {
     for file in ["www/index.html", "wharf.yaml"] {
         edit(place, file, from, to);
     }
-}
-
-/// Nothing is held, and one more run has nothing to do.
-fn is_at_rest(place: &Place) {
-    assert_eq!(place.kubectl(&["get", "leases", "-n", "tiny", "-o", "name"]), "", "a lock that somebody would have to clear");
-    settled(place);
-    let before = versions(place);
-    let out = place.well(&["up", "--json"]);
-    assert!(out.contains("\"unchanged\":true"), "{out}");
-    assert_eq!(versions(place), before);
 }
