@@ -28,7 +28,7 @@ pub use oci::registry::{Credential, Secret};
 pub(crate) use platform::fits;
 pub use platform::{host_platform, parse_platform};
 pub use progress::{Progress, Step};
-pub use pull::Pulled;
+pub use pull::{Before, Pulled};
 pub use push::Pushed;
 
 use net::client::{Client, ClientOptions, Proxies};

@@ -31,6 +31,8 @@ pub struct Config {
     pub program: PathBuf,
     /// The API's port on 127.0.0.1; the next free one is taken when it is not.
     pub port: u16,
+    /// Through which proxies images are pulled.
+    pub proxies: net::client::Proxies,
 }
 
 impl Config {
@@ -89,7 +91,7 @@ impl Engine {
             Parts {
                 runtime,
                 network: services.clone(),
-                images: Arc::new(StoredImages::new(store)),
+                images: Arc::new(StoredImages::new(store, &config.home, config.proxies.clone())),
                 cluster: objects.clone(),
                 clock: clock.clone(),
             },

@@ -8,6 +8,8 @@ mod images;
 pub mod lock;
 mod objects;
 mod proxy;
+mod registries;
 mod services;
 
 pub use engine::{Config, Engine, Log, NODE, network_config, reset};
+pub use registries::Registries;

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `imagePullPolicy`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,11 +32,72 @@ impl PullPolicy {
     }
 }
 
+/// What a container asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRequest {
+    /// As the object names it.
+    pub image: String,
+    /// When to ask the registry.
+    pub policy: PullPolicy,
+    /// The pod's `imagePullSecrets` that can be used, in order.
+    pub secrets: Vec<PullSecret>,
+}
+
+/// Which of docker's two forms a pull secret has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretForm {
+    /// `kubernetes.io/dockerconfigjson`: a whole `config.json`.
+    Config,
+    /// `kubernetes.io/dockercfg`: only what stands under `auths` there.
+    Auths,
+}
+
+/// A pull secret's content.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PullSecret {
+    /// Of the Secret, in the pod's namespace.
+    pub name: String,
+    /// Its form.
+    pub form: SecretForm,
+    /// A JSON object.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Debug for PullSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PullSecret").field("name", &self.name).field("form", &self.form).finish_non_exhaustive()
+    }
+}
+
+/// Whether an image can be had without asking a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is here, and the policy is content with it.
+    Here(Box<ResolvedImage>),
+    /// It is to be pulled.
+    Elsewhere,
+}
+
+/// What a pull brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PulledImage {
+    /// The image.
+    pub image: ResolvedImage,
+    /// How long asking and fetching took.
+    pub took: Duration,
+    /// The same with the time for which it waited for other pulls.
+    pub in_all: Duration,
+    /// Bytes of its layers.
+    pub bytes: u64,
+}
+
 /// An image ready to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResolvedImage {
     /// Config digest: `sha256:...`.
     pub image_id: String,
+    /// `imageID` of a status: `REPOSITORY@sha256:...` of what came from a registry, else the config digest.
+    pub reference: String,
     /// Layer trees, the topmost first; kept in place for as long as a pod of this machine uses them.
     pub layers: Vec<PathBuf>,
     /// What the image says of its process.
@@ -90,8 +153,12 @@ impl ImageError {
 /// Hands out images.
 #[async_trait]
 pub trait Images: Send + Sync {
-    /// The image of this name, pulled where the policy says so.
-    async fn resolve(&self, image: &str, policy: PullPolicy) -> Result<ResolvedImage, ImageError>;
+    /// Whether the image is here; asks no registry.
+    async fn find(&self, request: &ImageRequest) -> Result<Found, ImageError>;
+    /// Asks the registry and brings in what is not here; may take minutes, and goes on when nobody waits for it any more.
+    async fn pull(&self, request: &ImageRequest) -> Result<PulledImage, ImageError>;
+    /// An image by what a status calls it, whoever may use it.
+    async fn local(&self, reference: &str) -> Result<ResolvedImage, ImageError>;
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub mod volumes;
 
 pub use cluster::{Change, Cluster, Token, TokenRequest};
 pub use config::{Capacity, NodeConfig, PodFolders};
-pub use images::{ImageConfig, ImageError, Images, PullPolicy, ResolvedImage};
+pub use images::{Found, ImageConfig, ImageError, ImageRequest, Images, PullPolicy, PullSecret, PulledImage, ResolvedImage, SecretForm};
 pub use logs::{LogOptions, LogSource, LogStream};
 pub use machine::Machine;
 pub use manager::{NodeManager, Parts, clean};

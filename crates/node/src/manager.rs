@@ -6,6 +6,7 @@ mod events;
 mod inbox;
 mod measure;
 mod messages;
+mod pull_secrets;
 mod record;
 mod resize;
 mod slot;
@@ -363,6 +364,10 @@ impl Manager {
             volumes: slot.volumes.clone(),
             tokens: slot.tokens.clone(),
             status: slot.status.clone(),
+            image: match &action {
+                PodAction::Terminate { container } => slot.state.containers.get(container).map(|run| run.image_id.clone()),
+                _ => None,
+            },
         };
         let (Some(inbox), uid) = (self.inbox.upgrade(), uid.to_owned()) else { return };
         let is_probe = matches!(action, PodAction::Probe { .. });

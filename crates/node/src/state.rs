@@ -1,5 +1,6 @@
 //! What the node knows of a pod's life: kept between steps, and on disk over restarts of the node.
 
+use crate::images::ResolvedImage;
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ pub struct PodRuntimeState {
     pub initialized: bool,
     /// By name.
     pub containers: BTreeMap<String, ContainerRun>,
+    /// Pulls that failed, by image: containers of one pod wait together.
+    #[serde(default)]
+    pub pulls: BTreeMap<String, FailedPull>,
     /// Why the pod as a whole failed: reason and message.
     pub failure: Option<(String, String)>,
     /// Its end, once begun.
@@ -95,8 +99,20 @@ pub struct ContainerRun {
     pub before: Option<Ended>,
     /// Of restarts.
     pub backoff: Backoff,
-    /// Failed tries to get its image or its configuration, in a row.
+    /// Failed tries to make its configuration or the container, in a row.
     pub failures: u32,
+    /// The image that the newest try wanted, whatever came of it.
+    #[serde(default)]
+    pub wanted_image: String,
+    /// That image, where it has been pulled for the start that is to come.
+    #[serde(skip)]
+    pub pulled: Option<Box<ResolvedImage>>,
+    /// Whether the start that is under way is one of an image that was pulled for it.
+    #[serde(skip)]
+    pub fresh: bool,
+    /// The end after which the back-off of restarts was last counted, by its attempt.
+    #[serde(default)]
+    pub counted: Option<u32>,
     /// `started`: the startup probe and the postStart hook are through.
     pub started: bool,
     /// Whether the startup probe has passed.
@@ -156,6 +172,8 @@ pub enum Stage {
         /// Next try.
         until: Option<Timestamp>,
     },
+    /// Its image is being pulled.
+    Pulling,
     /// Being started.
     Starting,
     /// Running.
@@ -173,6 +191,15 @@ impl Default for Stage {
     fn default() -> Self {
         Self::Waiting { reason: String::new(), message: String::new(), until: None }
     }
+}
+
+/// A pull that failed. Source: kubelet `imageBackOff`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedPull {
+    /// How long it is not tried again.
+    pub backoff: Backoff,
+    /// Why it failed.
+    pub message: String,
 }
 
 /// How an attempt ended.
@@ -216,6 +243,21 @@ impl Backoff {
     pub fn next(&mut self, finished: Timestamp, now: Timestamp) {
         self.delay = if self.forgotten(finished) { Self::FIRST } else { (self.delay * 2).min(Self::MOST) };
         self.updated = now;
+    }
+
+    /// Counts a failure at `now`: nothing is tried again before the delay is over, which begins anew when the last failure is long ago.
+    pub fn fail(&mut self, now: Timestamp) {
+        self.next(now, now);
+    }
+
+    /// Until when nothing is tried after a failure, where that is to come.
+    pub fn holds_until(&self, now: Timestamp) -> Option<Timestamp> {
+        Some(self.updated.plus(self.delay)).filter(|until| *until > now)
+    }
+
+    /// Whether it says nothing any more.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.forgotten(now)
     }
 
     fn forgotten(&self, finished: Timestamp) -> bool {

@@ -5,6 +5,7 @@ mod containers;
 mod disk;
 mod ending;
 mod probes;
+mod pulls;
 mod resize;
 mod setup;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 pub(crate) use disk::limit as disk_limit;
 pub(crate) use resize::wanted as wanted_resources;
 
+use crate::images::{ImageError, PulledImage, ResolvedImage};
 use crate::pod::{Container, Pod};
 use crate::state::{ContainerRun, PodRuntimeState, Stop};
 use base::Timestamp;
@@ -57,6 +59,28 @@ pub enum News {
     SandboxReady,
     /// It is not.
     SandboxFailed(String),
+    /// A container's image is to be pulled.
+    ImageWanted {
+        /// Which.
+        container: String,
+        /// Attempt.
+        attempt: u32,
+        /// Which image.
+        image: String,
+        /// What is wrong with the pod's pull secrets.
+        secrets: Option<String>,
+    },
+    /// An image came, or not.
+    ImagePulled {
+        /// Container.
+        container: String,
+        /// Attempt.
+        attempt: u32,
+        /// Which image.
+        image: String,
+        /// What came, or why not.
+        result: Result<Box<PulledImage>, ImageError>,
+    },
     /// A container runs.
     Started {
         /// Which.
@@ -144,13 +168,15 @@ pub enum News {
     Deleted(Result<(), String>),
     /// A ConfigMap, Secret or claim that the pod names changed, or an image came.
     DependencyChanged,
+    /// One of the pod's pull secrets changed: what could not be pulled is tried again at once.
+    PullSecretChanged,
 }
 
 /// Why a container did not start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StartFault {
-    /// No image: reason and message.
-    Image(&'static str, String),
+    /// No image.
+    Image(ImageError),
     /// `CreateContainerConfigError`: what it is made from is missing or not allowed.
     Config(String),
     /// `CreateContainerError`: the runtime cannot make it so.
@@ -216,9 +242,18 @@ pub enum PodAction {
         /// Whether an earlier one is to be removed first.
         replace: bool,
     },
-    /// Get the image and start a container.
+    /// Start a container, when its image is here.
     Start {
         /// Which.
+        container: String,
+        /// Attempt.
+        attempt: u32,
+        /// Its image, where it has just been pulled.
+        image: Option<Box<ResolvedImage>>,
+    },
+    /// Pull an image.
+    Pull {
+        /// The container that wants it.
         container: String,
         /// Attempt.
         attempt: u32,

@@ -15,7 +15,7 @@ pub fn dispatch() -> Option<ExitCode> {
 
 fn names(home: Option<PathBuf>) -> ExitCode {
     let Some(home) = home else { return ExitCode::from(2) };
-    let config = engine::Config { home, program: PathBuf::new(), port: 0 };
+    let config = engine::Config { home, program: PathBuf::new(), port: 0, proxies: Default::default() };
     match dns::main(&DnsConfig::of(&engine::network_config(&config))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -36,11 +36,7 @@ pub fn remote(context: &Context) -> Result<Remote, Problem> {
 /// # Errors
 /// When a file that they name cannot be read.
 pub fn of(settings: &Registries, folder: &Path) -> Result<Remote, Problem> {
-    let mut authorities = Vec::new();
-    for path in &settings.authorities {
-        let read = base::files::read(&folder.join(path)).map_err(|error| Problem::new(ProblemKind::Usage, error.to_string()))?;
-        authorities.push(String::from_utf8_lossy(&read).into_owned());
-    }
+    let authorities = authorities(settings, folder)?;
     Ok(Remote::new(RemoteOptions {
         insecure: settings.insecure.clone(),
         mirrors: settings.mirrors.clone(),
@@ -49,6 +45,23 @@ pub fn of(settings: &Registries, folder: &Path) -> Result<Remote, Problem> {
         authorities,
         ..RemoteOptions::default()
     }))
+}
+
+fn authorities(settings: &Registries, folder: &Path) -> Result<Vec<String>, Problem> {
+    let read = |path: &String| {
+        let read = base::files::read(&folder.join(path)).map_err(|error| Problem::new(ProblemKind::Usage, error.to_string()))?;
+        Ok(String::from_utf8_lossy(&read).into_owned())
+    };
+    settings.authorities.iter().map(read).collect()
+}
+
+/// Tells the engine of this home how the project's settings reach registries: what its pods name is pulled the same way.
+///
+/// # Errors
+/// When a file that they name cannot be read, or what is told cannot be written.
+pub fn tell_engine(context: &Context, settings: &Registries, project: &str, folder: &Path) -> Result<(), Problem> {
+    let (insecure, mirrors) = (settings.insecure.clone(), settings.mirrors.clone());
+    engine::Registries { insecure, mirrors, authorities: authorities(settings, folder)? }.tell(&context.home, project)
 }
 
 /// The proxies that the environment names.

@@ -18,3 +18,5 @@ mod interrupts;
 mod loads;
 #[path = "main/place.rs"]
 mod place;
+#[path = "main/pulling.rs"]
+mod pulling;

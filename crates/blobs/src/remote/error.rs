@@ -132,6 +132,11 @@ impl RemoteError {
         matches!(self.own(), Self::Missing { .. })
     }
 
+    /// Whether it wants to know who we are, or does not let this one do it: somebody else might.
+    pub fn is_login(&self) -> bool {
+        matches!(self.own(), Self::Login { .. })
+    }
+
     /// The next step, where one is known.
     pub fn hint(&self) -> Option<String> {
         match self.own() {

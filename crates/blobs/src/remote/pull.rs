@@ -7,19 +7,23 @@ use super::manifest::{Document, Found};
 use super::platform::{self, fits, host_platform};
 use super::progress::{Progress, Step, Teller, tell};
 use super::{Inner, Remote, blocking};
+use crate::error::BlobError;
 use crate::images::Image;
 use crate::store::Store;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use net::client::Piece;
 use oci::manifest::{Descriptor, MAX_DOCUMENT_BYTES, Platform};
-use oci::{DiffId, Digest, ImageConfig, Reference};
+use oci::{DiffId, Digest, ImageConfig, ImageId, Reference};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Pieces of a layer that wait to be unpacked; each is what one read of the connection gave.
 const AHEAD: usize = 16;
+
+/// Told of an image, and of what its name means at its registry, before it is kept.
+pub type Before = Box<dyn FnOnce(&ImageId, &Digest) -> Result<(), BlobError> + Send>;
 
 /// What a pull brought.
 #[derive(Clone, Debug)]
@@ -58,6 +62,21 @@ impl Remote {
         platform: Option<&Platform>,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Pulled, RemoteError> {
+        self.fetch_after(store, reference, platform, progress, Box::new(|_, _| Ok(()))).await
+    }
+
+    /// As [`Remote::fetch`]; `before` is called when all layers are here and before the image can be found by anybody.
+    ///
+    /// # Errors
+    /// As [`Remote::pull`], and what `before` says.
+    pub async fn fetch_after(
+        &self,
+        store: &Store,
+        reference: &Reference,
+        platform: Option<&Platform>,
+        progress: &(dyn Fn(Progress) + Sync),
+        before: Before,
+    ) -> Result<Pulled, RemoteError> {
         let reference = reference.clone().or_latest();
         let wanted = platform.cloned().unwrap_or_else(host_platform);
         let found = self.inner.find(&reference, &wanted).await?;
@@ -72,7 +91,11 @@ impl Remote {
         let (store, tag) = (store.clone(), reference.clone());
         let Found { document, indexes, .. } = found;
         let digest = indexes.first().map_or(document.digest, |index| index.digest);
-        let image = blocking(move || keep(&store, &tag, &config_bytes, &document, &indexes)).await?;
+        let kept = blocking(move || {
+            before(&ImageId(Digest::of(&config_bytes)), &digest)?;
+            keep(&store, &tag, &config_bytes, &document, &indexes)
+        });
+        let image = kept.await?;
         Ok(Pulled { image, digest })
     }
 }
@@ -82,7 +105,7 @@ fn machine(config: &ImageConfig) -> Platform {
 }
 
 /// The image, findable by name and by the digests that it goes by at its registry.
-fn keep(store: &Store, reference: &Reference, config: &[u8], document: &Document, indexes: &[Document]) -> Result<Image, crate::BlobError> {
+fn keep(store: &Store, reference: &Reference, config: &[u8], document: &Document, indexes: &[Document]) -> Result<Image, BlobError> {
     let image = store.images().put_bytes(config)?;
     for document in indexes.iter().chain([document]) {
         store.images().know_manifest(&document.digest, &document.bytes)?;

@@ -91,7 +91,7 @@ pub async fn reset(config: &Config) -> Result<(), Problem> {
     network.teardown().await.map_err(|error| failed(&error))?;
     node::clean(&parts::node_config(config)).map_err(|error| failed(&error))?;
     drop(lock);
-    for folder in ["shims", "pods", "logs", "volumes", "network", "releases", "engine"] {
+    for folder in ["shims", "pods", "logs", "volumes", "network", "releases", "engine", crate::registries::FOLDER] {
         let path = config.home.join(folder);
         match std::fs::remove_dir_all(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -14,7 +14,6 @@ pub const SPEC: &[Exception] = &[
     refused_unless("hostPID", &["false"], "pods do not see the processes of the host"),
     refused_unless("hostIPC", &["false"], "pods do not share memory with the host"),
     refused("securityContext.appArmorProfile.localhostProfile", "profiles of the host are not applied"),
-    stored("imagePullSecrets", "images are taken from the engine's own store"),
     refused("schedulingGroup", "pods are placed one by one"),
     refused("hostnameOverride", "the name of the host follows from `hostname`"),
     refused_unless("os.name", &["\"linux\""], "the node runs Linux"),

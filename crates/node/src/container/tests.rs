@@ -23,7 +23,7 @@ fn one(container: Value, rest: Value) -> Pod {
 }
 
 fn image(config: ImageConfig) -> ResolvedImage {
-    ResolvedImage { image_id: "sha256:1".into(), layers: vec!["/l".into()], config }
+    ResolvedImage { image_id: "sha256:1".into(), reference: "sha256:1".into(), layers: vec!["/l".into()], config }
 }
 
 fn build_with(world: &World, pod: &Pod, image: &ResolvedImage) -> Result<runtime::ContainerSpec, StartFault> {

@@ -1,8 +1,8 @@
 //! Carries out what a step asked for, each on a task of its own, and reports how it came out.
 
-use super::{Report, Shared, measure, record, resize, writer};
+use super::{Report, Shared, measure, pull_secrets, record, resize, writer};
 use crate::container::{self, Inputs, dns, hosts};
-use crate::images::PullPolicy;
+use crate::images::{Found, ImageError, ImageRequest, ResolvedImage};
 use crate::pod::{Container, Pod};
 use crate::prober::{self, Target};
 use crate::step::{Hook, News, PodAction, ProbeKind, ResizeFault, StartFault};
@@ -28,6 +28,8 @@ pub(super) struct Job {
     pub(super) volumes: Arc<Prepared>,
     pub(super) tokens: Arc<tokio::sync::Mutex<TokenCache>>,
     pub(super) status: Option<Value>,
+    /// What the container that the work is about runs, as its status names it; only for its end.
+    pub(super) image: Option<String>,
 }
 
 impl Job {
@@ -44,7 +46,8 @@ impl Job {
                 Ok(()) => News::SandboxReady,
                 Err(why) => News::SandboxFailed(why),
             },
-            PodAction::Start { container, attempt } => self.start(container, attempt).await,
+            PodAction::Start { container, attempt, image } => self.start(container, attempt, image).await,
+            PodAction::Pull { container, attempt } => self.pull(container, attempt).await,
             PodAction::Terminate { container } => {
                 let signal = self.stop_signal(&container).await;
                 let _ = parts.runtime.signal(uid, &container, signal, false).await;
@@ -106,18 +109,30 @@ impl Job {
         Ok(())
     }
 
-    async fn start(&self, name: String, attempt: u32) -> News {
-        match self.try_start(&name, attempt).await {
+    async fn start(&self, name: String, attempt: u32, image: Option<Box<ResolvedImage>>) -> News {
+        match self.try_start(&name, attempt, image).await {
             Ok(news) => news,
             Err(fault) => News::NotStarted { container: name, attempt, fault },
         }
     }
 
-    async fn try_start(&self, name: &str, attempt: u32) -> Result<News, StartFault> {
-        let container = self.pod.container(name).ok_or_else(|| StartFault::Config(format!("container {name} is no more")))?;
+    async fn try_start(&self, name: &str, attempt: u32, pulled: Option<Box<ResolvedImage>>) -> Result<News, StartFault> {
+        let container = self.pod.container(name).ok_or_else(|| no_more(name))?;
         let parts = &self.shared.parts;
-        let resolved = parts.images.resolve(&container.image, container.pull).await;
-        let resolved = resolved.map_err(|error| StartFault::Image(error.reason(), error.to_string()))?;
+        let resolved = match pulled {
+            Some(pulled) => pulled,
+            None => {
+                let (secrets, wrong) = pull_secrets::of_pod(&self.pod, &*parts.cluster);
+                let request = ImageRequest { image: container.image.clone(), policy: container.pull, secrets };
+                match parts.images.find(&request).await.map_err(StartFault::Image)? {
+                    Found::Here(image) => image,
+                    Found::Elsewhere => {
+                        let (container, image) = (name.to_owned(), request.image);
+                        return Ok(News::ImageWanted { container, attempt, image, secrets: wrong });
+                    }
+                }
+            }
+        };
         let inputs = Inputs {
             pod: &self.pod,
             container,
@@ -140,7 +155,18 @@ impl Job {
         let at = parts.clock.now();
         let resources = crate::step::wanted_resources(self.pod.raw(container));
         let (container, image) = (name.to_owned(), container.image.clone());
-        Ok(News::Started { container, attempt, pid, at, image_id: resolved.image_id, image, resources })
+        Ok(News::Started { container, attempt, pid, at, image_id: resolved.reference, image, resources })
+    }
+
+    async fn pull(&self, name: String, attempt: u32) -> News {
+        let Some(container) = self.pod.container(&name) else {
+            return News::NotStarted { fault: no_more(&name), container: name, attempt };
+        };
+        let parts = &self.shared.parts;
+        let (secrets, _) = pull_secrets::of_pod(&self.pod, &*parts.cluster);
+        let request = ImageRequest { image: container.image.clone(), policy: container.pull, secrets };
+        let result = parts.images.pull(&request).await.map(Box::new);
+        News::ImagePulled { container: name, attempt, image: request.image, result }
     }
 
     /// Folders and files that a start needs.
@@ -177,7 +203,8 @@ impl Job {
         if let Some(own) = &container.stop_signal {
             return crate::signals::number(own).unwrap_or(TERM);
         }
-        let image = self.shared.parts.images.resolve(&container.image, PullPolicy::Never).await;
+        let reference = self.image.as_deref().unwrap_or(&container.image);
+        let image = self.shared.parts.images.local(reference).await;
         image.ok().and_then(|image| crate::signals::number(&image.config.stop_signal)).unwrap_or(TERM)
     }
 
@@ -252,6 +279,10 @@ impl Job {
     }
 }
 
+fn no_more(container: &str) -> StartFault {
+    StartFault::Config(format!("container {container} is no more"))
+}
+
 /// What is reported of a piece of work that ended by a defect of ours; the step then tries again, later and later.
 pub(super) fn failed(action: PodAction) -> Option<News> {
     let why = || "a defect of this node (see its log)".to_owned();
@@ -259,7 +290,10 @@ pub(super) fn failed(action: PodAction) -> Option<News> {
         PodAction::PrepareVolumes => News::VolumesFailed(why()),
         PodAction::AttachNetwork => News::NetworkFailed(why()),
         PodAction::CreateSandbox { .. } => News::SandboxFailed(why()),
-        PodAction::Start { container, attempt } => News::NotStarted { container, attempt, fault: StartFault::Host(why()) },
+        PodAction::Start { container, attempt, .. } => News::NotStarted { container, attempt, fault: StartFault::Host(why()) },
+        PodAction::Pull { container, attempt } => {
+            News::ImagePulled { container, attempt, image: String::new(), result: Err(ImageError::Pull(why())) }
+        }
         PodAction::Resize { container, attempt } => {
             News::Resized { container, attempt, resources: Value::Null, result: Err(ResizeFault::Error(why())) }
         }

@@ -48,6 +48,13 @@ impl Manager {
         for uid in touched {
             self.tell(&uid, News::DependencyChanged);
         }
+        if kind == "Secret" {
+            let pulls = |slot: &Slot| slot.pod.namespace == namespace && super::pull_secrets::names(&slot.pod).any(|pull| pull == name);
+            let touched: Vec<String> = self.slots.iter().filter(|(_, slot)| pulls(slot)).map(|(uid, _)| uid.clone()).collect();
+            for uid in touched {
+                self.tell(&uid, News::PullSecretChanged);
+            }
+        }
     }
 
     pub(super) fn of_pod(&mut self, object: Arc<Value>) {

@@ -261,3 +261,39 @@ async fn a_termination_message_reaches_the_status() {
     until("told", || ended().as_deref() == Some("the disk is full")).await;
     until("failed", || world.cluster.pod("p").is_some_and(|pod| pod.text("status.phase") == "Failed")).await;
 }
+
+#[tokio::test]
+async fn a_pull_holds_up_nobody_else_and_secrets_are_told() {
+    let mut world = World::new();
+    world.images = Arc::new(crate::testing::FakeImages { gate: Some(tokio::sync::Semaphore::new(0)), ..Default::default() });
+    world.images.elsewhere.lock().expect("whole").insert("far".into());
+    let _node = start(&world).await;
+    let mut far = pod(json!({"containers": [{"name": "c", "image": "far"}], "imagePullSecrets": [{"name": "s"}, {"name": "none"}]}));
+    (far["metadata"]["name"], far["metadata"]["uid"]) = (json!("q"), json!("22222222-2222-3333-4444-555555555555"));
+    let secret = json!({"metadata": {"namespace": "n", "name": "s"}, "type": "kubernetes.io/dockerconfigjson",
+        "data": {".dockerconfigjson": "e30="}});
+    world.cluster.put(k8s::kinds::SECRET, secret.clone());
+    world.cluster.put(POD, far);
+    let asked = || world.images.asked.lock().expect("whole").clone();
+    until("asked", || asked() == ["far [s]"]).await;
+    world.cluster.put(POD, pod(json!({})));
+    until("the other is ready", || condition(&world, "Ready")).await;
+    let of_q = || world.cluster.pod("q").and_then(|pod| pod.items("status.containerStatuses").first().cloned()).unwrap_or_default();
+    until("written", || of_q().text("state.waiting.reason") == "ContainerCreating").await;
+    world.images.missing.lock().expect("whole").insert("far".into(), ImageError::Pull("denied".into()));
+    world.images.gate.as_ref().expect("one").add_permits(1);
+    until("failed", || of_q().text("state.waiting.reason") == "ErrImagePull").await;
+    world.images.missing.lock().expect("whole").clear();
+    world.images.gate.as_ref().expect("one").add_permits(1);
+    world.cluster.put(k8s::kinds::SECRET, secret);
+    until("running", || of_q().at("state.running").is_some()).await;
+    assert_eq!(of_q().text("imageID"), "registry/far@sha256:1");
+    assert_eq!(asked().len(), 2, "a secret that changed ends the back-off");
+    let events = || world.cluster.list(EVENT, "n");
+    let told = |reason: &str| events().iter().find(|event| event.text("reason") == reason).map(|event| event.text("message").to_owned());
+    let pulled = "Successfully pulled image \"far\" in 1.204s (1.3s including waiting). Image size: 7 bytes.";
+    let of_q_pulled = || events().iter().any(|event| event.text("message") == pulled);
+    until("told", of_q_pulled).await;
+    assert!(told("FailedToRetrieveImagePullSecret").expect("told").contains("`none` (there is no such Secret)"));
+    assert_eq!(told("Pulling").as_deref(), Some("Pulling image \"far\""));
+}

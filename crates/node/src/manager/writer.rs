@@ -16,7 +16,7 @@ const HOLD: Duration = Duration::from_millis(50);
 fn is_moving(state: &PodRuntimeState) -> bool {
     let ending = state.ending.as_ref();
     let setup = [&state.volumes, &state.network, &state.sandbox].into_iter().any(Task::is_busy);
-    let starting = state.containers.values().any(|run| run.stage == Stage::Starting);
+    let starting = state.containers.values().any(|run| matches!(run.stage, Stage::Starting | Stage::Pulling));
     ending.map_or(setup || starting, |ending| ending.task.is_busy())
 }
 

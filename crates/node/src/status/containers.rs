@@ -44,7 +44,7 @@ fn states(pod: &Pod, container: &Container, state: &PodRuntimeState, run: &Conta
         Stage::Running { since, .. } => (json!({"running": {"startedAt": since.rfc3339()}}), shown(run.ended.as_ref())),
         Stage::Ended => (shown(run.ended.as_ref()), shown(run.before.as_ref())),
         // Between an end and the start after it the end is what is known.
-        Stage::Starting if run.ended.is_some() => (shown(run.ended.as_ref()), shown(run.before.as_ref())),
+        Stage::Starting | Stage::Pulling if run.ended.is_some() => (shown(run.ended.as_ref()), shown(run.before.as_ref())),
         Stage::Waiting { .. } if over && run.ended.is_some() => (shown(run.ended.as_ref()), shown(run.before.as_ref())),
         Stage::Waiting { reason, .. } if reason.is_empty() && run.ended.is_some() => {
             (shown(run.ended.as_ref()), shown(run.before.as_ref()))
@@ -52,7 +52,7 @@ fn states(pod: &Pod, container: &Container, state: &PodRuntimeState, run: &Conta
         Stage::Waiting { reason, message, .. } if !reason.is_empty() => {
             (json!({"waiting": {"reason": reason, "message": message}}), shown(run.ended.as_ref()))
         }
-        Stage::Waiting { .. } | Stage::Starting => (json!({"waiting": waiting(pod, container, state)}), json!({})),
+        Stage::Waiting { .. } | Stage::Starting | Stage::Pulling => (json!({"waiting": waiting(pod, container, state)}), json!({})),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Takes news into the state; decides nothing that can wait for the rest of the step.
 
-use super::{Hook, News, StartFault, Turn, ending};
+use super::{Hook, News, StartFault, Turn, ending, pulls};
 use crate::pod::Role;
 use crate::state::{Backoff, ContainerRun, EndStage, Ended, PodRuntimeState, Stage, StopStep, Task};
 use base::Timestamp;
@@ -33,6 +33,16 @@ pub(super) fn absorb(state: &mut PodRuntimeState, turn: &mut Turn<'_>, news: &Ne
         News::Removed(result) => ended_task(state, turn, EndStage::Removing, "FailedKillPod", result),
         News::Deleted(result) => ended_task(state, turn, EndStage::Deleting, "FailedDelete", result),
         News::DependencyChanged => dependency_changed(state, turn.now),
+        News::PullSecretChanged => {
+            state.containers.values_mut().for_each(|run| pulls::again(&mut state.pulls, run, turn.now, true));
+        }
+        News::ImageWanted { container, .. }
+        | News::ImagePulled { container, .. }
+        | News::NotStarted { container, fault: StartFault::Image(_), .. } => {
+            if let Some(run) = state.containers.get_mut(container) {
+                pulls::of_container(&mut state.pulls, run, turn, container, news);
+            }
+        }
         News::Started { container, .. }
         | News::NotStarted { container, .. }
         | News::Exited { container, .. }
@@ -77,8 +87,10 @@ fn started(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, news: &News)
     (run.image_id, run.image, run.resources) = (image_id.clone(), image.clone(), Some(resources.clone()));
     run.stage = Stage::Running { since: *at, pid: *pid };
     run.probes = Default::default();
-    let present = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
-    turn.event(false, "Pulled", present, Some(name));
+    if !run.fresh {
+        let present = format!("Container image \"{image}\" already present on machine and can be accessed by the pod");
+        turn.event(false, "Pulled", present, Some(name));
+    }
     turn.event(false, "Created", format!("Created container: {name}"), Some(name));
     turn.event(false, "Started", format!("Started container {name}"), Some(name));
     if let Some((exit, message)) = run.early.take() {
@@ -93,26 +105,19 @@ fn started(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, news: &News)
 
 fn not_started(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, fault: &StartFault) {
     run.failures = run.failures.saturating_add(1);
-    let again = |delay: Duration| Some(turn.now.plus(delay));
-    let (reason, message, until) = match fault {
-        StartFault::Image(reason, message) => (*reason, message, again(image_delay(run.failures))),
-        StartFault::Config(message) => ("CreateContainerConfigError", message, again(image_delay(run.failures))),
-        StartFault::Create(message) => ("CreateContainerError", message, again(image_delay(run.failures))),
-        StartFault::Host(message) => ("RunContainerError", message, again(image_delay(run.failures))),
+    let (reason, message) = match fault {
+        StartFault::Config(message) => ("CreateContainerConfigError", message),
+        StartFault::Create(message) => ("CreateContainerError", message),
+        StartFault::Host(message) => ("RunContainerError", message),
         StartFault::Program(message) => {
             turn.event(true, "Failed", format!("Error: {message}"), Some(name));
             return program_failed(run, turn, name, message);
         }
+        StartFault::Image(_) => return,
     };
+    let until = Some(turn.now.plus(retry_delay(run.failures)));
     run.stage = Stage::Waiting { reason: reason.to_owned(), message: message.clone(), until };
-    let told = match reason {
-        "ErrImagePull" => format!("Failed to pull image \"{}\": {message}", turn.pod.container(name).map_or("", |c| &c.image)),
-        _ => format!("Error: {message}"),
-    };
-    turn.event(true, if reason == "InvalidImageName" { "InspectFailed" } else { "Failed" }, told, Some(name));
-    if reason == "ErrImagePull" {
-        turn.event(true, "Failed", "Error: ErrImagePull", Some(name));
-    }
+    turn.event(true, "Failed", format!("Error: {message}"), Some(name));
 }
 
 /// The container existed, but its program never ran: exit code 128, as the kubelet writes it. The cause stays in sight while it waits.
@@ -134,8 +139,8 @@ fn program_failed(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, messa
     }
 }
 
-/// Delay after so many failures to get an image or a configuration: 10 s doubling to 300 s. Source: kubelet `imageBackOff`.
-pub(super) fn image_delay(failures: u32) -> Duration {
+/// Delay after so many failures to make a configuration or a container: 10 s doubling to 300 s.
+fn retry_delay(failures: u32) -> Duration {
     Duration::from_secs(10u64.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(300))
 }
 
@@ -229,8 +234,9 @@ fn dependency_changed(state: &mut PodRuntimeState, now: Timestamp) {
         *retry_at = now;
     }
     for run in state.containers.values_mut() {
+        pulls::again(&mut state.pulls, run, now, false);
         if let Stage::Waiting { reason, until: Some(until), .. } = &mut run.stage
-            && matches!(reason.as_str(), "CreateContainerConfigError" | "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull")
+            && reason == "CreateContainerConfigError"
         {
             *until = now;
         }
@@ -329,7 +335,8 @@ fn adopt_container(run: &mut ContainerRun, turn: &mut Turn<'_>, name: &str, seen
         {
             (*since, *pid) = (*started, *found);
         }
-        (Stage::Starting, _) => run.stage = Stage::default(),
+        // A pull that was cut left whole layers, which the next one finds.
+        (Stage::Starting | Stage::Pulling, _) => run.stage = Stage::default(),
         _ => {}
     }
 }

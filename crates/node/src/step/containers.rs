@@ -1,10 +1,12 @@
 //! Init containers in order, then all others: which one starts, waits, or is to be replaced.
 
-use super::{PodAction, Turn, begin_stop, ending, resize};
+use super::{PodAction, Turn, begin_stop, ending, pulls, resize};
 use crate::pod::{Container, Role};
-use crate::state::{ContainerRun, PodRuntimeState, Stage};
-use base::Timestamp;
+use crate::state::{ContainerRun, FailedPull, PodRuntimeState, Stage};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+type Pulls = BTreeMap<String, FailedPull>;
 
 pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
     let ready = state.volumes.is_done() && state.sandbox.is_done();
@@ -12,7 +14,7 @@ pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
     for container in pod.with_role(Role::Ephemeral) {
         // Without waiting for anything: it is there to look at what does not get on.
         if let Some(run) = state.containers.get_mut(&container.name) {
-            keep_running(run, container, turn, ready);
+            keep_running(&state.pulls, run, container, turn, ready);
         }
     }
     for container in pod.containers.iter().filter(|container| container.role.is_init()) {
@@ -21,7 +23,7 @@ pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
         if finished {
             continue;
         }
-        keep_running(run, container, turn, ready);
+        keep_running(&state.pulls, run, container, turn, ready);
         let through = container.role == Role::Sidecar && run.is_running() && run.started;
         if !state.initialized && !through {
             return;
@@ -33,19 +35,19 @@ pub(super) fn drive(state: &mut PodRuntimeState, turn: &mut Turn<'_>) {
     state.initialized = true;
     for container in pod.with_role(Role::Main) {
         if let Some(run) = state.containers.get_mut(&container.name) {
-            keep_running(run, container, turn, ready);
+            keep_running(&state.pulls, run, container, turn, ready);
         }
     }
 }
 
 /// Starts a container when it may, or says when it may.
-fn keep_running(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, ready: bool) {
+fn keep_running(pulls: &Pulls, run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, ready: bool) {
     match &run.stage {
-        Stage::Starting => {}
+        Stage::Starting | Stage::Pulling => {}
         Stage::Running { .. } => watch(run, container, turn),
-        Stage::Waiting { until: Some(until), .. } if *until > turn.now => {
+        Stage::Waiting { until: Some(until), .. } if *until > turn.now && !pulls::is_for_another(run, container) => {
             let until = *until;
-            announce_image_wait(run, container, turn);
+            pulls::announce(pulls, run, container, turn);
             turn.wake_at(until);
         }
         Stage::Waiting { .. } if ready => start(run, container, turn),
@@ -55,13 +57,21 @@ fn keep_running(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'
 }
 
 fn start(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
-    if let Some(ended) = run.ended.as_ref().filter(|_| !run.replace) {
+    // Once for each end, however often its image or its configuration is tried.
+    if let Some(ended) = run.ended.as_ref().filter(|ended| !run.replace && run.counted != Some(ended.attempt)) {
         run.backoff.next(ended.finished, turn.now);
+        run.counted = Some(ended.attempt);
     }
     run.replace = false;
     run.stage = Stage::Starting;
     run.early = None;
-    turn.act(PodAction::Start { container: container.name.clone(), attempt: run.runs });
+    if run.wanted_image != container.image {
+        run.wanted_image.clone_from(&container.image);
+        run.pulled = None;
+    }
+    let image = run.pulled.take();
+    run.fresh = image.is_some();
+    turn.act(PodAction::Start { container: container.name.clone(), attempt: run.runs, image });
 }
 
 /// After an end: at once, after the back-off, or never.
@@ -89,24 +99,6 @@ fn again(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, rea
 fn go_duration(delay: Duration) -> String {
     let seconds = delay.as_secs();
     if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
-}
-
-/// A failed pull is shown with its cause first; two seconds later the back-off is, with the cause in its message.
-fn announce_image_wait(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>) {
-    let failures = run.failures;
-    let Stage::Waiting { reason, message, until: Some(until) } = &mut run.stage else { return };
-    if reason != "ErrImagePull" {
-        return;
-    }
-    let wait = i64::try_from(super::absorb::image_delay(failures).as_micros()).unwrap_or(0);
-    let flips = Timestamp::from_micros(until.micros().saturating_sub(wait)).plus(Duration::from_secs(2));
-    if turn.now < flips {
-        turn.wake_at(flips);
-        return;
-    }
-    *message = format!("Back-off pulling image \"{}\": ErrImagePull: {message}", container.image);
-    "ImagePullBackOff".clone_into(reason);
-    turn.event(false, "BackOff", format!("Back-off pulling image \"{}\"", container.image), Some(&container.name));
 }
 
 /// A running container: replaced when its image changed; a stop that has begun goes on.

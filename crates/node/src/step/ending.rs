@@ -150,7 +150,8 @@ fn stop_one(run: &mut ContainerRun, container: &Container, turn: &mut Turn<'_>, 
             true
         }
         Stage::Starting => true,
-        Stage::Waiting { .. } | Stage::Ended => false,
+        // A pull goes on without the pod.
+        Stage::Waiting { .. } | Stage::Pulling | Stage::Ended => false,
     }
 }
 

@@ -4,6 +4,7 @@ mod adoption;
 mod disk;
 mod endings;
 mod probes;
+mod pulls;
 mod resizes;
 mod restarts;
 mod setup;
@@ -121,5 +122,5 @@ fn one(extra: Value) -> Value {
 }
 
 fn start(container: &str, attempt: u32) -> PodAction {
-    PodAction::Start { container: container.into(), attempt }
+    PodAction::Start { container: container.into(), attempt, image: None }
 }

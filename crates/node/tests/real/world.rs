@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use k8s::kinds::POD;
 use k8s::{Fields, Value};
 use network::HostNetwork;
-use node::{Capacity, ImageConfig, ImageError, Images, NodeConfig, NodeManager, Parts, PullPolicy, ResolvedImage};
+use node::{Capacity, Found, ImageConfig, ImageError, ImageRequest, Images, NodeConfig, NodeManager, Parts, PulledImage, ResolvedImage};
 use runtime::ShimRuntime;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -45,12 +45,21 @@ struct OneImage(PathBuf);
 
 #[async_trait]
 impl Images for OneImage {
-    async fn resolve(&self, image: &str, _: PullPolicy) -> Result<ResolvedImage, ImageError> {
-        if image != "busybox" {
+    async fn find(&self, request: &ImageRequest) -> Result<Found, ImageError> {
+        self.local(&request.image).await.map(|image| Found::Here(Box::new(image)))
+    }
+
+    async fn pull(&self, request: &ImageRequest) -> Result<PulledImage, ImageError> {
+        Err(ImageError::Pull(format!("{} is not pulled here", request.image)))
+    }
+
+    async fn local(&self, image: &str) -> Result<ResolvedImage, ImageError> {
+        if !matches!(image, "busybox" | "sha256:busybox") {
             return Err(ImageError::Pull(format!("no such image: {image}")));
         }
         let config = ImageConfig { entrypoint: vec!["/bin/sh".into(), "-c".into()], ..ImageConfig::default() };
-        Ok(ResolvedImage { image_id: "sha256:busybox".into(), layers: vec![self.0.clone()], config })
+        let image_id = "sha256:busybox".to_owned();
+        Ok(ResolvedImage { reference: image_id.clone(), image_id, layers: vec![self.0.clone()], config })
     }
 }
 

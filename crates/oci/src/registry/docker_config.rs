@@ -39,6 +39,41 @@ fn same(key: &str, registry: &str) -> bool {
     hub(host(key)) == hub(host(server_name(registry)))
 }
 
+/// How closely a key of a pull secret fits a repository: the length of its path, twice, and one more for a host without `*`.
+fn fit(key: &str, registry: &str, repository: &str) -> Option<usize> {
+    let rest = key.strip_prefix("https://").or(key.strip_prefix("http://")).unwrap_or(key);
+    let (_, path) = rest.split_once('/').unwrap_or((rest, ""));
+    // The addresses of APIs are names of registries.
+    let path = ["v1", "v2"].iter().find_map(|version| path.strip_prefix(version).filter(|rest| rest.is_empty() || rest.starts_with('/')));
+    let path = path.unwrap_or_else(|| rest.split_once('/').map_or("", |(_, path)| path)).trim_matches('/');
+    let below = path.is_empty() || repository.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let exact = same(key, registry);
+    (below && (exact || is_like(host(key), registry))).then_some(2 * path.len() + usize::from(exact))
+}
+
+/// Whether a host is like a pattern: as many parts, each like the other, and the same port.
+fn is_like(pattern: &str, host: &str) -> bool {
+    let split = |text: &str| text.rsplit_once(':').map_or((text.to_owned(), String::new()), |(host, port)| (host.into(), port.into()));
+    let ((pattern, wanted_port), (host, port)) = (split(pattern), split(host));
+    pattern.contains('*')
+        && wanted_port == port
+        && pattern.split('.').count() == host.split('.').count()
+        && pattern.split('.').zip(host.split('.')).all(|(pattern, part)| part_is_like(pattern, part))
+}
+
+fn part_is_like(pattern: &str, part: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else { return pattern == part };
+    let Some(mut rest) = part.strip_prefix(head) else { return false };
+    let mut pieces: Vec<&str> = tail.split('*').collect();
+    let last = pieces.pop().unwrap_or_default();
+    for piece in pieces {
+        // The earliest place leaves the most for those that follow.
+        let Some((_, after)) = rest.split_once(piece) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last)
+}
+
 impl DockerConfig {
     /// Reads the file.
     ///
@@ -82,9 +117,38 @@ impl DockerConfig {
     pub fn stored(&self, registry: &str) -> Result<Option<Credential>, String> {
         let Some(auths) = self.document.get("auths").and_then(Value::as_object) else { return Ok(None) };
         let exact = auths.get(server_name(registry)).or_else(|| auths.get(registry));
-        let Some(entry) = exact.or_else(|| auths.iter().find(|(key, _)| same(key, registry)).map(|(_, entry)| entry)) else {
-            return Ok(None);
-        };
+        let found = exact.or_else(|| auths.iter().find(|(key, _)| same(key, registry)).map(|(_, entry)| entry));
+        found.map_or(Ok(None), |entry| Self::credential(entry, registry))
+    }
+
+    /// What the file holds for a repository when it is the content of a pull secret: keys may have a path that the repository begins
+    /// with, and `*` within the parts of their host. Each comes with how closely its key fits; more is closer. Source: Kubernetes,
+    /// "Images", "Interpretation of config.json".
+    ///
+    /// # Errors
+    /// A sentence without any of the content.
+    pub fn stored_for(&self, registry: &str, repository: &str) -> Result<Vec<(usize, Credential)>, String> {
+        let auths = self.document.get("auths").and_then(Value::as_object);
+        let fitting = auths.into_iter().flatten().filter_map(|(key, entry)| Some((fit(key, registry, repository)?, entry)));
+        let mut found = Vec::new();
+        for (fit, entry) in fitting {
+            found.extend(Self::credential(entry, registry)?.map(|credential| (fit, credential)));
+        }
+        Ok(found)
+    }
+
+    /// The older form, which is only what stands under `auths`.
+    ///
+    /// # Errors
+    /// A sentence without any of the content.
+    pub fn parse_auths(bytes: &[u8]) -> Result<Self, String> {
+        let auths = Self::parse(bytes)?.document;
+        let mut document = Map::new();
+        document.insert("auths".into(), Value::Object(auths));
+        Ok(Self { document })
+    }
+
+    fn credential(entry: &Value, registry: &str) -> Result<Option<Credential>, String> {
         let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let Some(token) = text("registrytoken") {
             return Ok(Some(Credential::Bearer(Secret::new(token))));
@@ -216,6 +280,33 @@ mod tests {
         let mut again = DockerConfig::parse(&written).expect("again");
         assert_eq!(again.stored("docker.io"), Ok(Some(password("me", "p:w"))));
         assert!(again.forget("docker.io") && !again.forget("docker.io"));
+    }
+
+    #[test]
+    fn pull_secrets_name_paths_and_patterns() {
+        let entry = |user: &str| json!({"username": user, "password": "p"});
+        let auths = json!({"quay.io": entry("all"), "quay.io/team": entry("team"), "https://quay.io/v2/": entry("api"),
+            "*.example.com": entry("any"), "a.example.com": entry("a"), "r*g.*.net:50": entry("star"), "docker.io": entry("hub"),
+            "https://index.docker.io/v1/": entry("index"), "quay.io/teamwork": entry("no")});
+        let bytes = auths.to_string().into_bytes();
+        let config = DockerConfig::parse_auths(&bytes).expect("config");
+        let known = |registry: &str, repository: &str| {
+            let mut known = config.stored_for(registry, repository).expect("no fault");
+            known.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
+            let user = |(_, credential)| match credential {
+                Credential::Password { user, .. } => user,
+                other => format!("{other:?}"),
+            };
+            known.into_iter().map(user).collect::<Vec<String>>()
+        };
+        assert_eq!(known("quay.io", "team/app"), ["team", "api", "all"]);
+        assert_eq!(known("quay.io", "other/app"), ["api", "all"]);
+        assert_eq!(known("a.example.com", "x"), ["a", "any"]);
+        assert_eq!(known("b.a.example.com", "x").len() + known("example.com", "x").len() + known("reg.x.net", "x").len(), 0);
+        assert_eq!(known("reg.x.net:50", "x"), ["star"]);
+        assert_eq!(known("docker.io", "library/x"), ["hub", "index"]);
+        let whole = json!({"auths": auths}).to_string().into_bytes();
+        assert_eq!(DockerConfig::parse(&whole), Ok(config));
     }
 
     #[test]

@@ -51,6 +51,9 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     if context.output.is_json() {
         context.output.json(&json!(downed));
     }
+    if run.place == Place::Engine {
+        engine::Registries::default().tell(&context.home, name)?;
+    }
     let summary = format!("{} objects removed, nothing with the project's label is left but what is kept", downed.removed.len());
     let nothing = downed.removed.is_empty() && downed.kept.is_empty();
     running.end(if nothing { Verdict::Unchanged } else { Verdict::Done }, if nothing { "there was nothing" } else { &summary });

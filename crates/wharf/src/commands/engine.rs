@@ -88,7 +88,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
 
 fn config(context: &Context, port: u16) -> Result<Config, Problem> {
     let program = std::env::current_exe().map_err(|error| Problem::new(ProblemKind::Host, format!("cannot find this program: {error}")))?;
-    Ok(Config { home: context.home.clone(), program, port })
+    Ok(Config { home: context.home.clone(), program, port, proxies: crate::registries::proxies() })
 }
 
 fn foreground(context: &Context, port: u16) -> Result<(), Problem> {

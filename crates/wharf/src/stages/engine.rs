@@ -30,6 +30,7 @@ pub fn begin(context: &Context) -> Receiver<Result<(), Problem>> {
 }
 
 fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
+    crate::registries::tell_engine(&run.context, &run.project.settings().registries, run.project.name(), &run.project.folder)?;
     let starting = run.starting.take().unwrap_or_else(|| begin(&run.context));
     starting.recv().map_err(|_| Problem::new(ProblemKind::Defect, "the engine's start was lost"))??;
     let server = run.connect()?.server().to_owned();

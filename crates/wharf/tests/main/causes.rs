@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// What a failed `up` said: the cause, and how many milliseconds after its first sign.
-fn cause(place: &Place, what: &str) -> (String, u64) {
+pub fn cause(place: &Place, what: &str) -> (String, u64) {
     let begun = Instant::now();
     let failed = place.wharf(&["up", "--json"]);
     let said = String::from_utf8_lossy(&failed.stdout).into_owned();

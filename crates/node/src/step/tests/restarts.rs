@@ -49,26 +49,6 @@ fn back_off_is_none_then_ten_seconds_doubling_to_five_minutes_and_forgotten() {
 }
 
 #[test]
-fn a_missing_image_shows_its_cause_then_the_back_off() {
-    let mut sim = Sim::new(one(json!({})));
-    sim.ready_sandbox();
-    sim.take();
-    let fault = |attempt| News::NotStarted { container: "c".into(), attempt, fault: StartFault::Image("ErrImagePull", "no such".into()) };
-    sim.tell(&[fault(0)]);
-    assert_eq!(sim.reason("c"), "ErrImagePull");
-    sim.pass(2_000);
-    assert_eq!(sim.reason("c"), "ImagePullBackOff");
-    sim.pass(7_999);
-    assert_eq!(sim.starts().len(), 0);
-    sim.pass(1);
-    assert_eq!(sim.starts(), ["c"]);
-    sim.tell(&[fault(0)]);
-    sim.tell(&[News::DependencyChanged]);
-    assert_eq!(sim.starts(), ["c"], "an image that came is tried at once");
-    assert_eq!(sim.state.containers["c"].runs, 0, "what never ran is no restart");
-}
-
-#[test]
 fn a_program_that_does_not_start_counts_as_an_end_with_128() {
     let mut sim = Sim::new(one(json!({})));
     sim.ready_sandbox();
