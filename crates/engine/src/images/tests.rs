@@ -180,7 +180,7 @@ async fn what_a_secret_brought_is_for_who_has_it() {
     assert_eq!(place.find("team/app:1", PullPolicy::IfNotPresent, &[]).await, Ok(Found::Elsewhere));
     assert_eq!(place.find("team/app:1", PullPolicy::Never, &["ann"]).await.map_err(|e| e.reason()), Err("ErrImageNeverPull"));
     for users in [&[][..], &["bob"], &["carl"]] {
-        let error = place.pull("team/app:1", users).await.err().expect("not for them");
+        let error = place.pull("team/app:1", users).await.expect_err("not for them");
         assert!(error.starts_with("unauthorized: ") && !error.contains("-secret"), "{users:?}: {error}");
     }
     let pulled = place.pull("team/app:1", &["bob", "carl", "ann"]).await.expect("the third may");
@@ -250,7 +250,7 @@ async fn always_follows_a_moved_tag_and_fetches_only_what_is_new() {
     let by_digest = format!("team/app@{old}");
     let exact = here(place.find(&by_digest, PullPolicy::IfNotPresent, &["ann"]).await);
     assert_eq!((Place::text(&exact).as_str(), exact.reference), ("old", place.name(&by_digest)));
-    let error = place.pull("team/none:1", &["ann"]).await.err().expect("none");
+    let error = place.pull("team/none:1", &["ann"]).await.expect_err("none");
     assert!(error.starts_with("not found: "), "{error}");
 }
 

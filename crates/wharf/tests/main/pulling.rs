@@ -140,7 +140,9 @@ fn the_engine_pulls_as_policies_and_secrets_say() {
     let first = registry.runs("private", "one\n");
     assert!(first["imageID"].as_str().is_some_and(|id| id.starts_with(&format!("{HOST}/team/app@sha256:"))), "{first}");
     let events = registry.events("private");
-    for event in ["Pulling: Pulling image \"127.0.0.1:5000/team/app:1\"", "Pulled: Successfully pulled image", "`nowhere` (there is no such"] {
+    for event in
+        ["Pulling: Pulling image \"127.0.0.1:5000/team/app:1\"", "Pulled: Successfully pulled image", "`nowhere` (there is no such"]
+    {
         assert!(events.contains(event), "{event}: {events}");
     }
     // Here now, and still not for who has no key to it; the account's key is every pod's of it.
@@ -210,7 +212,8 @@ fn a_release_without_its_pull_secret_is_told_and_one_with_it_serves() {
     // As a sidecar, with its secret.
     let words = ["create", "secret", "docker-registry", "key", "-n", "tiny", "--docker-server", HOST, "--docker-username", "ann"];
     place.kubectl(&[&words[..], &["--docker-password", "ann-secret"]].concat());
-    let beside = format!("      containers:\n        - {{ name: beside, image: \"{HOST}/team/app:1\", securityContext: {{ runAsUser: 10001 }} }}\n");
+    let beside =
+        format!("      containers:\n        - {{ name: beside, image: \"{HOST}/team/app:1\", securityContext: {{ runAsUser: 10001 }} }}\n");
     let text = good.replace("      containers:\n", &format!("      imagePullSecrets: [{{ name: key }}]\n{beside}"));
     std::fs::write(&manifest, text).expect("written");
     place.well(&["up"]);
