@@ -1,10 +1,10 @@
-//! The registry beside Debian's docker-registry: small blobs, large layers, an image by crane.
+//! The registry beside Debian's docker-registry, and zot where it is installed: small blobs, large layers, an image by crane.
 
 use super::Bench;
 use super::site::{self, Site};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 pub(super) const BENCH: Bench = Bench {
     name: "registry",
     about: "2 KiB blobs pushed by 16 and by 64 connections, 5 layers of 40 MB pushed and pulled side by side, the same as an image by\n\
-        crane (where it is installed); `wharf registry serve`, which syncs before it answers, and docker-registry, which does not,\n\
-        take turns (crates/registry/examples/push.rs is the client). Needs docker-registry",
+        crane (where it is installed); `wharf registry serve`, which syncs before it answers, docker-registry and (where it is\n\
+        installed) zot, which do not, take turns (crates/registry/examples/push.rs is the client). Needs docker-registry",
     run,
 };
 
@@ -24,56 +24,63 @@ const MEGABYTES: &str = "40";
 fn run(site: &Site) -> Result<(), String> {
     site::need(&["docker-registry"])?;
     let load = site::example("registry", "push")?;
-    let ours = Peer::ours(site)?;
-    let theirs = Peer::docker(&site.folder().join("docker-registry"))?;
+    let mut peers = vec![Peer::ours(site)?, Peer::docker(&site.folder().join("docker-registry"))?];
+    if site::has("zot") {
+        peers.push(Peer::zot(&site.folder().join("zot"))?);
+    } else {
+        println!("skipped: zot");
+    }
     for connections in ["16", "64"] {
         for (requests, what) in [("twice", "POST and PUT"), ("once", "one POST")] {
-            // docker-registry knows no push with one request; it is given as many blobs as it takes in about the same time.
             let mut figures = Figures::default();
             for _ in 0..ROUNDS {
-                figures.ours.push(ask(&load, &ours, &["blobs", connections, "20000", requests])?[0]);
-                figures.theirs.push(ask(&load, &theirs, &["blobs", connections, "1600", "twice"])?[0]);
+                for peer in &peers {
+                    // docker-registry knows no push with one request; it is given as many blobs as it takes in about the same time.
+                    let slow = peer.name == "docker-registry";
+                    let (count, requests) = if slow { ("1600", "twice") } else { ("20000", requests) };
+                    figures.add(peer, ask(&load, peer, &["blobs", connections, count, requests])?[0]);
+                }
             }
             figures.print(&format!("2 KiB blobs/s, {connections} connections, {what}"));
         }
     }
-    layers(&load, &ours, &theirs)?;
-    crane(site, &load, &ours, &theirs)
+    layers(&load, &peers)?;
+    crane(site, &load, &peers)
 }
 
-fn layers(load: &Path, ours: &Peer, theirs: &Peer) -> Result<(), String> {
+fn layers(load: &Path, peers: &[Peer]) -> Result<(), String> {
     let (mut push, mut pull) = (Figures::default(), Figures::default());
     for _ in 0..ROUNDS {
-        let figures = ask(load, ours, &["layers", LAYERS, MEGABYTES])?;
-        push.ours.push(figures[0]);
-        pull.ours.push(figures[1]);
-        let figures = ask(load, theirs, &["layers", LAYERS, MEGABYTES])?;
-        push.theirs.push(figures[0]);
-        pull.theirs.push(figures[1]);
+        for peer in peers {
+            let figures = ask(load, peer, &["layers", LAYERS, MEGABYTES])?;
+            push.add(peer, figures[0]);
+            pull.add(peer, figures[1]);
+        }
     }
     push.print("5 x 40 MB pushed side by side, MB/s");
     pull.print("5 x 40 MB pulled side by side, MB/s");
     Ok(())
 }
 
-fn crane(site: &Site, load: &Path, ours: &Peer, theirs: &Peer) -> Result<(), String> {
+fn crane(site: &Site, load: &Path, peers: &[Peer]) -> Result<(), String> {
     if !site::has("crane") {
         println!("skipped: crane, so that no image is pushed as its users push it");
         return Ok(());
     }
-    site::said(Command::new(load).args([&*ours.address, "image", LAYERS, MEGABYTES]))?;
+    let ours = &peers[0].address;
+    site::said(Command::new(load).args([ours, "image", LAYERS, MEGABYTES]))?;
     let layout = site.folder().join("image");
-    let pulled = format!("{}/bench/load:v1", ours.address);
+    let pulled = format!("{ours}/bench/load:v1");
     site::said(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &pulled]).arg(&layout))?;
     let (mut push, mut pull) = (Figures::default(), Figures::default());
     for round in 0..ROUNDS {
-        for (peer, pushed, pulled) in [(ours, &mut push.ours, &mut pull.ours), (theirs, &mut push.theirs, &mut pull.theirs)] {
+        for peer in peers {
             // A repository of its own, so that no blob is found to be there.
             let name = format!("{}/bench/crane-{round}:v1", peer.address);
-            pushed.push(rate(Command::new("crane").args(["push", "--insecure"]).arg(&layout).arg(&name))?);
+            push.add(peer, rate(Command::new("crane").args(["push", "--insecure"]).arg(&layout).arg(&name))?);
             let to = site.folder().join("pulled");
             let _ = std::fs::remove_dir_all(&to);
-            pulled.push(rate(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &name]).arg(&to))?);
+            pull.add(peer, rate(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &name]).arg(&to))?);
         }
     }
     push.print("an image of 5 x 40 MB pushed by crane, MB/s");
@@ -96,21 +103,29 @@ fn ask(load: &Path, peer: &Peer, arguments: &[&str]) -> Result<[f64; 2], String>
     Ok([first, figures.next().and_then(Result::ok).unwrap_or(f64::NAN)])
 }
 
+/// What each peer reached, in the order of their first turns; ours is the first.
 #[derive(Default)]
-struct Figures {
-    ours: Vec<f64>,
-    theirs: Vec<f64>,
-}
+struct Figures(Vec<(&'static str, Vec<f64>)>);
 
 impl Figures {
+    fn add(&mut self, peer: &Peer, figure: f64) {
+        match self.0.iter_mut().find(|(name, _)| *name == peer.name) {
+            Some((_, figures)) => figures.push(figure),
+            None => self.0.push((peer.name, vec![figure])),
+        }
+    }
+
     fn print(self, what: &str) {
-        let (ours, theirs) = (site::median(self.ours), site::median(self.theirs));
-        println!("{what}: wharf {ours:.0}, docker-registry {theirs:.0}; wharf/docker-registry {:.2}", ours / theirs);
+        let medians: Vec<(&str, f64)> = self.0.into_iter().map(|(name, figures)| (name, site::median(figures))).collect();
+        let Some(((_, ours), others)) = medians.split_first() else { return };
+        let others = others.iter().map(|(name, theirs)| format!("; {name} {theirs:.0}, wharf/{name} {:.2}", ours / theirs));
+        println!("{what}: wharf {ours:.0}{}", others.collect::<String>());
     }
 }
 
 /// A registry that runs; it ends when dropped.
 struct Peer {
+    name: &'static str,
     child: Child,
     address: String,
 }
@@ -127,7 +142,7 @@ impl Peer {
         let ready: Value = serde_json::from_str(&line).unwrap_or_default();
         let address = ready["ready"]["url"].as_str().and_then(|url| url.strip_prefix("http://")).map(str::to_owned);
         // Ends it should it have said something else.
-        let peer = Self { child, address: address.clone().unwrap_or_default() };
+        let peer = Self { name: "wharf", child, address: address.clone().unwrap_or_default() };
         if address.is_some() { Ok(peer) } else { Err(format!("{command:?} said `{line}`")) }
     }
 
@@ -142,13 +157,27 @@ impl Peer {
         );
         let path = folder.join("config.yml");
         std::fs::write(&path, config).map_err(failed)?;
-        let child =
-            Command::new("docker-registry").arg("serve").arg(&path).stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(failed)?;
-        let peer = Self { child, address: free.to_string() };
+        Self::began("docker-registry", Command::new("docker-registry").arg("serve").arg(&path), free)
+    }
+
+    fn zot(folder: &Path) -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("cannot start zot: {error}");
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).map_err(failed)?;
+        let config = json!({"distSpecVersion": "1.1.1", "storage": {"rootDirectory": folder.join("data"), "gc": false},
+            "http": {"address": free.ip(), "port": free.port().to_string()}, "log": {"level": "error"}});
+        let path = folder.join("config.json");
+        std::fs::write(&path, config.to_string()).map_err(failed)?;
+        Self::began("zot", Command::new("zot").arg("serve").arg(&path), free)
+    }
+
+    fn began(name: &'static str, command: &mut Command, address: SocketAddr) -> Result<Self, String> {
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
+        let peer = Self { name, child, address: address.to_string() };
         let begun = Instant::now();
-        while TcpStream::connect(free).is_err() {
+        while TcpStream::connect(address).is_err() {
             if begun.elapsed() > Duration::from_secs(10) {
-                return Err("docker-registry does not answer".to_owned());
+                return Err(format!("{name} does not answer"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
