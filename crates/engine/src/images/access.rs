@@ -46,6 +46,11 @@ impl Record {
         self.names.get(&reference.name()).is_some_and(|name| name.open || prints.any(|print| name.prints.contains(print)))
     }
 
+    /// Whether it ever came by this name.
+    pub(super) fn knows(&self, reference: &Reference) -> bool {
+        self.names.contains_key(&reference.name())
+    }
+
     /// `REPOSITORY@sha256:...` by which it went at its registry.
     pub(super) fn reference(&self, wanted: &Reference) -> Option<String> {
         let own = self.names.get_key_value(&wanted.name()).or_else(|| self.names.first_key_value());

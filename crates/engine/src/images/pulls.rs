@@ -24,6 +24,9 @@ const FETCHING: usize = 3;
 /// A registry that is not reached so soon is asked again after the pod's back-off.
 const CONNECT_TIME: Duration = Duration::from_secs(8);
 
+/// Of what fails in passing; then the pod's back-off.
+const RETRIES: u32 = 2;
+
 /// Pulls images; costs nothing while it does not.
 pub(super) struct Puller {
     pub(super) store: Arc<Store>,
@@ -98,16 +101,20 @@ impl Puller {
     async fn by_any_key(self: &Arc<Self>, request: &ImageRequest, reference: &Reference) -> Result<Had, String> {
         let home = self.home.clone();
         let said = blocking(move || Ok(Registries::of_home(&home))).await.map_err(|failed| failed.message)??;
-        let options = RemoteOptions { proxies: self.proxies.clone(), connect_time: CONNECT_TIME, ..said.into_options() };
-        let mut last = String::new();
+        let options = RemoteOptions { proxies: self.proxies.clone(), connect_time: CONNECT_TIME, retries: RETRIES, ..said.into_options() };
+        let mut told: Vec<String> = Vec::new();
         for key in keys::of(&request.secrets, reference)? {
             match self.by(&key, &options, reference).await {
                 Ok(had) => return Ok(had),
-                Err(failed) if failed.personal => last = failed.message,
+                Err(failed) if failed.personal => {
+                    if !told.contains(&failed.message) {
+                        told.push(failed.message);
+                    }
+                }
                 Err(failed) => return Err(failed.message),
             }
         }
-        Err(last)
+        Err(told.join("; "))
     }
 
     async fn by(self: &Arc<Self>, key: &Key, options: &RemoteOptions, reference: &Reference) -> Result<Had, Failure> {
@@ -135,7 +142,7 @@ impl Puller {
 
     /// The image that a digest means, when all of it is here and it is for this machine.
     async fn present(&self, exact: &Reference) -> Result<Option<Image>, Failure> {
-        let (store, exact) = (self.store.clone(), exact.clone());
+        let (store, access, exact) = (self.store.clone(), self.access.clone(), exact.clone());
         blocking(move || {
             let name = Reference { tag: None, ..exact.clone() };
             let image = match store.images().resolve(&name.to_string()) {
@@ -143,6 +150,10 @@ impl Puller {
                 // Half of an image is fetched anew, and of another machine's image ours.
                 _ => return Ok(None),
             };
+            // A registry that merely says the digest of what came from another one must have its documents too.
+            if access.of(&image.id).is_some_and(|record| !record.knows(&exact)) {
+                return Ok(None);
+            }
             if exact.tag.is_some() {
                 store.images().tag(&exact, &image.id)?;
             }

@@ -123,6 +123,20 @@ async fn run_relay(listener: TcpListener, to: std::net::SocketAddr, blobs: Arc<A
     }
 }
 
+/// Says of everything that it is a manifest with this digest.
+async fn run_liar(listener: TcpListener, digest: Digest) {
+    while let Ok((mut client, _)) = listener.accept().await {
+        let mut head = vec![0; 8 << 10];
+        let read = client.read(&mut head).await.unwrap_or(0);
+        let body = if head[..read].starts_with(b"HEAD") { "" } else { "{}" };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nDocker-Content-Digest: {digest}\r\nContent-Type: {}\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{body}",
+            oci::manifest::media::MANIFEST
+        );
+        let _ = client.write_all(answer.as_bytes()).await;
+    }
+}
+
 fn make(store: &Store, text: &str) -> Image {
     let mut archive = Vec::new();
     let path = oci::tar::EntryPath::parse(b"text").expect("path");
@@ -207,6 +221,14 @@ async fn what_a_secret_brought_is_for_who_has_it() {
         let error = place.images.find(&ImageRequest { image: name.clone(), policy: PullPolicy::Always, secrets: Vec::new() }).await;
         assert_eq!(error.map_err(|error| error.reason()), Err("ErrImagePull"), "{name}: no way around");
     }
+    // Another registry that knows no more of it than its digest.
+    let liar = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+    let name = format!("{}/any/app@{digest}", liar.local_addr().expect("an address"));
+    tokio::spawn(run_liar(liar, digest));
+    let request = ImageRequest { image: name, policy: PullPolicy::Always, secrets: Vec::new() };
+    assert_eq!(place.images.find(&ImageRequest { policy: PullPolicy::IfNotPresent, ..request.clone() }).await, Ok(Found::Elsewhere));
+    let error = place.images.pull(&request).await.expect_err("it has nothing but the digest").to_string();
+    assert!(error.contains("with the digest"), "{error}");
     // The owner of the machine may give it to all.
     let id = oci::ImageId(pulled.image.image_id.parse().expect("an id"));
     place.images.store.images().tag(&"localhost/gift:1".parse().expect("a name"), &id).expect("tagged");
