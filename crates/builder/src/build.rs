@@ -14,7 +14,7 @@ use oci::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::Instant;
 
 /// Builds an image and names it.
@@ -48,6 +48,7 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
         steps: Mutex::new(Vec::new()),
         warnings: Mutex::default(),
         stopped: AtomicBool::new(false),
+        terminal: RwLock::new(()),
         done: Mutex::new(BTreeMap::new()),
         signal: Condvar::new(),
     };

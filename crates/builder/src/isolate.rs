@@ -130,4 +130,12 @@ pub trait Isolate: Send + Sync {
     /// # Errors
     /// When it could not be started.
     fn run(&self, step: &RunStep, output: &dyn Fn(&str)) -> Result<Exit, IsolateError>;
+
+    /// Runs one for a person at this terminal, to its end, however that is.
+    ///
+    /// # Errors
+    /// When it could not be started; where nothing else is said, because no person is there.
+    fn shell(&self, _: &RunStep) -> Result<(), IsolateError> {
+        Err(IsolateError { message: "there is no terminal here".to_owned(), hint: String::new() })
+    }
 }

@@ -39,6 +39,8 @@ pub struct Request {
     pub secrets: BTreeMap<String, Secret>,
     /// `--ssh`: the sockets of agents, by id.
     pub agents: BTreeMap<String, PathBuf>,
+    /// Whether a person gets a shell where a `RUN` failed.
+    pub shell: bool,
     /// Whether `RUN --network=host` is allowed.
     pub host_network: bool,
 }

@@ -19,6 +19,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
 /// Lines of a failed command that its error keeps.
 const KEPT_LINES: usize = 20;
@@ -79,6 +80,27 @@ impl Stage<'_> {
         self.finish(begun, layer, reasons)
     }
 
+    /// Gives the person at the terminal a shell where a step failed; nothing that is done there is kept. Other stages end after what
+    /// they are at, and are silent until then.
+    fn look_around(&self, failed: RunStep, exit: Exit, begun: &Begun) {
+        if self.shared.stopped.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let tell = |line: String| self.shared.tell(BuildEvent::Output { step: begun.id.clone(), line });
+        let why = outcome(exit, Vec::new()).err().unwrap_or_default().message;
+        tell(format!("{why}; this shell stands where it did, and nothing done in it is kept: `exit` leaves it"));
+        let shell = self.config.config.shell.as_ref().and_then(|shell| shell.first().cloned());
+        let args = vec![shell.unwrap_or_else(|| "/bin/sh".to_owned())];
+        let step = RunStep { name: format!("shell-{}", base::ids::suffix(10)), args, ..failed };
+        let done = {
+            let _alone = self.shared.terminal.write();
+            self.shared.outside.isolate.shell(&step)
+        };
+        if let Err(error) = done {
+            tell(format!("no shell: {}", error.message));
+        }
+    }
+
     fn execute(&self, command: Command<'_>, begun: &Begun) -> Result<Option<DiffId>, Trouble> {
         let Command { args, script, network, mounts } = command;
         let temp = self.shared.store.temp()?;
@@ -127,6 +149,9 @@ impl Stage<'_> {
             .run(&step, &output)
             .map_err(|error| Trouble::new(format!("cannot run it: {}", ready.mask.apply(&error.message))).hint(error.hint))?;
         let last: Vec<String> = last.into_inner().unwrap_or_default().into();
+        if exit != Exit::Code(0) && self.shared.request.shell {
+            self.look_around(step.clone(), exit, begun);
+        }
         outcome(exit, last).map_err(|trouble| if ready.hint.is_empty() { trouble } else { trouble.hint(ready.hint.clone()) })?;
         stubs.clear(&step.upper, &view)?;
         if let Some(dated) = &dated {

@@ -16,6 +16,8 @@ pub enum Secret {
     File(PathBuf),
     /// Here.
     Value(Hidden),
+    /// Nowhere, and why: told when a step wants it.
+    Missing(String),
 }
 
 /// Bytes that no message shows.
@@ -33,6 +35,7 @@ impl Secret {
     pub(crate) fn read(&self, id: &str) -> Result<Hidden, Trouble> {
         let value = match self {
             Self::Value(value) => value.clone(),
+            Self::Missing(why) => return Err(Trouble::new(format!("the secret `{id}` is not here: {why}"))),
             Self::File(path) => Hidden(read(path).map_err(|error| Trouble::new(format!("the secret `{id}`: {error}")))?),
         };
         if value.0.len() as u64 > MAX_BYTES {

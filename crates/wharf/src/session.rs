@@ -7,6 +7,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetwins
 use std::io::Read;
 use std::process::ExitCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Runs it; the answer is its own exit code, or 125 to 127 as docker uses them.
 ///
@@ -16,7 +17,7 @@ pub async fn exec(cluster: &Cluster, namespace: &str, pod: &str, what: Exec) -> 
     let _raw = what.tty.then(Raw::enter);
     let mut process = cluster.exec(namespace, pod, &what).await.map_err(problem)?;
     if let Some(resizer) = process.resizer() {
-        tokio::spawn(follow_size(resizer));
+        tokio::spawn(follow_size(move |size| !matches!(resizer.try_send(size), Err(TrySendError::Closed(_)))));
     }
     if let Some(stdin) = process.stdin() {
         feed(stdin);
@@ -71,12 +72,24 @@ pub fn feed(mut to: impl tokio::io::AsyncWrite + Unpin + Send + 'static) {
     });
 }
 
-async fn follow_size(resizer: tokio::sync::mpsc::Sender<(u16, u16)>) {
+/// Puts a container's terminal in the place of this one until its last program ends.
+pub async fn in_terminal(streams: runtime::Streams) {
+    let _raw = Raw::enter();
+    if let Some(resizer) = streams.resize {
+        tokio::spawn(follow_size(move |size| resizer.send(size).is_ok()));
+    }
+    if let Some(stdin) = streams.stdin {
+        feed(stdin);
+    }
+    show(Some(streams.stdout), false).await;
+}
+
+async fn follow_size(send: impl Fn((u16, u16)) -> bool) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut changes) = signal(SignalKind::window_change()) else { return };
     loop {
         if let Ok(size) = tcgetwinsize(std::io::stdout())
-            && resizer.send((size.ws_col, size.ws_row)).await.is_err()
+            && !send((size.ws_col, size.ws_row))
         {
             return;
         }

@@ -18,7 +18,7 @@ mod yaml;
 
 pub use command::CommandLine;
 pub use fields::{
-    Check, Environment, Gates, HttpMethod, Image, Load, Notify, Registries, ScanGate, Settings, Smoke, Task, Threshold, Uptime,
+    Check, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, Settings, Smoke, Task, Threshold, Uptime,
     VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};

@@ -91,6 +91,18 @@ fn everything_has_a_default() {
 }
 
 #[test]
+fn secrets_of_images_have_one_place() {
+    let (settings, _) = good("images: { app: { secrets: { npm: { env: NPM_TOKEN }, netrc: { file: ~/.netrc } } } }\n", "", &[]);
+    let secrets = &settings.images["app"].secrets;
+    assert_eq!((secrets["npm"].env.as_deref(), secrets["netrc"].file.as_deref()), (Some("NPM_TOKEN"), Some("~/.netrc")));
+    let found = wrong("images:\n  app:\n    secrets:\n      a: { env: X, file: y }\n      b: {}\n      c: { value: x }\n", &[]);
+    let said = format!("{found:?}");
+    for text in ["the secret `a` is in a file or in a variable, not in both", "it is not said where the secret `b` is", "there is no field `value` here"] {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+}
+
+#[test]
 fn what_stands_later_wins_and_says_where_it_comes_from() {
     let local = "images:\n  app-a:\n    target: dev\nsettings: { replicas: 1, color: blue }\n";
     let sets = ["images.app-a.args.X=1=2", "replicas=3", "load.0.requests=7", "gates.lint=none", "checks.app-a.run=[a, \"b c\"]"];

@@ -5,7 +5,7 @@ use crate::caches::{Identity, Lease};
 use crate::error::Trouble;
 use crate::isolate::{RunMount, RunSource};
 use crate::mask::Mask;
-use crate::secret::Hidden;
+use crate::secret::{Hidden, Secret};
 use crate::stage::{Shared, trees};
 use crate::take::{Owners, Taking, Times, take};
 use base::files::{FileError, make_folder};
@@ -147,6 +147,10 @@ fn folder(found: &Found<'_>, read_only: bool, place: PathBuf, times: Times) -> R
 
 fn secret(id: &str, required: bool, shared: &Shared<'_>) -> Result<Option<Hidden>, Trouble> {
     match shared.request.secrets.get(id) {
+        Some(Secret::Missing(why)) if !required => {
+            shared.warn(format!("the secret `{id}` is not here: {why}; the step runs without it"));
+            Ok(None)
+        }
         Some(secret) => secret.read(id).map(Some),
         None if required => Err(Trouble::new(format!("the secret `{id}` was not given"))
             .hint(format!("pass `--secret id={id},src=FILE`, or `--secret id={id},env=NAME`"))),

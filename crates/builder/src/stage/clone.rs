@@ -9,6 +9,7 @@ use crate::key::Key;
 use crate::origin::Origin;
 use crate::outside::{CheckOut, Repository};
 use crate::repository::{Address, by_secure_shell, check_commit, host, is_repository};
+use crate::secret::Secret;
 use dockerfile::Add;
 use oci::Digest;
 
@@ -72,7 +73,10 @@ impl Stage<'_> {
     fn opened(&self, address: &Address) -> Result<Repository, Trouble> {
         let request = self.shared.request;
         let own = format!("{TOKEN}.{}", host(&address.url));
-        let token = [own.as_str(), TOKEN].into_iter().find_map(|id| Some(request.secrets.get(id)?.read(id)));
+        let token = [own.as_str(), TOKEN].into_iter().find_map(|id| match request.secrets.get(id)? {
+            Secret::Missing(_) => None,
+            secret => Some(secret.read(id)),
+        });
         let agent = request.agents.get(AGENT).cloned();
         if agent.is_none() && by_secure_shell(&address.url) {
             let trouble = Trouble::new(format!("the repository `{}` is opened with an ssh key, and none was given", address.url));

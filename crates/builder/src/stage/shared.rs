@@ -14,7 +14,7 @@ use oci::{DiffId, ImageConfig, Reference};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 
 /// What all stages of a build share.
 pub(crate) struct Shared<'a> {
@@ -39,6 +39,8 @@ pub(crate) struct Shared<'a> {
     pub steps: Mutex<Vec<StepReport>>,
     pub warnings: Mutex<Vec<String>>,
     pub stopped: AtomicBool,
+    /// Held for writing by who has the terminal; all others tell nothing meanwhile.
+    pub terminal: RwLock<()>,
     pub done: Mutex<BTreeMap<usize, Option<Arc<Outcome>>>>,
     pub signal: Condvar,
 }
@@ -61,6 +63,7 @@ pub(crate) struct Layer {
 
 impl Shared<'_> {
     pub(crate) fn tell(&self, event: BuildEvent) {
+        let _free = self.terminal.read();
         (self.report)(event);
     }
 

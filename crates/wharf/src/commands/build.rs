@@ -15,17 +15,41 @@ use base::units::show_duration;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
 use builder::{BuildError, BuildEvent, Built, Difference, Hidden, NamedContext, Request, Secret};
 use clap::Args;
+use clap::parser::ValueSource;
 use destination::Destination;
 use oci::Reference;
 use serde_json::json;
 use ssh::Agents;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// See the module.
 pub const COMMAND: Command =
     Command { name: "build", about: "Builds an image from a context, or all images of the project", define: Build::augment_args, run };
+
+const OF_ONE: [&str; 19] = [
+    "file",
+    "tag",
+    "target",
+    "build_arg",
+    "build_context",
+    "secret",
+    "ssh",
+    "allow",
+    "label",
+    "pull",
+    "platform",
+    "verify",
+    "no_cache",
+    "output",
+    "iidfile",
+    "metadata_file",
+    "shell",
+    "explain",
+    "quiet_build",
+];
 
 #[derive(Debug, Args)]
 struct Build {
@@ -82,6 +106,9 @@ struct Build {
     /// Writes digests to a file, as JSON
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,
+    /// Opens a shell in a RUN that failed, with its files, mounts and variables; needs a terminal
+    #[arg(long)]
+    shell: bool,
     /// Says of every step why it was or was not cached
     #[arg(long)]
     explain: bool,
@@ -94,6 +121,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let asked: Build = arguments(matches)?;
     crate::interrupt::listen(&context.output);
     let Some(folder) = &asked.context else {
+        of_one_build(matches)?;
         Run::new(context, None)?.go(&Selection::of(&["prepare", "build"]).stages()?)?;
         return Ok(ExitCode::SUCCESS);
     };
@@ -120,6 +148,25 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     targets.iter().try_for_each(|target| target.write(&store, &image, &request.tags))?;
     let told = tell(&asked, output, &built, data_taken)?;
     same_twice(&differences).map(|()| told)
+}
+
+/// Only a person can use a shell.
+fn shell(asked: &Build) -> Result<bool, Problem> {
+    if asked.shell && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        return Err(usage("`--shell` is for a person at a terminal, and standard input or output is none"));
+    }
+    Ok(asked.shell)
+}
+
+/// Flags that say something of one build, and nothing of a project's.
+fn of_one_build(matches: &clap::ArgMatches) -> Result<(), Problem> {
+    for id in OF_ONE {
+        if matches.value_source(id) == Some(ValueSource::CommandLine) {
+            return Err(usage(format!("`--{}` is for the build of one context, and none is named", id.replace('_', "-")))
+                .hint("write its folder behind the flags, such as `.`; for the project's images the settings in wharf.yaml count"));
+        }
+    }
+    Ok(())
 }
 
 fn host(error: &dyn std::fmt::Display) -> Problem {
@@ -203,6 +250,7 @@ fn request(asked: &Build, folder: &Path) -> Result<Request, Problem> {
         secrets: asked.secret.iter().map(|text| secret(text)).collect::<Result<_, _>>()?,
         host_network: allowed(&asked.allow)?,
         pull: asked.pull,
+        shell: shell(asked)?,
         ..Request::default()
     })
 }

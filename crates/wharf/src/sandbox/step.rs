@@ -12,6 +12,27 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 impl Isolate for Sandbox {
     fn run(&self, step: &RunStep, output: &dyn Fn(&str)) -> Result<Exit, IsolateError> {
+        let exit = self.step(step, false, |streams| self.tokio.block_on(lines(streams, output)))?;
+        Ok(match exit.signal {
+            _ if exit.oom_killed => Exit::OutOfMemory,
+            Some(signal) => Exit::Signal(signal),
+            None => Exit::Code(exit.code),
+        })
+    }
+
+    fn shell(&self, step: &RunStep) -> Result<(), IsolateError> {
+        let mut step = step.clone();
+        let kind = std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
+        if step.env.iter().all(|(name, _)| name != "TERM") {
+            step.env.push(("TERM".to_owned(), kind));
+        }
+        self.step(&step, true, |streams| self.tokio.block_on(crate::session::in_terminal(streams))).map(drop)
+    }
+}
+
+impl Sandbox {
+    /// Runs a step to its end, its streams watched.
+    fn step(&self, step: &RunStep, terminal: bool, watch: impl FnOnce(Streams)) -> Result<runtime::Exit, IsolateError> {
         let refused = |problem: Problem| IsolateError { hint: problem.hints.join("; "), message: problem.message };
         let folder = self.files(&step.name);
         let secrets = self.memory().join(&step.name);
@@ -20,24 +41,18 @@ impl Isolate for Sandbox {
             self.opened()?;
             // Answered until the step is over.
             let mut agents = Vec::new();
-            let container = container(step, &folder, self.mounts(step, &secrets, &mut agents)?)?;
+            let mut container = container(step, &folder, self.mounts(step, &secrets, &mut agents)?)?;
+            (container.stdin, container.terminal) = (terminal, terminal);
             let started = self.start_in(&step.name, &container, &Resources::default(), step.network)?;
-            self.tokio.block_on(lines(started.streams, output));
+            watch(started.streams);
             self.finish(&started.pod)
         })();
         let _ = std::fs::remove_dir_all(&folder);
         let _ = std::fs::remove_dir_all(&secrets);
         let _ = std::fs::remove_dir(self.memory());
-        let exit = done.map_err(refused)?;
-        Ok(match exit.signal {
-            _ if exit.oom_killed => Exit::OutOfMemory,
-            Some(signal) => Exit::Signal(signal),
-            None => Exit::Code(exit.code),
-        })
+        done.map_err(refused)
     }
-}
 
-impl Sandbox {
     /// What is mounted for a step; secrets are written to `secrets`, where agents listen too.
     fn mounts(&self, step: &RunStep, secrets: &Path, agents: &mut Vec<Forwarded>) -> Result<Vec<Mount>, Problem> {
         let one = |(number, mount): (usize, &RunMount)| {

@@ -7,7 +7,8 @@ use super::reader::{Reader, rule};
 pub(crate) fn check(root: &Node, reader: &mut Reader) {
     name(root.get("project"), "project", is_label, "a DNS label: small letters, digits and `-`, 63 at most", reader);
     name(root.get("version"), "version", is_tag, "a tag: letters, digits, `_`, `.` and `-`, 128 at most", reader);
-    below(root, "images", reader, |key, _, reader| {
+    below(root, "images", reader, |key, image, reader| {
+        image_secrets(image, reader);
         if !is_image_name(&key.text) {
             reader.wrong(
                 rule::VALUE,
@@ -39,6 +40,17 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
             reader.wrong(rule::VALUE, &node.origin, format!("`{text}` is no registry"), "write it like `registry.example.com/team`");
         }
     });
+}
+
+fn image_secrets(image: &Node, reader: &mut Reader) {
+    for (key, secret) in image.get("secrets").map(Node::entries).unwrap_or_default() {
+        let place = |reader: &mut Reader, message: String| reader.wrong(rule::VALUE, &key.origin, message, "write `file: PATH` or `env: NAME`");
+        match (secret.get("file"), secret.get("env")) {
+            (Some(_), Some(_)) => place(reader, format!("the secret `{}` is in a file or in a variable, not in both", key.text)),
+            (None, None) => place(reader, format!("it is not said where the secret `{}` is", key.text)),
+            _ => {}
+        }
+    }
 }
 
 fn below(root: &Node, field: &str, reader: &mut Reader, look: impl Fn(&super::node::Key, &Node, &mut Reader)) {

@@ -71,6 +71,18 @@ section! {
         "args" args: BTreeMap<String, String>,
         /// The platform, such as `linux/amd64`; by default the host's.
         "platform" platform: Option<String>,
+        /// What `RUN --mount=type=secret` can see, by id. Its values are in no layer, record or log.
+        "secrets" secrets: BTreeMap<String, ImageSecret>,
+    }
+}
+
+section! {
+    /// Where a secret of a build is: exactly one of these.
+    ImageSecret {
+        /// In this file, relative to the project; `~/` is your home.
+        "file" file: Option<String>,
+        /// In this variable of the environment.
+        "env" env: Option<String>,
     }
 }
 

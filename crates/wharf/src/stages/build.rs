@@ -7,8 +7,10 @@ use crate::sandbox::Sandbox;
 use crate::target::Place;
 use base::{Problem, ProblemKind};
 
-use builder::{BuildError, BuildEvent, Built, Request};
+use crate::settings::ImageSecret;
+use builder::{BuildError, BuildEvent, Built, Hidden, Request, Secret};
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// See the module.
 pub const STAGE: Stage = Stage {
@@ -143,6 +145,20 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
         target: image.target,
         args: image.args,
         tags,
+        secrets: image.secrets.iter().map(|(id, secret)| (id.clone(), given(&run.project.folder, secret))).collect(),
         ..Request::default()
     })
+}
+
+/// A secret of the settings. What is not here is told by the step that wants it: most builds find such a step done.
+fn given(folder: &Path, secret: &ImageSecret) -> Secret {
+    let home = |path: &str| Some(PathBuf::from(std::env::var_os("HOME")?).join(path.strip_prefix("~/")?));
+    match (&secret.file, &secret.env) {
+        (Some(path), _) => Secret::File(home(path).unwrap_or_else(|| folder.join(path))),
+        (None, Some(name)) => std::env::var_os(name).map_or_else(
+            || Secret::Missing(format!("the variable `{name}` is not set")),
+            |value| Secret::Value(Hidden(value.into_encoded_bytes())),
+        ),
+        (None, None) => Secret::Missing("its place is not said".to_owned()),
+    }
 }
