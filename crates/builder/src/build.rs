@@ -46,6 +46,7 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
         created: created.rfc3339(),
         used: Mutex::new(global_args(&stages)),
         steps: Mutex::new(Vec::new()),
+        keys: Mutex::default(),
         warnings: Mutex::default(),
         stopped: AtomicBool::new(false),
         terminal: RwLock::new(()),
@@ -70,7 +71,8 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
     let cached = steps.iter().filter(|step| step.cached).count();
     let unused = unused(request, &shared.used.into_inner().unwrap_or_default());
     let warnings = checked.warnings.into_iter().chain(shared.warnings.into_inner().unwrap_or_default()).chain(unused).collect();
-    Ok(Built { image: image.id, manifest: image.manifest, steps, cached, took: started.elapsed(), warnings })
+    let keys = shared.keys.into_inner().unwrap_or_default();
+    Ok(Built { image: image.id, manifest: image.manifest, keys, steps, cached, took: started.elapsed(), warnings })
 }
 
 fn run_stages(shared: &Shared<'_>, needed: &[usize], target: usize) -> Result<Arc<Outcome>, BuildError> {

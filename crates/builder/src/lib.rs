@@ -43,7 +43,7 @@ pub use error::{BuildError, StepError};
 pub use event::{BuildEvent, StepId};
 pub use ignore::Ignore;
 pub use isolate::{Exit, Isolate, IsolateError, Network, RunMount, RunSource, RunStep};
-pub use outside::{Bases, CheckOut, Fetch, Fetched, Nowhere, Outside, Repositories, Repository, Unavailable, Version};
+pub use outside::{Bases, CheckOut, Fetch, Fetched, Nowhere, Outside, Remembered, Repositories, Repository, Unavailable, Version};
 pub use pattern::{Pattern, Syntax};
 pub use request::{Built, LAYER_TIME, NamedContext, Request, StepReport};
 pub use root::{export_folder, export_tar};

@@ -3,7 +3,7 @@
 use crate::isolate::Isolate;
 use crate::secret::Hidden;
 use blobs::Image;
-use oci::Reference;
+use oci::{DiffId, Digest, Reference};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,15 @@ pub struct Outside<'a> {
     pub fetch: &'a dyn Fetch,
     /// Brings what `ADD` names as a repository.
     pub repositories: &'a dyn Repositories,
+    /// What other machines remember of steps.
+    pub remembered: &'a dyn Remembered,
+}
+
+/// What other machines remember of steps that they have done.
+pub trait Remembered: Send + Sync {
+    /// The layer that a step of that key made, now in the store; `Some(None)` where it made none, and `None` where nobody knows, or
+    /// what they know cannot be had.
+    fn recall(&self, key: &Digest) -> Option<Option<DiffId>>;
 }
 
 /// Brings images from elsewhere into the store.
@@ -132,5 +141,11 @@ impl Repositories for Nowhere {
 
     fn check_out(&self, repository: &Repository, _: &str, _: CheckOut, _: &Path) -> Result<(), Unavailable> {
         self.commit(repository).map(drop)
+    }
+}
+
+impl Remembered for Nowhere {
+    fn recall(&self, _: &Digest) -> Option<Option<DiffId>> {
+        None
     }
 }

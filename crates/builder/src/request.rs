@@ -2,7 +2,7 @@
 
 use crate::secret::Secret;
 use base::Timestamp;
-use oci::{Digest, ImageId, Reference};
+use oci::{DiffId, Digest, ImageId, Reference};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -63,6 +63,8 @@ pub struct Built {
     pub image: ImageId,
     /// Its manifest with uncompressed layers.
     pub manifest: Digest,
+    /// The keys of its steps, each with the layer that it made, if it made one: what another build can be given as [`crate::Remembered`].
+    pub keys: BTreeMap<Digest, Option<DiffId>>,
     /// The steps that make layers, by stage and line.
     pub steps: Vec<StepReport>,
     /// How many of them were cached.

@@ -178,7 +178,13 @@ impl<'a> Stage<'a> {
         if self.shared.request.no_cache {
             return None;
         }
-        self.shared.store.cache().get(&key.finish()).map(|record| record.layer)
+        let key = key.finish();
+        let layer = match self.shared.store.cache().get(&key) {
+            Some(record) => record.layer,
+            None => self.shared.outside.remembered.recall(&key).inspect(|layer| self.keep_outcome(key, *layer))?,
+        };
+        self.shared.note_key(key, layer);
+        Some(layer)
     }
 
     pub(crate) fn compare(&self, key: &Key, begun: &Begun) -> Vec<String> {
@@ -190,8 +196,13 @@ impl<'a> Stage<'a> {
 
     /// Remembers what came out of a step. When that fails, the next build does it again.
     pub(crate) fn store_outcome(&self, key: &Key, begun: &Begun, layer: Option<DiffId>) {
-        let _ = self.shared.store.cache().put(&key.finish(), &Record { layer, note: Default::default() });
+        self.keep_outcome(key.finish(), layer);
         key.remember(self.shared.store, &self.slot(begun));
+    }
+
+    pub(crate) fn keep_outcome(&self, key: Digest, layer: Option<DiffId>) {
+        let _ = self.shared.store.cache().put(&key, &Record { layer, note: Default::default() });
+        self.shared.note_key(key, layer);
     }
 
     /// The step's place in the Dockerfile, by which the last build's step is found.

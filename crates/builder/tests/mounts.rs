@@ -270,7 +270,13 @@ fn cve_2024_23651_the_path_in_a_cache_is_never_resolved_by_the_builder() {
     let look = Look(std::sync::Mutex::default());
     let mut request = home.request("FROM scratch\nRUN --mount=type=cache,id=c,target=/c,source=sub/../sub true\n");
     request.no_cache = true;
-    let outside = builder::Outside { isolate: &look, bases: &builder::Nowhere, fetch: &builder::Nowhere, repositories: &builder::Nowhere };
+    let outside = builder::Outside {
+        isolate: &look,
+        bases: &builder::Nowhere,
+        fetch: &builder::Nowhere,
+        repositories: &builder::Nowhere,
+        remembered: &builder::Nowhere,
+    };
     for _ in 0..2 {
         builder::build(&request, &home.store, &outside, &|_| {}).expect("built");
     }
@@ -328,8 +334,13 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
         let mut request = home.request(&format!("FROM scratch\nCOPY empty /\nRUN {run} [\"/x\"]\n"));
         request.no_cache = true;
         request.agents = given.iter().map(|id| ((*id).to_owned(), PathBuf::from(format!("/agents/{id}")))).collect();
-        let outside =
-            builder::Outside { isolate: &look, bases: &builder::Nowhere, fetch: &builder::Nowhere, repositories: &builder::Nowhere };
+        let outside = builder::Outside {
+            isolate: &look,
+            bases: &builder::Nowhere,
+            fetch: &builder::Nowhere,
+            repositories: &builder::Nowhere,
+            remembered: &builder::Nowhere,
+        };
         builder::build(&request, &home.store, &outside, &|_| {})
     };
     let seen = |run: &str, given: &[&str]| {
@@ -355,7 +366,13 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
     let error = build("--mount=type=ssh,id=x,required", &["default"]).expect_err("refused");
     assert!(error.to_string().contains("the ssh agent `x` was not given") && error.problem().hints[0].contains("--ssh x"), "{error}");
     let failing = home.request("FROM scratch\nCOPY empty /\nRUN --mount=type=ssh [\"/none\"]\n");
-    let outside = builder::Outside { isolate: &Fails, bases: &builder::Nowhere, fetch: &builder::Nowhere, repositories: &builder::Nowhere };
+    let outside = builder::Outside {
+        isolate: &Fails,
+        bases: &builder::Nowhere,
+        fetch: &builder::Nowhere,
+        repositories: &builder::Nowhere,
+        remembered: &builder::Nowhere,
+    };
     let error = builder::build(&failing, &home.store, &outside, &|_| {}).expect_err("fails");
     assert!(error.problem().hints[0].contains("pass `--ssh default`"), "{:?}", error.problem());
 }

@@ -65,7 +65,7 @@ fn build(home: &Home, server: &Server, add: &str) -> Result<Built, BuildError> {
     request.secrets.insert("GIT_AUTH_TOKEN".into(), Secret::Value(Hidden(b"t1".to_vec())));
     request.secrets.insert("GIT_AUTH_TOKEN.own.io".into(), Secret::Value(Hidden(b"t2".to_vec())));
     request.agents.insert("default".into(), PathBuf::from("/run/agent"));
-    let outside = Outside { isolate: &Chroot, bases: &Nowhere, fetch: &Nowhere, repositories: server };
+    let outside = Outside { isolate: &Chroot, bases: &Nowhere, fetch: &Nowhere, repositories: server, remembered: &Nowhere };
     builder::build(&request, &home.store, &outside, &|_| {})
 }
 

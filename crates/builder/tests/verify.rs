@@ -9,7 +9,7 @@ use builder::{Difference, Nowhere, Outside};
 use home::{Chroot, Home};
 
 fn verify(home: &Home, dockerfile: &str) -> Vec<Difference> {
-    let outside = Outside { isolate: &Chroot, bases: &Nowhere, fetch: &Nowhere, repositories: &Nowhere };
+    let outside = Outside { isolate: &Chroot, bases: &Nowhere, fetch: &Nowhere, repositories: &Nowhere, remembered: &Nowhere };
     let mut request = home.request(dockerfile);
     request.tags.push("kept".parse().expect("name"));
     let (built, found) = builder::verify(&request, &home.store, &outside, &|_| {}).expect("built");

@@ -1,12 +1,16 @@
 //! What a build reaches beyond its own files: images from registries, and what `ADD` names by its address.
 
 mod bases;
+mod cache;
 mod fetch;
 mod git;
+mod remembered;
 
 pub use bases::PulledBases;
+pub use cache::{Held, Memory};
 pub use fetch::HttpFetch;
 pub use git::HostGit;
+pub use remembered::Memories;
 
 use crate::sandbox::Sandbox;
 use base::Problem;
@@ -21,6 +25,8 @@ pub struct World<'a> {
     sandbox: Arc<Sandbox>,
     bases: PulledBases<'a>,
     fetch: HttpFetch,
+    /// What other machines remember; nothing at first.
+    pub memories: Memories,
 }
 
 impl<'a> World<'a> {
@@ -31,11 +37,12 @@ impl<'a> World<'a> {
             sandbox: Arc::clone(sandbox),
             bases: PulledBases::new(Arc::clone(sandbox), remote, store.clone()),
             fetch: HttpFetch::new(Arc::clone(sandbox), options),
+            memories: Memories::none(sandbox, store),
         }
     }
 
     /// As the builder takes it.
     pub fn outside(&self) -> Outside<'_> {
-        Outside { isolate: &*self.sandbox, bases: &self.bases, fetch: &self.fetch, repositories: &HostGit }
+        Outside { isolate: &*self.sandbox, bases: &self.bases, fetch: &self.fetch, repositories: &HostGit, remembered: &self.memories }
     }
 }

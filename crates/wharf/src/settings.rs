@@ -18,8 +18,8 @@ mod yaml;
 
 pub use command::CommandLine;
 pub use fields::{
-    Check, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, Settings, Smoke, Task, Threshold, Uptime,
-    VulnerabilitySeverity,
+    Check, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, Settings, Smoke, Task, Threshold,
+    Uptime, VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};

@@ -97,7 +97,11 @@ fn secrets_of_images_have_one_place() {
     assert_eq!((secrets["npm"].env.as_deref(), secrets["netrc"].file.as_deref()), (Some("NPM_TOKEN"), Some("~/.netrc")));
     let found = wrong("images:\n  app:\n    secrets:\n      a: { env: X, file: y }\n      b: {}\n      c: { value: x }\n", &[]);
     let said = format!("{found:?}");
-    for text in ["the secret `a` is in a file or in a variable, not in both", "it is not said where the secret `b` is", "there is no field `value` here"] {
+    for text in [
+        "the secret `a` is in a file or in a variable, not in both",
+        "it is not said where the secret `b` is",
+        "there is no field `value` here",
+    ] {
         assert!(said.contains(text), "{text}: {said}");
     }
 }

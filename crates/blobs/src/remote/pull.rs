@@ -117,7 +117,7 @@ fn keep(store: &Store, reference: &Reference, config: &[u8], document: &Document
 }
 
 impl Inner {
-    async fn config(&self, found: &Found, reference: &Reference) -> Result<(Bytes, ImageConfig), RemoteError> {
+    pub(super) async fn config(&self, found: &Found, reference: &Reference) -> Result<(Bytes, ImageConfig), RemoteError> {
         let (base, descriptor) = (&found.document.base, &found.manifest.config);
         let blob = Blob { base, repository: &reference.repository, digest: descriptor.digest, size: descriptor.size, what: "config" };
         let bytes = self.blob(&blob, MAX_DOCUMENT_BYTES).await?;
@@ -138,9 +138,7 @@ impl Inner {
         reference: &Reference,
         teller: Teller<'_>,
     ) -> Result<(), RemoteError> {
-        let mut sources = vec![found.document.base.clone()];
-        sources.extend(self.sources(&reference.registry).await.0.into_iter().filter(|base| !Arc::ptr_eq(base, &found.document.base)));
-        let sources = &sources;
+        let sources = &self.all_sources(found, reference).await;
         let mut seen = BTreeSet::new();
         let mut fetching = Vec::new();
         for (descriptor, id) in found.manifest.layers.iter().zip(&config.rootfs.diff_ids) {
@@ -156,7 +154,14 @@ impl Inner {
         futures::stream::iter(fetching).buffer_unordered(self.options.parallel.max(1)).try_collect::<()>().await
     }
 
-    async fn layer_from(
+    /// Who may have its layers: first who gave its manifest.
+    pub(super) async fn all_sources(&self, found: &Found, reference: &Reference) -> Vec<Arc<Base>> {
+        let mut sources = vec![found.document.base.clone()];
+        sources.extend(self.sources(&reference.registry).await.0.into_iter().filter(|base| !Arc::ptr_eq(base, &found.document.base)));
+        sources
+    }
+
+    pub(super) async fn layer_from(
         &self,
         store: &Store,
         sources: &[Arc<Base>],

@@ -12,7 +12,7 @@ use crate::mode::ModeChange;
 use crate::origin::Origin;
 use crate::owner;
 use crate::request::NamedContext;
-use blobs::{Record, View};
+use blobs::View;
 use dockerfile::{Add, Copy, Instruction, Source};
 use oci::Digest;
 use std::sync::Arc;
@@ -191,7 +191,7 @@ impl Stage<'_> {
             }
         };
         if let Some(quick) = quick {
-            let _ = self.shared.store.cache().put(&quick.finish(), &Record { layer, note: Default::default() });
+            self.keep_outcome(quick.finish(), layer);
         }
         self.finish(begun, layer, reasons)
     }

@@ -10,7 +10,7 @@ use crate::request::{Request, StepReport};
 use crate::scope::Scope;
 use blobs::{BlobError, Image, Store, TreeLease, import_path};
 use dockerfile::Stages;
-use oci::{DiffId, ImageConfig, Reference};
+use oci::{DiffId, Digest, ImageConfig, Reference};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +37,8 @@ pub(crate) struct Shared<'a> {
     pub created: String,
     pub used: Mutex<BTreeSet<String>>,
     pub steps: Mutex<Vec<StepReport>>,
+    /// What came out of which step.
+    pub keys: Mutex<BTreeMap<Digest, Option<DiffId>>>,
     pub warnings: Mutex<Vec<String>>,
     pub stopped: AtomicBool,
     /// Held for writing by who has the terminal; all others tell nothing meanwhile.
@@ -65,6 +67,13 @@ impl Shared<'_> {
     pub(crate) fn tell(&self, event: BuildEvent) {
         let _free = self.terminal.read();
         (self.report)(event);
+    }
+
+    /// What came out of a step, for other builds.
+    pub(crate) fn note_key(&self, key: Digest, layer: Option<DiffId>) {
+        if let Ok(mut keys) = self.keys.lock() {
+            keys.insert(key, layer);
+        }
     }
 
     pub(crate) fn use_arg(&self, name: &str) {

@@ -59,7 +59,7 @@ impl Home {
     }
 
     pub fn build_with(&self, request: &Request, bases: &dyn Bases, fetch: &dyn Fetch) -> Result<Built, BuildError> {
-        let outside = Outside { isolate: &Chroot, bases, fetch, repositories: &Nowhere };
+        let outside = Outside { isolate: &Chroot, bases, fetch, repositories: &Nowhere, remembered: &Nowhere };
         builder::build(request, &self.store, &outside, &|event| self.events.lock().expect("events").push(event))
     }
 

@@ -1,5 +1,6 @@
 //! `wharf build`: one image from a context, or all images of the project.
 
+mod cache;
 mod destination;
 mod ssh;
 
@@ -14,6 +15,7 @@ use crate::stages::{Run, Selection};
 use base::units::show_duration;
 use base::{Finding, Place, Problem, ProblemKind, Severity};
 use builder::{BuildError, BuildEvent, Built, Difference, Hidden, NamedContext, Request, Secret};
+use cache::{Cache, Way};
 use clap::Args;
 use clap::parser::ValueSource;
 use destination::Destination;
@@ -29,7 +31,7 @@ use std::process::ExitCode;
 pub const COMMAND: Command =
     Command { name: "build", about: "Builds an image from a context, or all images of the project", define: Build::augment_args, run };
 
-const OF_ONE: [&str; 19] = [
+const OF_ONE: [&str; 21] = [
     "file",
     "tag",
     "target",
@@ -43,6 +45,8 @@ const OF_ONE: [&str; 19] = [
     "platform",
     "verify",
     "no_cache",
+    "cache_from",
+    "cache_to",
     "output",
     "iidfile",
     "metadata_file",
@@ -94,6 +98,12 @@ struct Build {
     /// Does every step again
     #[arg(long)]
     no_cache: bool,
+    /// What other builds remember: type=registry,ref=NAME or type=local,src=FOLDER; may be repeated
+    #[arg(long, value_name = "TYPE")]
+    cache_from: Vec<String>,
+    /// Where to put what this build remembers: type=registry,ref=NAME or type=local,dest=FOLDER, with mode=max of all stages
+    #[arg(long, value_name = "TYPE")]
+    cache_to: Vec<String>,
     /// Where the image goes beside the store: type=oci|docker|tar,dest=FILE or type=local,dest=FOLDER; may be repeated
     #[arg(short, long, value_name = "TYPE")]
     output: Vec<String>,
@@ -128,12 +138,15 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let mut agents = Agents::default();
     let request = Request { agents: agents.open(&asked.ssh)?, ..request(&asked, folder)? };
     let targets = asked.output.iter().map(|text| Destination::parse(text)).collect::<Result<Vec<_>, Problem>>()?;
+    let caches = |texts: &[String], way| texts.iter().map(|text| Cache::parse(text, way)).collect::<Result<Vec<_>, Problem>>();
+    let (from, to) = (caches(&asked.cache_from, Way::From)?, caches(&asked.cache_to, Way::To)?);
     // Then nothing else may be on it.
     let data_taken = targets.iter().any(Destination::is_stdout);
     let store = image::open(context)?;
     let sandbox = Sandbox::new(context)?;
     let _guard = crate::interrupt::cleanup(&sandbox);
-    let world = World::new(&sandbox, &store, || registries::remote(context));
+    let mut world = World::new(&sandbox, &store, || registries::remote(context));
+    from.iter().try_for_each(|cache| cache.take(context, &mut world.memories))?;
     let output = &context.output;
     let as_json = output.is_json() || asked.progress == "json";
     let report = |event: BuildEvent| show(output, as_json, asked.explain, &event);
@@ -143,9 +156,10 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         builder::build(&request, &store, &world.outside(), &report).map(|built| (built, Vec::new()))
     }
     .map_err(|error| error.problem())?;
-    built.warnings.iter().for_each(|warning| output.warning(warning));
+    built.warnings.iter().chain(&world.memories.troubles()).for_each(|warning| output.warning(warning));
     let image = store.images().get(&built.image).map_err(image::problem)?;
     targets.iter().try_for_each(|target| target.write(&store, &image, &request.tags))?;
+    to.iter().try_for_each(|cache| cache.put(context, &sandbox, &store, &built))?;
     let told = tell(&asked, output, &built, data_taken)?;
     same_twice(&differences).map(|()| told)
 }

@@ -44,7 +44,8 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
 
 fn image_secrets(image: &Node, reader: &mut Reader) {
     for (key, secret) in image.get("secrets").map(Node::entries).unwrap_or_default() {
-        let place = |reader: &mut Reader, message: String| reader.wrong(rule::VALUE, &key.origin, message, "write `file: PATH` or `env: NAME`");
+        let place =
+            |reader: &mut Reader, message: String| reader.wrong(rule::VALUE, &key.origin, message, "write `file: PATH` or `env: NAME`");
         match (secret.get("file"), secret.get("env")) {
             (Some(_), Some(_)) => place(reader, format!("the secret `{}` is in a file or in a variable, not in both", key.text)),
             (None, None) => place(reader, format!("it is not said where the secret `{}` is", key.text)),
