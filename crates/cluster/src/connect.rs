@@ -1,6 +1,7 @@
 //! A connection to one cluster, and requests over it.
 
 use crate::error::{Error, Result, translate};
+use crate::plugin::PluginError;
 use crate::resource::escape;
 use k8s::Value;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -70,10 +71,15 @@ impl Cluster {
         }
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
         let unusable = |why: String| Error::Config(format!("the kubeconfig {shown} cannot be used: {why}"));
+        let command = plugin_command(&read, context);
         let mut config = kube::Config::from_custom_kubeconfig(read, &options).await.map_err(|error| unusable(error.to_string()))?;
         config.connect_timeout = Some(CONNECT);
         let (server, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
-        let client = kube::Client::try_from(config).map_err(|error| unusable(error.to_string()))?;
+        // Asks the plugin, where there is one.
+        let client = kube::Client::try_from(config).map_err(|error| match PluginError::within(&error) {
+            Some(plugin) => Error::Plugin(plugin.of_command(&command)),
+            None => unusable(error.to_string()),
+        })?;
         Ok(Self { client, server: server.trim_end_matches('/').into(), namespace: namespace.into(), discovered: Arc::default() })
     }
 
@@ -108,6 +114,15 @@ impl Cluster {
 
 fn list(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ") }
+}
+
+/// The program that hands out the credentials of a context's user, where there is one.
+fn plugin_command(read: &Kubeconfig, context: Option<&str>) -> String {
+    let context = context.or(read.current_context.as_deref());
+    let named = read.contexts.iter().find(|named| Some(named.name.as_str()) == context).and_then(|named| named.context.as_ref());
+    let user = named.and_then(|context| context.user.as_deref());
+    let info = read.auth_infos.iter().find(|named| Some(named.name.as_str()) == user).and_then(|named| named.auth_info.as_ref());
+    info.and_then(|info| info.exec.as_ref()).and_then(|exec| exec.command.clone()).unwrap_or_default()
 }
 
 /// A request on its way.

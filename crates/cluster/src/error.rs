@@ -1,5 +1,6 @@
 //! Why a cluster did not do what was asked: it refused, it cannot be reached, or it was never known how to reach it.
 
+use crate::plugin::PluginError;
 use base::{Problem, ProblemKind};
 use k8s::{ApiError, Cause};
 
@@ -31,6 +32,9 @@ pub enum Error {
     /// The kubeconfig does not say how to reach the cluster.
     #[error("{0}")]
     Config(String),
+    /// The plugin that the kubeconfig names for credentials gave none.
+    #[error("{0}")]
+    Plugin(PluginError),
     /// A kind that the cluster does not serve.
     #[error("the cluster serves no kind `{kind}` of `{api_version}`")]
     UnknownKind {
@@ -79,6 +83,7 @@ impl From<Error> for Problem {
                 Self::new(ProblemKind::Unreachable, message).hint("see that the cluster runs and the context in the kubeconfig names it")
             }
             Error::Config(_) => Self::new(ProblemKind::Usage, message),
+            Error::Plugin(error) => error.into(),
             Error::Api(_) | Error::Answer { .. } | Error::UnknownKind { .. } => Self::new(ProblemKind::Target, message),
         }
     }
@@ -86,6 +91,9 @@ impl From<Error> for Problem {
 
 /// Translates an error of the client library.
 pub(crate) fn translate(server: &str, error: kube::Error) -> Error {
+    if let Some(error) = PluginError::within(&error) {
+        return Error::Plugin(error);
+    }
     match error {
         kube::Error::Api(status) => api(&status).into(),
         kube::Error::SerdeError(error) => Error::Answer { server: server.to_owned(), why: error.to_string() },

@@ -16,6 +16,8 @@ mod killed;
 #[path = "main/place.rs"]
 #[allow(dead_code, reason = "shared with the tests of the engine")]
 mod place;
+#[path = "main/plugins.rs"]
+mod plugins;
 
 #[test]
 fn a_project_is_delivered_to_a_cluster_of_others() {
@@ -25,6 +27,7 @@ fn a_project_is_delivered_to_a_cluster_of_others() {
     delivering::plans(&place);
     delivering::machines(&place);
     delivering::prunes(&place);
+    plugins::tokens(&place);
     delivering::checked(&place);
     delivering::rejected(&place);
     delivering::leaves(&place);
