@@ -94,7 +94,7 @@ struct Seen {
 
 /// What the ledger keeps of a deploy.
 fn detail(release: &Release, options: &Options) -> Result<Value, Problem> {
-    Ok(json!({"objects": release.digest()?, "notes": options.notes}))
+    crate::ledger::detail(release, &options.notes)
 }
 
 impl Delivery {

@@ -1,10 +1,13 @@
 //! What happened to a project's releases, entry after entry, each with the digest of the one before: a byte that is changed
 //! later is found.
 
+use crate::manifests::Release;
+use crate::records::statement::redacted;
 use base::{Problem, ProblemKind};
 use k8s::Value;
 use oci::Digest;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +49,26 @@ pub struct Entry {
 #[serde(transparent)]
 pub struct Ledger(Vec<Entry>);
 
+/// What an entry keeps of a deploy: the digests of the release's objects, of the same without what Secrets hold (`shown`), and of
+/// all that its record notes, and the notes themselves
+/// but for what the stages found, which only the record has.
+pub(crate) fn detail(release: &Release, notes: &Value) -> Result<Value, Problem> {
+    let shown = release.intents.iter().map(|intent| redacted(&intent.object)).collect::<Result<Vec<Value>, Problem>>()?;
+    let mut detail = json!({"objects": release.digest()?, "shown": digest_of(&Value::Array(shown))?});
+    let Some(members) = notes.as_object().filter(|members| !members.is_empty()) else { return Ok(detail) };
+    let brief: serde_json::Map<String, Value> =
+        members.iter().filter(|(name, _)| *name != "stages").map(|(name, value)| (name.clone(), value.clone())).collect();
+    detail["notes"] = Value::Object(brief);
+    detail["record"] = json!(digest_of(notes)?);
+    Ok(detail)
+}
+
+/// The digest of a value.
+pub(crate) fn digest_of(notes: &Value) -> Result<Digest, Problem> {
+    let defect = |error: serde_json::Error| Problem::new(ProblemKind::Defect, error.to_string());
+    Ok(Digest::of(&oci::canonical::to_vec(notes).map_err(defect)?))
+}
+
 /// Entries that are kept in the cluster.
 const KEPT: usize = 100;
 
@@ -63,6 +86,11 @@ impl Entry {
         }
         Ok(Digest::of(&oci::canonical::to_vec(&value).map_err(defect)?))
     }
+}
+
+fn wrong(entry: &Entry, why: &str) -> Problem {
+    let message = format!("entry {} of the record ({}, release {}) {why}", entry.number, entry.at, entry.release);
+    Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written")
 }
 
 impl Ledger {
@@ -103,20 +131,25 @@ impl Ledger {
         self.0.last().ok_or_else(|| Problem::new(ProblemKind::Defect, "the ledger lost an entry"))
     }
 
-    /// Whether every entry is as it was written, and follows from the one before.
+    /// Whether every entry is as it was written, wherever it stood.
     ///
     /// # Errors
     /// Names the first that is not.
-    pub fn verify(&self) -> Result<(), Problem> {
-        let wrong = |entry: &Entry, why: &str| {
-            let message = format!("entry {} of the record ({}, release {}) {why}", entry.number, entry.at, entry.release);
-            Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written")
-        };
+    pub fn verify_each(&self) -> Result<(), Problem> {
         for entry in &self.0 {
             if entry.computed()? != entry.digest {
                 return Err(wrong(entry, "is not as it was written"));
             }
         }
+        Ok(())
+    }
+
+    /// Whether every entry is as it was written, and follows from the one before.
+    ///
+    /// # Errors
+    /// Names the first that is not.
+    pub fn verify(&self) -> Result<(), Problem> {
+        self.verify_each()?;
         for pair in self.0.windows(2) {
             if let [before, after] = pair
                 && (after.previous != Some(before.digest) || after.number != before.number.saturating_add(1))
@@ -134,7 +167,6 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn ledger(entries: usize) -> Ledger {
         let mut ledger = Ledger::default();

@@ -29,4 +29,4 @@ pub use down::{DownOptions, Downed};
 pub use judge::Judgement;
 pub use plan::{FieldChange, Plan, PlannedObject, approval, differences, saved};
 pub use progress::{Change, Listener, Progress};
-pub use records::{Fate, Record, read_home};
+pub use records::{Fate, Record, read_home, statement};

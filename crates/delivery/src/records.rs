@@ -1,5 +1,8 @@
 //! What was released: kept in the cluster, to go back to, and in Wharf's home, to look up.
 
+pub mod statement;
+
+use crate::ledger::Ledger;
 use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, RELEASE, Release};
 use crate::rollout::Cause;
 use base::{Place, Problem, ProblemKind};
@@ -56,6 +59,9 @@ pub struct Record {
     pub notes: Value,
     /// Its objects.
     pub objects: Vec<Value>,
+    /// Whether its Secrets hold digests only: the copies outside the cluster.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub redacted: bool,
 }
 
 impl Record {
@@ -71,6 +77,7 @@ impl Record {
             previous,
             notes,
             objects: release.intents.iter().map(|intent| intent.object.clone()).collect(),
+            redacted: false,
         }
     }
 
@@ -79,6 +86,32 @@ impl Record {
         let place = || Place { file: Some(format!("release {}", self.id)), ..Place::default() };
         let intents = self.objects.iter().map(|object| Intent { object: object.clone(), place: place() }).collect();
         Release { id: self.id.clone(), project: self.project.clone(), namespace: self.namespace.clone(), intents, notes: Vec::new() }
+    }
+
+    /// Whether its objects and notes are those that the ledger says were deployed.
+    ///
+    /// # Errors
+    /// Names the entry that says otherwise.
+    pub fn verify(&self, ledger: &Ledger) -> Result<(), Problem> {
+        let of_it = || ledger.entries().iter().rev().filter(|entry| entry.release == self.id);
+        let wrong = |what: &str, number: u64| {
+            let message =
+                format!("the record of release {} is not as it was written: its {what} are others than entry {number} says", self.id);
+            Err(Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written"))
+        };
+        let objects = if self.redacted { "shown" } else { "objects" };
+        if let Some(entry) = of_it().find(|entry| !entry.detail.text(objects).is_empty())
+            && self.release().digest()?.to_string() != entry.detail.text(objects)
+        {
+            return wrong("objects", entry.number);
+        }
+        // A deploy that has not ended is in the record before it is in the ledger.
+        if let Some(entry) = of_it().find(|entry| !entry.detail.text("record").is_empty()).filter(|_| self.fate != Fate::Deploying)
+            && crate::ledger::digest_of(&self.notes)?.to_string() != entry.detail.text("record")
+        {
+            return wrong("notes", entry.number);
+        }
+        Ok(())
     }
 
     fn name(project: &str, id: &str) -> String {
@@ -106,7 +139,7 @@ impl Record {
         Ok(records)
     }
 
-    /// Writes it to the cluster, and to `home` where given (`records/PROJECT/ID.json`).
+    /// Writes it to the cluster, and to `home` where given (`records/PROJECT/ID.json`, without what Secrets hold).
     ///
     /// # Errors
     /// When it is too large, the cluster refuses, or the file cannot be written.
@@ -114,7 +147,7 @@ impl Record {
         let defect = |error: String| Problem::new(ProblemKind::Defect, error);
         let text = serde_json::to_vec(self).map_err(|error| defect(error.to_string()))?;
         if let Some(home) = home {
-            write_home(home, &self.project, &self.id, self)?;
+            write_home(home, &self.project, &self.id, &self.redacted()?)?;
         }
         let packed = pack(&text).map_err(|error| defect(error.to_string()))?;
         if packed.len() > LARGEST_STORED {

@@ -1,5 +1,6 @@
 //! The command line: reads what was asked, composes the rooms, and is the only one to speak.
 
+mod attest;
 pub mod cli;
 mod command;
 mod commands;
@@ -9,6 +10,7 @@ pub mod helpers;
 mod inputs;
 mod interrupt;
 mod kubeconfig;
+mod lineage;
 mod lint;
 mod load;
 mod output;

@@ -78,6 +78,14 @@ impl Project {
         name.parse().map_err(|error| Problem::new(ProblemKind::Usage, format!("`{name}` is no image name: {error}")))
     }
 
+    /// The commit that its folder is of; nothing where it is of none.
+    pub fn commit(&self) -> Option<Commit> {
+        let ids = git(&self.folder, &["rev-parse", "HEAD", "HEAD^{tree}"])?;
+        let (id, tree) = ids.split_once('\n')?;
+        let (_, dirty) = commit(&self.folder)?;
+        Some(Commit { id: id.to_owned(), tree: tree.trim().to_owned(), dirty })
+    }
+
     /// The tag of its images: the version, else the commit (`COMMIT-dirty-TREE` with changes), else the inputs' own digest.
     pub fn tag(&self, inputs: &str) -> String {
         if let Some(version) = &self.read.settings.version {
@@ -92,13 +100,26 @@ impl Project {
     }
 }
 
+/// What a release's sources were, for its record.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Commit {
+    /// The commit's whole id.
+    pub id: String,
+    /// The id of its tree.
+    pub tree: String,
+    /// Whether the project's files differ from it.
+    pub dirty: bool,
+}
+
+/// What git says of a folder.
+fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// The commit that a folder is of, and whether files below it differ from it.
 fn commit(folder: &Path) -> Option<(String, bool)> {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").arg("-C").arg(folder).args(arguments).output().ok().filter(|output| output.status.success())?;
-        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
-    let changes = git(&["status", "--porcelain", "--untracked-files=normal", "--", "."])?;
+    let commit = git(folder, &["rev-parse", "--short=12", "HEAD"])?;
+    let changes = git(folder, &["status", "--porcelain", "--untracked-files=normal", "--", "."])?;
     Some((commit, !changes.is_empty()))
 }

@@ -74,17 +74,34 @@ pub struct Done {
     pub verdict: Verdict,
     /// A few words.
     pub summary: String,
+    /// All that it found, for the release's record; null where that is the summary.
+    pub detail: Value,
 }
 
 impl Done {
     /// It did its work.
     pub fn new(summary: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Done, summary: summary.into() }
+        Self { verdict: Verdict::Done, summary: summary.into(), detail: Value::Null }
     }
 
     /// It had nothing to do.
     pub fn unchanged(summary: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Unchanged, summary: summary.into() }
+        Self { verdict: Verdict::Unchanged, summary: summary.into(), detail: Value::Null }
+    }
+
+    /// The same with all that it found.
+    #[must_use]
+    pub fn with(self, detail: Value) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// As the release's record has it.
+    fn noted(&self) -> Value {
+        let mut noted = json!({"verdict": self.verdict.name(), "summary": self.summary});
+        if !self.detail.is_null() {
+            noted["detail"] = self.detail.clone();
+        }
+        noted
     }
 }
 
@@ -130,6 +147,10 @@ pub struct Run {
     pub unchanged: bool,
     /// What the release that this run deploys passed before, by stage; none where it deploys nothing.
     pub passed: Option<Vec<String>>,
+    /// The release that it deployed or tried, until its record stands beside the images.
+    pub released: Option<String>,
+    /// Whether something of that release was written down.
+    pub recorded: bool,
 }
 
 /// Which stages are wanted.
@@ -233,6 +254,8 @@ impl Run {
             engine_ran: false,
             unchanged: false,
             passed: None,
+            released: None,
+            recorded: false,
         })
     }
 
@@ -252,6 +275,7 @@ impl Run {
     pub fn go(&mut self, stages: &[&'static Stage]) -> Result<(), Problem> {
         let done = self.go_through(stages);
         self.let_go();
+        crate::attest::attach(self);
         done
     }
 
@@ -309,8 +333,9 @@ impl Run {
             match done {
                 Ok(done) => {
                     running.end(done.verdict, &done.summary);
-                    let result = json!({"verdict": done.verdict.name(), "summary": done.summary});
+                    let result = done.noted();
                     if self.is_on_trial(stage) {
+                        self.recorded = true;
                         self.judge(stage.name, result.clone(), None)?;
                     }
                     self.notes.insert(stage.name.to_owned(), result);
@@ -319,6 +344,7 @@ impl Run {
                     running.end(Verdict::Failed, "");
                     // What this machine could not measure says nothing of the release.
                     let judged = stage.judges_release && problem.kind != ProblemKind::Host;
+                    self.recorded |= judged && self.is_on_trial(stage);
                     return Err(if judged { self.go_back(stage, &mut shown, problem) } else { problem });
                 }
             }

@@ -20,3 +20,5 @@ mod loads;
 mod place;
 #[path = "main/pulling.rs"]
 mod pulling;
+#[path = "main/why.rs"]
+mod why;

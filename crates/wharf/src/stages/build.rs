@@ -9,6 +9,7 @@ use base::{Problem, ProblemKind};
 
 use crate::settings::ImageSecret;
 use builder::{BuildError, BuildEvent, Built, Hidden, Request, Secret};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -38,18 +39,23 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         other => other,
     }?;
     let (mut steps, mut cached) = (0, 0);
+    let mut detail = serde_json::Map::new();
     for (name, built) in &built {
         steps += built.steps.len();
         cached += built.cached;
         run.images.insert(name.clone(), reference(run, name, built)?);
         run.image_ids.insert(name.clone(), built.image.to_string());
+        let made =
+            json!({"image": built.image.to_string(), "steps": built.steps.len(), "cached": built.cached, "warnings": built.warnings});
+        detail.insert(name.clone(), made);
         for warning in &built.warnings {
             run.context.output.warning(warning);
         }
     }
     let images = if built.len() == 1 { "1 image".to_owned() } else { format!("{} images", built.len()) };
     let summary = format!("{images}, {cached} of {steps} steps cached");
-    Ok(if cached == steps { Done::unchanged(summary) } else { Done::new(summary) })
+    let done = if cached == steps { Done::unchanged(summary) } else { Done::new(summary) };
+    Ok(done.with(json!({"images": detail})))
 }
 
 /// What manifests call an image: on the engine its uncompressed form in Wharf's own store, elsewhere what its registry will hold,

@@ -59,6 +59,7 @@ fn carry_out(run: &mut Run, running: &Running<'_>, deploy: impl FnOnce(Delivery,
     }
     let deployed = deployed.map_err(Problem::from).map_err(advise)?;
     (run.unchanged, run.passed) = (deployed.unchanged, Some(deployed.passed.clone()));
+    (run.released, run.recorded) = (Some(deployed.release.clone()), !deployed.unchanged);
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
     }
@@ -84,7 +85,10 @@ fn told(run: &Run, deployed: &Deployed) -> Done {
 /// What allowed the release, for its record.
 fn notes(run: &Run) -> serde_json::Value {
     let mut notes = json!({"source": run.project.tag(&run.inputs), "environment": run.context.globals.env, "by": user(),
-        "images": run.images, "stages": run.notes});
+        "tree": format!("sha256:{}", run.inputs), "images": run.images, "image_ids": run.image_ids, "stages": run.notes});
+    if let Some(commit) = run.project.commit() {
+        notes["commit"] = json!(commit);
+    }
     if let Some(plan) = &run.plan {
         notes["plan"] = json!(plan);
     }

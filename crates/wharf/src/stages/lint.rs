@@ -5,6 +5,7 @@ use crate::lint::{Source, lint, sources, summary};
 use crate::output::{Running, Verdict};
 use crate::settings::Threshold;
 use base::{Finding, Problem, ProblemKind, Severity};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// See the module.
@@ -45,7 +46,19 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
         return Err(problem.with_findings(stopping).hint("`wharf explain RULE` says why, and how to mend it"));
     }
     let verdict = if others.is_empty() { Verdict::Done } else { Verdict::Warned };
-    Ok(Done { verdict, summary: summary(&findings, files.len()) })
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    Ok(Done { verdict, ..Done::new(summary(&findings, files.len())).with(detail(&names, &findings)) })
+}
+
+/// Every finding for the release's record, but for evidence, which is the source's own text.
+fn detail(files: &[&str], findings: &[Finding]) -> Value {
+    const MOST: usize = 500;
+    let kept: Vec<Value> = findings
+        .iter()
+        .take(MOST)
+        .map(|finding| json!({"rule": finding.rule, "severity": finding.severity, "place": finding.place, "message": finding.message}))
+        .collect();
+    json!({"files": files, "findings": kept, "left_out": findings.len().saturating_sub(MOST)})
 }
 
 /// Shown as the user would name it, from the project's folder.

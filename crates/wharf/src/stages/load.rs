@@ -10,6 +10,7 @@ use delivery::inventory::Inventory;
 use delivery::smoke::endpoint;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use loadgen::{Amount, Before, Config, Limits, Pace, Report};
+use serde_json::{Value, json};
 
 /// See the module.
 pub const STAGE: Stage = Stage {
@@ -31,7 +32,7 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
         return Ok(Done::unchanged("what serves had its load when it was deployed"));
     }
     let cluster = run.cluster()?;
-    let mut told = Vec::new();
+    let (mut told, mut detail) = (Vec::new(), Vec::new());
     let mut measured = Measured::of(run)?;
     for wanted in &loads {
         let output = &run.context.output;
@@ -41,9 +42,19 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
         load::show(output, &report);
         load::judge(&report)?;
         measured.keep(wanted, &report)?;
+        detail.push(figures(&report));
         told.push(format!("{} requests, {}", report.requests, load::outcome(&report)));
     }
-    Ok(Done::new(told.join("; ")))
+    Ok(Done::new(told.join("; ")).with(json!({"loads": detail})))
+}
+
+/// What a record keeps of a load.
+fn figures(report: &Report) -> Value {
+    let times = report.times();
+    json!({"method": report.method, "url": report.url, "protocol": report.protocol, "concurrency": report.concurrency,
+        "requests": report.requests, "ok": report.ok, "failed": report.failed, "retried": report.retried, "seconds": report.seconds,
+        "rate": report.rate, "wanted_rate": report.wanted_rate, "p50_us": times.p50_us, "p95_us": times.p95_us, "p99_us": times.p99_us,
+        "max_us": times.max_us, "verdict": report.verdict})
 }
 
 /// The release that serves, and what was measured of it and of others.

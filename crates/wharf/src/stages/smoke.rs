@@ -5,6 +5,7 @@ use crate::output::Running;
 use crate::settings::Smoke;
 use ::delivery::smoke::{Check, Expect, Through, smoke};
 use base::Problem;
+use serde_json::json;
 use std::time::Duration;
 
 /// See the module.
@@ -26,7 +27,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let delivery = delivery(run, running)?;
     let through = Through { cluster: &delivery.cluster, namespace: run.project.name(), host: &run.host, listener: &*delivery.listener };
     let passed = run.tokio.block_on(smoke(&checks, through))?;
-    Ok(Done::new(format!("{} answered as they should", passed.len())))
+    Ok(Done::new(format!("{} answered as they should", passed.len())).with(json!({"checks": passed})))
 }
 
 fn check(smoke: &Smoke) -> Check {

@@ -4,6 +4,7 @@ use super::{Done, Run, Stage};
 use crate::output::Running;
 use crate::{command, inputs};
 use base::Problem;
+use serde_json::json;
 
 /// See the module.
 pub const STAGE: Stage = Stage {
@@ -21,11 +22,13 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     if tests.is_empty() {
         return Ok(Done::unchanged("no tests"));
     }
-    let mut passed = 0;
+    let (mut passed, mut detail) = (0, Vec::new());
     for (name, test) in &tests {
         let stage = format!("test {name}");
         let key = inputs::key(&test.to_string(), &run.inputs);
-        if run.memory.knows(&stage, &key) {
+        let known = run.memory.knows(&stage, &key);
+        detail.push(json!({"name": name, "run": test.to_string(), "passed_before": known}));
+        if known {
             continue;
         }
         run.memory.forget(&stage);
@@ -39,7 +42,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         passed += 1;
     }
     if passed == 0 {
-        return Ok(Done::unchanged(format!("{} passed before with the same inputs", tests.len())));
+        return Ok(Done::unchanged(format!("{} passed before with the same inputs", tests.len())).with(json!({"tests": detail})));
     }
-    Ok(Done::new(format!("{passed} passed")))
+    Ok(Done::new(format!("{passed} passed")).with(json!({"tests": detail})))
 }
