@@ -104,7 +104,8 @@ struct Registry(Child);
 
 impl Registry {
     fn serve(place: &Place) -> Self {
-        let registry = Self(place.begin(&["registry", "serve", "--listen", "127.0.0.1:5000", "--root", "registry-data"]));
+        let root = place.home().with_file_name("registry").display().to_string();
+        let registry = Self(place.begin(&["registry", "serve", "--listen", "127.0.0.1:5000", "--root", &root]));
         until("the registry answers", Duration::from_secs(20), || {
             place.command("curl", &["-sf", "http://127.0.0.1:5000/v2/"]).output().is_ok_and(|output| output.status.success())
         });
@@ -176,5 +177,9 @@ fn a_record_stands_beside_its_image() {
     place.well(&["up", "--env", "kube"]);
     assert_eq!(get(&format!("referrers/{digest}"))["manifests"].as_array().map(Vec::len), Some(1));
     drop(registry);
+    edit(&place, "k8s/web.yaml", |text| text.replace("replicas: 2", "replicas: 3"));
+    let output = place.wharf(&["up", "--env", "kube", "--skip", "push"]);
+    assert!(output.status.success() && said(&output).contains("warning: the record is not beside the images: "), "{}", said(&output));
+    assert_ne!(why(&place, &["web", "--env", "kube"])["release"], known["release"]);
     place.well(&["down", "--volumes", "--env", "kube"]);
 }
