@@ -2,9 +2,10 @@
 
 use crate::body::Body;
 use crate::drain::{Drain, Draining};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use rustls::pki_types::CertificateDer;
@@ -159,7 +160,11 @@ where
     let peer = Arc::new(peer);
     let service = service_fn(move |request| {
         let (handler, peer) = (handler.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+        async move {
+            let head_only = *request.method() == Method::HEAD;
+            let answer = handler.handle(request, peer).await;
+            Ok::<_, Infallible>(if head_only { without_body(answer) } else { answer })
+        }
     });
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(connection);
@@ -169,4 +174,15 @@ where
         () = draining.begun() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// The answer to HEAD (RFC 9110 9.3.2): HTTP/1.1 leaves the body out by itself, h2 does not.
+fn without_body(mut answer: Response<Body>) -> Response<Body> {
+    let length = std::mem::replace(answer.body_mut(), Body::empty()).size_hint().exact();
+    let has_none = matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let headers = answer.headers_mut();
+    if let Some(length) = length.filter(|_| !has_none && !headers.contains_key(CONTENT_LENGTH)) {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    answer
 }

@@ -12,7 +12,7 @@ use crate::rights::{Right, Who};
 use crate::server::{Access, Core};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use identity::{Door, Identity};
 use net::{Body, Handler, Peer};
 use std::sync::Arc;
@@ -61,15 +61,6 @@ impl Handler for Service {
                 error.answer()
             }
         };
-        if head.method == Method::HEAD {
-            // HTTP/1.1 would leave it out by itself, h2 does not.
-            let length = answer.body().size_hint().exact();
-            let headers = answer.headers_mut();
-            if let Some(length) = length.filter(|_| !headers.contains_key(header::CONTENT_LENGTH)) {
-                headers.insert(header::CONTENT_LENGTH, length.into());
-            }
-            *answer.body_mut() = Body::empty();
-        }
         let headers = answer.headers_mut();
         headers.insert("docker-distribution-api-version", HeaderValue::from_static("registry/2.0"));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
