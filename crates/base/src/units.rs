@@ -37,6 +37,24 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
+/// Reads a size such as `512`, `10GB` (powers of 1000) or `10GiB` (powers of 1024).
+///
+/// # Errors
+/// Says what is wrong with the text.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size; write it like `500MB` or `10GiB`");
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = text.strip_suffix(unit).unwrap_or_default();
+    let (letter, step) = match unit.trim_start().strip_suffix('B') {
+        None if unit.is_empty() => ("", 1000),
+        None => return Err(wrong()),
+        Some(rest) => rest.strip_suffix('i').map_or((rest, 1000), |letter| (letter, 1024)),
+    };
+    let power = ["", "k", "M", "G", "T", "P"].iter().position(|known| *known == letter || known.to_uppercase() == letter);
+    let scale = power.and_then(|power| u64::pow(step, u32::try_from(power).ok()?).into());
+    scale.zip(digits.parse::<u64>().ok()).and_then(|(scale, number): (u64, u64)| number.checked_mul(scale)).ok_or_else(wrong)
+}
+
 /// Writes a number of bytes for people, in powers of 1000: `812 B`, `4.1 MB`.
 pub fn show_bytes(bytes: u64) -> String {
     let (mut value, mut unit) = (bytes as f64, 0);
@@ -64,6 +82,26 @@ fn unit_seconds(unit: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_sizes() {
+        let rows = [
+            ("0", 0),
+            ("512", 512),
+            ("512B", 512),
+            ("1kB", 1_000),
+            ("1KB", 1_000),
+            ("20GB", 20_000_000_000),
+            ("10 GiB", 10 << 30),
+            ("3TiB", 3 << 40),
+        ];
+        for (text, expected) in rows {
+            assert_eq!(parse_bytes(text), Ok(expected), "{text}");
+        }
+        for wrong in ["", "GB", "1.5GB", "-1", "10G", "1XB", "99999999999999999999", "99999999PB", "1iiB"] {
+            assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn reads_durations() {

@@ -1,11 +1,12 @@
 //! The whole build: stages side by side, then the image.
 
+use crate::caches::trim_cache_mounts;
 use crate::check::{plan, read, unused};
 use crate::context::Context;
 use crate::error::{BuildError, StepError};
 use crate::event::BuildEvent;
 use crate::outside::Outside;
-use crate::request::{Built, LAYER_TIME, Request};
+use crate::request::{Built, CACHE_MOUNT_BYTES, LAYER_TIME, Request};
 use crate::stage::{Outcome, Shared, Stage};
 use base::Timestamp;
 use base::{Finding, Place, Severity};
@@ -46,6 +47,7 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
         created: created.rfc3339(),
         used: Mutex::new(global_args(&stages)),
         steps: Mutex::new(Vec::new()),
+        filled: AtomicBool::new(false),
         keys: Mutex::default(),
         warnings: Mutex::default(),
         stopped: AtomicBool::new(false),
@@ -58,6 +60,11 @@ pub fn build(request: &Request, store: &Store, outside: &Outside<'_>, report: &(
     shared.context.remember();
     let named = shared.named.lock().map(|named| named.values().cloned().collect::<Vec<_>>()).unwrap_or_default();
     named.iter().for_each(|context| context.remember());
+    if shared.filled.load(Ordering::Relaxed)
+        && let Err(error) = trim_cache_mounts(store, request.cache_mount_bytes.unwrap_or(CACHE_MOUNT_BYTES))
+    {
+        shared.warn(format!("cache mounts were not trimmed: {error}"));
+    }
     let outcome = outcome?;
     let mut config = outcome.config.clone();
     config.set_created(created);

@@ -3,9 +3,11 @@
 //! ```text
 //! mounts/HEX/meta.json   what it is
 //! mounts/HEX/N           its content; more than one where steps want it for themselves at the same time
-//! mounts/HEX/N.lock      held by whoever uses it
+//! mounts/HEX/N.lock      held by whoever uses it; its time is that of its last use
+//! mounts/HEX/N.size      its bytes, while nobody has used it since
 //! ```
-//! They are removed by [`blobs::Store::prune`] with `cache`, which waits for builds.
+//! They are removed by [`blobs::Store::prune`] with `cache`, which waits for builds, and by [`trim_cache_mounts`] when all of them hold too
+//! much.
 
 use crate::error::Trouble;
 use base::files::{FileError, make_folder};
@@ -16,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// More steps at the same time wait even for a cache that each wants for itself.
 const MAX_SLOTS: usize = 64;
@@ -41,7 +43,14 @@ pub(crate) struct Identity {
 pub(crate) struct Lease {
     /// Its content.
     pub data: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        // Without the time of its end only the order in which caches go is another one.
+        let _ = self.lock.set_modified(SystemTime::now());
+    }
 }
 
 /// A cache mount of the store.
@@ -59,6 +68,12 @@ pub struct CacheMount {
 struct Meta {
     namespace: String,
     id: String,
+}
+
+impl Meta {
+    fn shown(&self) -> String {
+        if self.namespace.is_empty() { self.id.clone() } else { format!("{}/{}", self.namespace, self.id) }
+    }
 }
 
 impl Identity {
@@ -132,7 +147,16 @@ fn take_slot(folder: &Path, slot: usize, sharing: Sharing, fill: &dyn Fn(&Path) 
     if !alone && !try_lock(&lock, &path, FlockOperation::NonBlockingLockShared)? {
         return Ok(None);
     }
-    Ok(Some(Lease { data, _lock: lock }))
+    // Whoever trimmed held the lock until then.
+    if !data.exists() {
+        return Ok(None);
+    }
+    match fs::remove_file(folder.join(format!("{slot}.size"))) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(FileError::new("remove", folder.join(format!("{slot}.size")), error).into())
+        }
+        _ => Ok(Some(Lease { data, lock })),
+    }
 }
 
 fn try_lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool, Trouble> {
@@ -157,9 +181,13 @@ pub fn cache_mounts(store: &Store) -> Result<Vec<CacheMount>, FileError> {
         let meta = base::files::read_if_exists(&path.join("meta.json"))?.and_then(|bytes| serde_json::from_slice::<Meta>(&bytes).ok());
         let Some(meta) = meta else { continue };
         let (mut bytes, mut in_use) = (0, false);
+        let mut any = false;
         for path in entries(&path)? {
             match path.extension() {
-                None => bytes += size(&path),
+                None => {
+                    any = true;
+                    bytes += size(&path);
+                }
                 Some(extension) if extension == "lock" => {
                     let file = File::open(&path).map_err(|error| FileError::new("open", &path, error))?;
                     in_use |= flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(rustix::io::Errno::WOULDBLOCK);
@@ -167,11 +195,89 @@ pub fn cache_mounts(store: &Store) -> Result<Vec<CacheMount>, FileError> {
                 Some(_) => {}
             }
         }
-        let id = if meta.namespace.is_empty() { meta.id } else { format!("{}/{}", meta.namespace, meta.id) };
-        mounts.push(CacheMount { id, bytes, in_use });
+        // One that was trimmed has left its name.
+        if any {
+            mounts.push(CacheMount { id: meta.shown(), bytes, in_use });
+        }
     }
     mounts.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(mounts)
+}
+
+/// A content that nobody uses: its lock is held.
+struct Idle {
+    id: String,
+    data: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+    _lock: File,
+}
+
+/// Removes cache mounts until all together hold at most `limit_bytes`: first what was not used for the longest time, never what is in
+/// use. What was removed, each with its bytes.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn trim_cache_mounts(store: &Store, limit_bytes: u64) -> Result<Vec<CacheMount>, FileError> {
+    let (mut idle, mut total) = (Vec::new(), 0u64);
+    for folder in entries(&store.root().join("mounts"))? {
+        let meta = base::files::read_if_exists(&folder.join("meta.json"))?.and_then(|bytes| serde_json::from_slice::<Meta>(&bytes).ok());
+        let Some(meta) = meta else { continue };
+        for data in entries(&folder)?.into_iter().filter(|path| path.extension().is_none()) {
+            match idle_one(meta.shown(), data.clone())? {
+                Some(one) => {
+                    total = total.saturating_add(one.bytes);
+                    idle.push(one);
+                }
+                None => total = total.saturating_add(size(&data)),
+            }
+        }
+    }
+    idle.sort_by_key(|one| one.used);
+    let mut removed = Vec::new();
+    for one in idle {
+        if total <= limit_bytes {
+            break;
+        }
+        remove(store, &one)?;
+        total = total.saturating_sub(one.bytes);
+        removed.push(CacheMount { id: one.id, bytes: one.bytes, in_use: false });
+    }
+    Ok(removed)
+}
+
+/// A content, unless somebody uses it. Its size is counted once after each use.
+fn idle_one(id: String, data: PathBuf) -> Result<Option<Idle>, FileError> {
+    let (lock, known) = (data.with_extension("lock"), data.with_extension("size"));
+    let file = match File::open(&lock) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(|error| FileError::new("open", &lock, error))?,
+    };
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let used = file.metadata().and_then(|meta| meta.modified()).map_err(|error| FileError::new("read", &lock, error))?;
+    let read = base::files::read_if_exists(&known)?.and_then(|bytes| String::from_utf8(bytes).ok()?.parse::<u64>().ok());
+    let bytes = match read {
+        Some(bytes) => bytes,
+        None => {
+            let bytes = size(&data);
+            fs::write(&known, bytes.to_string()).map_err(|error| FileError::new("write", &known, error))?;
+            bytes
+        }
+    };
+    Ok(Some(Idle { id, data, bytes, used, _lock: file }))
+}
+
+/// Moved away first: a half removed cache is nobody's.
+fn remove(store: &Store, one: &Idle) -> Result<(), FileError> {
+    let gone = store.root().join("tmp").join(base::ids::suffix(12));
+    fs::rename(&one.data, &gone).map_err(|error| FileError::new("remove", &one.data, error))?;
+    match fs::remove_file(one.data.with_extension("size")) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FileError::new("remove", &one.data, error)),
+        _ => {}
+    }
+    fs::remove_dir_all(&gone).map_err(|error| FileError::new("remove", gone, error))
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {

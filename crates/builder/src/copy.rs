@@ -4,6 +4,7 @@ mod parents;
 
 use crate::error::Trouble;
 use crate::fetch::Download;
+use crate::ground::Ground;
 use crate::ignore::Ignore;
 use crate::key::Key;
 use crate::mode::ModeChange;
@@ -29,8 +30,8 @@ pub(crate) struct Job {
     pub parents: bool,
     /// Whether archives are unpacked: ADD.
     pub unpack: bool,
-    /// Whether the destination's links may not be followed: `--link`.
-    pub link: bool,
+    /// With `--link` all that it stands on.
+    pub ground: Option<Ground>,
     /// Time of what comes from a context.
     pub time: i64,
 }
@@ -87,8 +88,17 @@ impl Job {
         key.part("destination", format!("{}\0{}", self.workdir, self.destination).as_bytes());
         key.part(
             "options",
-            format!("{:?} {:?} {:?} {} {} {} {}", self.owner, self.mode, self.exclude, self.unpack, self.link, self.time, self.parents)
-                .as_bytes(),
+            format!(
+                "{:?} {:?} {:?} {} {} {} {}",
+                self.owner,
+                self.mode,
+                self.exclude,
+                self.unpack,
+                self.ground.is_some(),
+                self.time,
+                self.parents
+            )
+            .as_bytes(),
         );
     }
 
@@ -130,10 +140,6 @@ impl Job {
         let absolute =
             if self.destination.starts_with('/') { self.destination.clone() } else { format!("{}/{}", self.workdir, self.destination) };
         let target = layer.resolve(absolute.as_bytes())?;
-        if self.link && oci::tar::EntryPath::parse(absolute.as_bytes()).is_ok_and(|plain| plain != target) && !absolute.contains("..") {
-            return Err(Trouble::new(format!("the destination leads through a link to `/{target}`, which --link does not follow"))
-                .hint("leave --link out, or write where the link leads"));
-        }
         let mut links = HashMap::new();
         for given in given {
             match given {

@@ -12,6 +12,9 @@ use std::time::Duration;
 /// A constant, so that a file's time changes no layer. Not 0: zip archives, and with them Python's packages, know no time before 1980.
 pub const LAYER_TIME: i64 = 315_532_801;
 
+/// How much all cache mounts of a store may hold by default, in bytes.
+pub const CACHE_MOUNT_BYTES: u64 = 20_000_000_000;
+
 /// What is asked of a build.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
@@ -39,6 +42,8 @@ pub struct Request {
     pub secrets: BTreeMap<String, Secret>,
     /// `--ssh`: the sockets of agents, by id.
     pub agents: BTreeMap<String, PathBuf>,
+    /// How much all cache mounts of the store may hold after the build, in bytes; [`CACHE_MOUNT_BYTES`] by default.
+    pub cache_mount_bytes: Option<u64>,
     /// Whether a person gets a shell where a `RUN` failed.
     pub shell: bool,
     /// Whether `RUN --network=host` is allowed.

@@ -11,6 +11,7 @@ use crate::check::{Base, base_of, image_of, unsupported};
 use crate::dated::Dates;
 use crate::error::{StepError, Trouble};
 use crate::event::{BuildEvent, StepId};
+use crate::ground::Ground;
 use crate::key::Key;
 use crate::request::{NamedContext, StepReport};
 use crate::scope::{DEFAULT_PATH, Scope, architecture};
@@ -149,11 +150,19 @@ impl<'a> Stage<'a> {
         }
     }
 
-    /// Makes a layer of what is written; none when nothing is.
-    fn layer(&self, write: impl FnOnce(&mut LayerWriter<'_>) -> Result<(), Trouble>) -> Result<Option<DiffId>, Trouble> {
+    /// Makes a layer of what is written, on the layers so far or on what is known of them; none when nothing is.
+    fn layer(
+        &self,
+        ground: Option<&Ground>,
+        write: impl FnOnce(&mut LayerWriter<'_>) -> Result<(), Trouble>,
+    ) -> Result<Option<DiffId>, Trouble> {
         let temp = self.shared.store.temp()?;
-        let view = View::open(&self.trees())?;
-        let mut layer = LayerWriter::create(&temp.path().join("tree"), &view, self.shared.layer_time)?;
+        let view = View::open(&if ground.is_some() { Vec::new() } else { self.trees() })?;
+        let (place, time) = (temp.path().join("tree"), self.shared.layer_time);
+        let mut layer = match ground {
+            Some(ground) => LayerWriter::on(&place, &view, time, ground.clone())?,
+            None => LayerWriter::create(&place, &view, time)?,
+        };
         write(&mut layer)?;
         if layer.is_empty() {
             return Ok(None);

@@ -1,6 +1,7 @@
 //! A layer in the making, written as a container on top of the lower ones would see it.
 
 use crate::error::Trouble;
+use crate::ground::{Floor, Ground};
 use base::files::FileError;
 use blobs::{Node, TreeWriter, View};
 use oci::tar::{Entry, EntryPath, Kind, Mtime};
@@ -24,6 +25,8 @@ pub(crate) struct LayerWriter<'a> {
     written: HashMap<EntryPath, Written>,
     /// Time of what has none of its own.
     time: i64,
+    /// What is known of the layers below, where they are not looked at.
+    ground: Ground,
 }
 
 enum Written {
@@ -37,7 +40,12 @@ enum Written {
 
 impl<'a> LayerWriter<'a> {
     pub(crate) fn create(path: &Path, view: &'a View, time: i64) -> Result<Self, Trouble> {
-        Ok(Self { view, tree: TreeWriter::create(path)?, written: HashMap::new(), time })
+        Self::on(path, view, time, Ground::default())
+    }
+
+    /// On layers of which nothing is known but some folders; `view` is of none.
+    pub(crate) fn on(path: &Path, view: &'a View, time: i64, ground: Ground) -> Result<Self, Trouble> {
+        Ok(Self { view, tree: TreeWriter::create(path)?, written: HashMap::new(), time, ground })
     }
 
     /// Whether nothing was written.
@@ -74,6 +82,9 @@ impl<'a> LayerWriter<'a> {
                 Written::Other => Existing::Other,
             }));
         }
+        if self.ground.floor(path).is_some() {
+            return Ok(Some(Existing::Folder));
+        }
         Ok(self.below(path)?.map(|node| match node.file_type() {
             FileType::Directory => Existing::Folder,
             FileType::Symlink => Existing::Link,
@@ -93,7 +104,8 @@ impl<'a> LayerWriter<'a> {
         }
         for folder in missing.into_iter().rev() {
             let below = self.below(&folder)?;
-            let new = below.is_none();
+            let floor = self.ground.floor(&folder).cloned();
+            let new = below.is_none() && floor.is_none();
             let entry = match below {
                 _ if self.written.contains_key(&folder) => return Err(no_folder(&folder)),
                 Some(node) if node.is_folder() => Entry {
@@ -105,7 +117,10 @@ impl<'a> LayerWriter<'a> {
                     ..self.new_folder(folder, owner)
                 },
                 Some(_) => return Err(no_folder(&folder)),
-                None => self.new_folder(folder, owner),
+                None => match floor {
+                    Some(Floor { mode, uid, gid, xattrs }) => Entry { mode, xattrs, ..self.new_folder(folder, (uid, gid)) },
+                    None => self.new_folder(folder, owner),
+                },
             };
             self.tree.make(&entry)?;
             self.written.insert(entry.path, Written::Folder { new });

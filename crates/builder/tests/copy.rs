@@ -112,3 +112,56 @@ fn modes_by_letters_change_what_files_have() {
         ]
     );
 }
+
+/// `COPY --link` knows of what it stands on only the folders that lead to its destination.
+#[test]
+fn a_linked_copy_is_the_same_on_another_base() {
+    let home = Home::new();
+    home.write("app/a", "1");
+    home.write("app/sub/b", "2");
+    let cached = |base: &str, linked: &str| {
+        home.write("base", base);
+        let dockerfile = format!("FROM scratch AS files\nCOPY app /app\nFROM scratch\nCOPY base /base/file\n{linked}\n");
+        let (built, image) = home.build(&dockerfile);
+        let step = built.steps.last().expect("a step");
+        (step.cached, home.layer(image.layers.last().expect("a layer")))
+    };
+    let copies = [
+        (
+            "COPY --link app /opt/app/",
+            vec!["755 0:0 opt/", "755 0:0 opt/app/", "644 0:0 opt/app/a 1", "755 0:0 opt/app/sub/", "644 0:0 opt/app/sub/b 2"],
+        ),
+        ("COPY --link app/a /opt/a", vec!["755 0:0 opt/", "644 0:0 opt/a 1"]),
+        ("COPY --link --chown=5:6 app/a /base/", vec!["755 0:0 base/", "644 5:6 base/a 1"]),
+        ("COPY --link --from=files /app /base", vec!["755 0:0 base/", "644 0:0 base/a 1", "755 0:0 base/sub/", "644 0:0 base/sub/b 2"]),
+        ("ADD --link app/sub /new", vec!["755 0:0 new/", "644 0:0 new/b 2"]),
+    ];
+    for (linked, expected) in copies {
+        let (first, listed) = cached("one", linked);
+        assert_eq!((first, listed), (false, expected.iter().map(|line| (*line).to_owned()).collect()), "{linked}");
+        assert!(cached("two", linked).0, "{linked}: another base");
+        let plain = linked.replace("--link ", "");
+        cached("three", &plain);
+        assert!(!cached("four", &plain).0, "{plain}: stands on all of its base");
+    }
+}
+
+#[test]
+fn a_linked_copy_leaves_the_folders_that_it_goes_through_as_they_are() {
+    let home = Home::new();
+    home.write("app/a", "1");
+    fs::create_dir(home.path.join("context/spare")).expect("folder");
+    home.write("links/x", "");
+    symlink("/spare", home.path.join("context/links/way")).expect("link");
+    let build = |mode: &str, more: &str| {
+        let dockerfile = format!("FROM scratch\nCOPY --chmod={mode} --chown=7:8 spare /spare\n{more}COPY --link app/a /spare/x/a\n");
+        let (built, image) = home.build(&dockerfile);
+        (built.steps.last().expect("a step").cached, home.layer(image.layers.last().expect("a layer")))
+    };
+    let lines = |mode: &str| vec![format!("{mode} 7:8 spare/"), "755 0:0 spare/x/".to_owned(), "644 0:0 spare/x/a 1".to_owned()];
+    assert_eq!(build("1777", ""), (false, lines("1777")));
+    assert_eq!(build("1777", "COPY app /other\n"), (true, lines("1777")));
+    assert_eq!(build("700", ""), (false, lines("700")), "a folder on its way is another one");
+    let error = home.fail("FROM scratch\nCOPY spare /spare\nCOPY links /\nCOPY --link app/a /way/a\n");
+    assert!(error.contains("leads through a link to `/spare`"), "{error}");
+}

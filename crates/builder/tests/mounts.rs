@@ -9,7 +9,6 @@ use builder::{BuildError, BuildEvent, Hidden, Secret};
 use home::Home;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
 use std::time::Instant;
 
 fn home() -> Option<Home> {
@@ -323,76 +322,4 @@ fn steps_with_caches_see_when_sources_changed() {
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     assert_eq!(run(2).0, ["fresh", "two", "made", "2", "fresh", "two"]);
     assert!(home.store.fsck().expect("fsck").is_empty());
-}
-
-#[test]
-fn an_agent_is_there_for_the_steps_that_ask_for_it() {
-    let home = Home::new();
-    home.write("empty", "");
-    let look = Steps::default();
-    let build = |run: &str, given: &[&str]| {
-        let mut request = home.request(&format!("FROM scratch\nCOPY empty /\nRUN {run} [\"/x\"]\n"));
-        request.no_cache = true;
-        request.agents = given.iter().map(|id| ((*id).to_owned(), PathBuf::from(format!("/agents/{id}")))).collect();
-        let outside = builder::Outside {
-            isolate: &look,
-            bases: &builder::Nowhere,
-            fetch: &builder::Nowhere,
-            repositories: &builder::Nowhere,
-            remembered: &builder::Nowhere,
-        };
-        builder::build(&request, &home.store, &outside, &|_| {})
-    };
-    let seen = |run: &str, given: &[&str]| {
-        let built = build(run, given).unwrap_or_else(|error| panic!("{run}: {error}"));
-        let step = look.0.lock().expect("steps").pop().expect("step");
-        let variable = step.env.iter().find(|(name, _)| name == "SSH_AUTH_SOCK").map(|(_, value)| value.clone()).unwrap_or_default();
-        let mounts = step.mounts.iter().map(|mount| format!("{} {:?}", mount.target, mount.source)).collect::<Vec<_>>();
-        (variable, mounts, built.warnings)
-    };
-    let agent = |id: &str, mode: u32, owner: u32| format!("Agent {{ socket: \"/agents/{id}\", mode: {mode}, uid: {owner}, gid: {owner} }}");
-    let place = "/run/buildkit/ssh_agent.0";
-    assert_eq!(seen("--mount=type=ssh", &["default"]), (place.into(), vec![format!("{place} {}", agent("default", 0o600, 0))], vec![]));
-    let (variable, mounts, _) = seen("--mount=type=ssh,id=a,target=/a,mode=0660,uid=7,gid=7 --mount=type=ssh,id=b", &["a", "b"]);
-    assert_eq!(
-        (variable.as_str(), mounts),
-        ("/a", vec![format!("/a {}", agent("a", 0o660, 7)), format!("/run/buildkit/ssh_agent.1 {}", agent("b", 0o600, 0))])
-    );
-    // docker goes on without one that is not required.
-    assert_eq!(
-        seen("--mount=type=ssh", &[]),
-        (String::new(), vec![], vec!["the ssh agent `default` was not given; the step runs without it".into()])
-    );
-    let error = build("--mount=type=ssh,id=x,required", &["default"]).expect_err("refused");
-    assert!(error.to_string().contains("the ssh agent `x` was not given") && error.problem().hints[0].contains("--ssh x"), "{error}");
-    let failing = home.request("FROM scratch\nCOPY empty /\nRUN --mount=type=ssh [\"/none\"]\n");
-    let outside = builder::Outside {
-        isolate: &Fails,
-        bases: &builder::Nowhere,
-        fetch: &builder::Nowhere,
-        repositories: &builder::Nowhere,
-        remembered: &builder::Nowhere,
-    };
-    let error = builder::build(&failing, &home.store, &outside, &|_| {}).expect_err("fails");
-    assert!(error.problem().hints[0].contains("pass `--ssh default`"), "{:?}", error.problem());
-}
-
-/// Runs nothing, and remembers what it was asked for.
-#[derive(Default)]
-struct Steps(std::sync::Mutex<Vec<builder::RunStep>>);
-
-impl builder::Isolate for Steps {
-    fn run(&self, step: &builder::RunStep, _: &dyn Fn(&str)) -> Result<builder::Exit, builder::IsolateError> {
-        self.0.lock().expect("steps").push(step.clone());
-        Ok(builder::Exit::Code(0))
-    }
-}
-
-/// Runs nothing, and says that it failed.
-struct Fails;
-
-impl builder::Isolate for Fails {
-    fn run(&self, _: &builder::RunStep, _: &dyn Fn(&str)) -> Result<builder::Exit, builder::IsolateError> {
-        Ok(builder::Exit::Code(255))
-    }
 }

@@ -103,6 +103,7 @@ impl Ready {
             let lease = identity.take(shared.store, sharing, &stop, &|place| fill(place, identity, begins))?;
             let stopped = || Trouble { stopped: true, ..Trouble::new("another stage failed") };
             self.leases.insert(digest, lease.ok_or_else(stopped)?);
+            shared.filled.store(true, Ordering::Relaxed);
         }
         Ok(())
     }

@@ -54,7 +54,7 @@ impl Stage<'_> {
         // `.git` tells where it came from.
         let whence = if how.keep_git_dir { address.url.as_str() } else { "" };
         let known = Digest::of(format!("{commit} {} {} {whence}", how.keep_git_dir, how.submodules).as_bytes());
-        let quick = job.by_name(Key::new("ADD", &self.chain()), "commit", known);
+        let quick = job.by_name(Key::new("ADD", &self.below(&job)), "commit", known);
         if let Some(layer) = self.recall(&quick) {
             return self.finish(begun, layer, None);
         }

@@ -7,6 +7,7 @@ use crate::copy::{self, Job};
 use crate::dated::Dates;
 use crate::error::Trouble;
 use crate::fetch::{self, Checksum};
+use crate::ground::Ground;
 use crate::key::Key;
 use crate::mode::ModeChange;
 use crate::origin::Origin;
@@ -31,9 +32,8 @@ impl Stage<'_> {
     pub(super) fn copy(&mut self, instruction: &Instruction, copy: &Copy) -> Result<(), Trouble> {
         let begun = self.begin(instruction);
         let job = Job {
-            link: copy.link,
             parents: copy.parents,
-            ..self.job(&copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
+            ..self.job(copy.link, &copy.sources, &copy.destination.text, copy.chown.as_deref(), copy.chmod.as_deref(), &copy.exclude)?
         };
         match self.locate(copy.from.as_deref())? {
             Where::Context => self.transfer(begun, "COPY", &job, &Origin::Context(&self.shared.context), None),
@@ -58,8 +58,7 @@ impl Stage<'_> {
 
     pub(super) fn add(&mut self, instruction: &Instruction, add: &Add) -> Result<(), Trouble> {
         let begun = self.begin(instruction);
-        let mut job = self.job(&add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
-        job.link = add.link;
+        let mut job = self.job(add.link, &add.sources, &add.destination.text, add.chown.as_deref(), add.chmod.as_deref(), &add.exclude)?;
         if let Some(address) = self.repository(add, &job)? {
             return self.clone_from(begun, add, job, address);
         }
@@ -101,6 +100,7 @@ impl Stage<'_> {
 
     fn job(
         &self,
+        link: bool,
         sources: &[Source],
         destination: &str,
         chown: Option<&str>,
@@ -134,6 +134,10 @@ impl Stage<'_> {
             }
             None => None,
         };
+        let ground = link.then(|| {
+            let place = join(&self.config.config.working_dir, &destination);
+            Ground::find(&View::open(&self.trees())?, &place)
+        });
         let workdir = if self.config.config.working_dir.is_empty() { "/".into() } else { self.config.config.working_dir.clone() };
         Ok(Job {
             sources: sources.collect::<Result<_, Trouble>>()?,
@@ -144,15 +148,19 @@ impl Stage<'_> {
             exclude: exclude.iter().map(|text| self.expand(text)).collect::<Result<_, _>>()?,
             parents: false,
             unpack: false,
-            link: false,
+            ground: ground.transpose()?,
             time: self.shared.layer_time,
         })
     }
 
+    /// What a job stands on.
+    pub(super) fn below(&self, job: &Job) -> Digest {
+        job.ground.as_ref().map_or_else(|| self.chain(), Ground::digest)
+    }
+
     /// Copies, unless it is known what comes out. What comes from layers is known by their names before a file is read.
     fn transfer(&mut self, begun: Begun, kind: &str, job: &Job, origin: &Origin<'_>, source: Option<Digest>) -> Result<(), Trouble> {
-        let parent = self.chain();
-        let quick = source.map(|source| job.by_name(Key::new(kind, &parent), "source layers", source));
+        let quick = source.map(|source| job.by_name(Key::new(kind, &self.below(job)), "source layers", source));
         if let Some(layer) = quick.as_ref().and_then(|quick| self.recall(quick)) {
             return self.finish(begun, layer, None);
         }
@@ -168,7 +176,7 @@ impl Stage<'_> {
         origin: &Origin<'_>,
         quick: Option<Key>,
     ) -> Result<(), Trouble> {
-        let parent = self.chain();
+        let parent = self.below(job);
         let given = job.gather(origin)?;
         self.dates = Dates::default();
         if self.shared.remembers && origin.is_context() {
@@ -185,7 +193,7 @@ impl Stage<'_> {
             Some(layer) => (layer, None),
             None => {
                 let reasons = self.compare(&key, &begun);
-                let layer = self.layer(|layer| job.write(origin, &given, layer))?;
+                let layer = self.layer(job.ground.as_ref(), |layer| job.write(origin, &given, layer))?;
                 self.store_outcome(&key, &begun, layer);
                 (layer, Some(reasons))
             }
@@ -209,7 +217,7 @@ impl Stage<'_> {
             None => {
                 let reasons = self.compare(&key, &begun);
                 let owner = owner::lookup(&user, &View::open(&self.trees())?)?;
-                let layer = self.layer(|layer| {
+                let layer = self.layer(None, |layer| {
                     let place = layer.resolve(path.as_bytes())?;
                     if layer.existing(&place)? == Some(crate::writer::Existing::Folder) { Ok(()) } else { layer.folders(&place, owner) }
                 })?;

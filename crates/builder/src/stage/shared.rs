@@ -37,6 +37,8 @@ pub(crate) struct Shared<'a> {
     pub created: String,
     pub used: Mutex<BTreeSet<String>>,
     pub steps: Mutex<Vec<StepReport>>,
+    /// Whether a step was done with a cache mount.
+    pub filled: AtomicBool,
     /// What came out of which step.
     pub keys: Mutex<BTreeMap<Digest, Option<DiffId>>>,
     pub warnings: Mutex<Vec<String>>,

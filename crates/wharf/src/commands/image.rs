@@ -85,6 +85,9 @@ enum What {
         /// Also what the builder remembers, and its cache mounts
         #[arg(long)]
         cache: bool,
+        /// Removes cache mounts until all hold at most this, such as 5GB; those that were not used for the longest time go first
+        #[arg(long, value_name = "SIZE")]
+        cache_mounts: Option<String>,
     },
     /// Reads everything and lists what is damaged
     Fsck,
@@ -103,7 +106,11 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         What::Load { paths, input } => load(&store, output, paths.into_iter().chain(input).collect()),
         What::Tag { image, name } => tag(&store, &image, &name),
         What::Rm { images } => images.iter().try_for_each(|image| store.images().remove(image).map_err(problem)),
-        What::Prune { all, cache } => prune(&store, output, PruneOptions { unnamed_images: all, cache }),
+        What::Prune { all, cache, cache_mounts } => {
+            let limit = cache_mounts.as_deref().map(base::units::parse_bytes).transpose();
+            let limit = limit.map_err(|why| Problem::new(ProblemKind::Usage, format!("`--cache-mounts`: {why}")))?;
+            prune(&store, output, PruneOptions { unnamed_images: all, cache }, limit)
+        }
         What::Fsck => return fsck(&store, output),
     }?;
     Ok(ExitCode::SUCCESS)
@@ -239,14 +246,25 @@ fn tag(store: &Store, image: &str, name: &str) -> Result<(), Problem> {
     store.images().tag(&reference, &found.id).map_err(problem)
 }
 
-fn prune(store: &Store, output: &Output, options: PruneOptions) -> Result<(), Problem> {
+fn prune(store: &Store, output: &Output, options: PruneOptions, limit_bytes: Option<u64>) -> Result<(), Problem> {
     let pruned = store.prune(options).map_err(problem)?;
+    let trimmed = limit_bytes.map(|limit| builder::trim_cache_mounts(store, limit)).transpose();
+    let trimmed = trimmed.map_err(|error| problem(error.into()))?.unwrap_or_default();
+    let mounts = builder::cache_mounts(store).map_err(|error| problem(error.into()))?;
+    let sum = |mounts: &[builder::CacheMount]| mounts.iter().map(|mount| mount.bytes).sum::<u64>();
     if output.is_json() {
         output.json(
-            &json!({"images": pruned.images.len(), "layers": pruned.layers.len(), "bytes": pruned.bytes, "in_use": pruned.in_use.len()}),
+            &json!({"images": pruned.images.len(), "layers": pruned.layers.len(), "bytes": pruned.bytes, "in_use": pruned.in_use.len(),
+                "cache_mounts": {"removed": trimmed, "removed_bytes": sum(&trimmed), "kept": mounts.len(), "kept_bytes": sum(&mounts)}}),
         );
     } else {
         output.say(&format!("removed {} images and {} layers, {}", pruned.images.len(), pruned.layers.len(), show_bytes(pruned.bytes)));
+        for mount in &trimmed {
+            output.say(&format!("removed the cache mount {}, {}", crate::output::printable(&mount.id), show_bytes(mount.bytes)));
+        }
+        if !mounts.is_empty() {
+            output.say(&format!("kept {} cache mounts, {}: `--cache-mounts SIZE` bounds them", mounts.len(), show_bytes(sum(&mounts))));
+        }
         if !pruned.in_use.is_empty() {
             output.say(&format!("kept {} layers that something running uses", pruned.in_use.len()));
         }

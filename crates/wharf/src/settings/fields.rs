@@ -1,7 +1,7 @@
 //! The table of fields: everything that `wharf.yaml` can say, with its kind, its default and what it is for.
 
 use super::command::CommandLine;
-use super::reader::Percent;
+use super::reader::{Bytes, Percent};
 use super::section::{section, words};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -39,8 +39,18 @@ section! {
         "environments" environments: BTreeMap<String, Environment>,
         /// How registries are reached.
         "registries" registries: Registries,
+        /// What builds keep.
+        "builds" builds: Builds,
         /// Who is told, by name.
         "notify" notify: BTreeMap<String, Notify>,
+    }
+}
+
+section! {
+    /// What builds keep on this machine.
+    Builds {
+        /// How much all cache mounts together may hold after a build of this project; those that were not used for the longest time go first.
+        "cache-mounts" cache_mounts: Bytes = "20GB",
     }
 }
 

@@ -215,6 +215,23 @@ impl Shaped for Percent {
     }
 }
 
+/// A size in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl Shaped for Bytes {
+    const REQUIRED: bool = true;
+
+    fn shape() -> Shape {
+        Shape::Bytes
+    }
+
+    fn read(node: &Node, reader: &mut Reader) -> Self {
+        let parse = |text: &str| base::units::parse_bytes(text).ok().map(|value| (Self(value), Json::from(text)));
+        reader.parsed(node, &Shape::Bytes, parse).unwrap_or_default()
+    }
+}
+
 impl<T: Shaped> Shaped for Option<T> {
     fn shape() -> Shape {
         T::shape()

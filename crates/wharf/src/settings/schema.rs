@@ -43,6 +43,7 @@ fn shaped(shape: &Shape) -> Value {
         Shape::Switch => json!({ "type": "boolean" }),
         Shape::Number => json!({ "type": "integer", "minimum": 0 }),
         Shape::Duration => json!({ "type": "string", "pattern": "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h|d))+$" }),
+        Shape::Bytes => json!({ "type": ["string", "integer"], "pattern": "^[0-9]+ ?([kKMGTP]?i?B)?$" }),
         Shape::Percent => json!({ "type": "string", "pattern": "^[0-9]+ ?%$" }),
         Shape::OneOf(words) => json!({ "enum": words }),
         Shape::Command => {

@@ -26,6 +26,8 @@ pub(crate) enum Shape {
     Duration,
     /// A percentage such as `20%`.
     Percent,
+    /// A size such as `10GiB`.
+    Bytes,
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A line for the shell, or a list of program and arguments.
@@ -47,6 +49,7 @@ impl Shape {
             Self::Number => "a whole number".to_owned(),
             Self::Duration => "a duration such as `30s`".to_owned(),
             Self::Percent => "a percentage such as `20%`".to_owned(),
+            Self::Bytes => "a size such as `10GiB`".to_owned(),
             Self::OneOf(words) => format!("one of {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
             Self::Command => "a command, or a list of program and arguments".to_owned(),
             Self::List(of) => format!("a list, each of it {}", of.name()),

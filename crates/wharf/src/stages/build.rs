@@ -152,6 +152,7 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
         args: image.args,
         tags,
         secrets: image.secrets.iter().map(|(id, secret)| (id.clone(), given(&run.project.folder, secret))).collect(),
+        cache_mount_bytes: Some(settings.builds.cache_mounts.0),
         ..Request::default()
     })
 }
