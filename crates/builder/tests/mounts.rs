@@ -206,8 +206,8 @@ fn words_of_mounts_are_expanded() {
     assert_eq!(home.output(), ["content"]);
     let error = home.fail("FROM busybox:stable\nARG T=cache\nRUN --mount=type=$T,target=/x true\n");
     assert!(error.contains("--mount with a variable as its type"), "{error}");
-    let error = home.fail("FROM busybox:stable\nRUN --mount=type=ssh true\n");
-    assert!(error.contains("RUN --mount=type=ssh is not supported"), "{error}");
+    let error = home.fail("FROM busybox:stable\nRUN --mount=type=ssh,required true\n");
+    assert!(error.contains("the ssh agent `default` was not given"), "{error}");
 }
 
 #[test]
