@@ -14,11 +14,15 @@ mod health;
 mod held;
 #[path = "main/interrupts.rs"]
 mod interrupts;
+#[path = "main/leaks.rs"]
+mod leaks;
 #[path = "main/loads.rs"]
 mod loads;
 #[path = "main/place.rs"]
 mod place;
 #[path = "main/pulling.rs"]
 mod pulling;
+#[path = "main/secrets.rs"]
+mod secrets;
 #[path = "main/why.rs"]
 mod why;
