@@ -115,6 +115,19 @@ impl<'a> Stand<'a> {
         std::fs::write(self.place.project().join("wharf.local.yaml"), approvers).expect("written");
     }
 
+    /// Logs in, pushes and pulls, well and not.
+    fn at_the_registry(&mut self) {
+        self.both(&["push", "127.0.0.1:5000/tiny/other:1"]);
+        assert!(!self.one(&["login", "-u", "ann", "--password-stdin", HOST, "--json"], WRONG).status.success());
+        for how in ["--json", "--color=never"] {
+            self.well(&["login", "-u", "ann", "--password-stdin", HOST, how], PASSWORD);
+        }
+        self.well(&["build", "-t", "127.0.0.1:5000/tiny/other:1", "."], "");
+        self.both(&["push", "127.0.0.1:5000/tiny/other:1"]);
+        self.both(&["pull", "127.0.0.1:5000/tiny/other:1"]);
+        self.both(&["pull", "127.0.0.1:5000/tiny/none:1"]);
+    }
+
     /// Deploys by a plan that somebody signed; the signature's own bytes.
     fn deploy(&mut self, how: &str) -> Vec<u8> {
         let (plan, key) = (self.path("plan.json"), self.path("approver"));
@@ -209,15 +222,7 @@ fn nothing_secret_is_told_or_kept_where_it_does_not_belong() {
     let words = ["-n", "tiny", "create", "secret", "docker-registry", "key", "--docker-server", HOST, "--docker-username", "ann"];
     place.kubectl(&[&words[..], &["--docker-password", PASSWORD]].concat());
 
-    stand.both(&["push", "127.0.0.1:5000/tiny/other:1"]);
-    assert!(!stand.one(&["login", "-u", "ann", "--password-stdin", HOST, "--json"], WRONG).status.success());
-    for how in ["--json", "--color=never"] {
-        stand.well(&["login", "-u", "ann", "--password-stdin", HOST, how], PASSWORD);
-    }
-    stand.well(&["build", "-t", "127.0.0.1:5000/tiny/other:1", "."], "");
-    stand.both(&["push", "127.0.0.1:5000/tiny/other:1"]);
-    stand.both(&["pull", "127.0.0.1:5000/tiny/other:1"]);
-    stand.both(&["pull", "127.0.0.1:5000/tiny/none:1"]);
+    stand.at_the_registry();
     stand.both(&["settings", "--env", "kube"]);
     stand.both(&["up", "--env", "kube"]);
     let first = stand.deploy("--json");
