@@ -55,7 +55,8 @@ fn number_after(path: &str, word: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
-fn pss_kib(id: u32) -> u64 {
+/// Of one process; 0 when it is gone.
+pub(super) fn pss_kib(id: u32) -> u64 {
     number_after(&format!("/proc/{id}/smaps_rollup"), "Pss:")
 }
 

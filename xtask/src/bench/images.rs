@@ -1,27 +1,34 @@
-//! An image of a real service beside docker: from nothing, and with nothing changed.
+//! An image of a real service beside docker: from nothing, with one line changed, and with nothing changed.
+
+mod bare;
+mod docker;
+mod memory;
 
 use super::Bench;
 use super::site::{self, Site};
+use bare::Bare;
+use docker::Daemon;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 pub(super) const BENCH: Bench = Bench {
     name: "images",
-    about: "the Flask image of examples/jobs-python (pip installs its packages): with nothing changed 20 times, and from its base 3\n\
-        times; `wharf build`, docker's own builder and BuildKit inside dockerd take turns, each as a user calls it. Needs root,\n\
-        dockerd, docker, and the base as an archive (WHARF_TEST_BASES)",
+    about: "the Flask image of examples/jobs-python (pip installs its packages): with nothing changed 20 times, with a line of its program\n\
+        changed 10 times, and from its base 5 times beside the bare commands of its RUN; the peak of our memory (PSS). `wharf build`,\n\
+        docker's own builder and BuildKit inside dockerd take turns, each as a user calls it; without dockerd ours alone. Needs root,\n\
+        unshare, and the base as an archive (WHARF_TEST_BASES)",
     run,
 };
 
 const BASE: &str = "python_3.11-slim.tar";
 const WARM: usize = 20;
-const COLD: usize = 3;
-/// A dockerd that has not answered by then does not run here.
-const PATIENCE: Duration = Duration::from_secs(20);
+const CHANGED: usize = 10;
+const COLD: usize = 5;
 
 fn run(site: &Site) -> Result<(), String> {
-    site::need(&["dockerd", "docker"])?;
+    site::need(&["unshare"])?;
     let bases = std::env::var_os("WHARF_TEST_BASES").map(PathBuf::from).ok_or("skipped: WHARF_TEST_BASES")?;
     let base = bases.join(BASE);
     if !base.is_file() {
@@ -29,17 +36,44 @@ fn run(site: &Site) -> Result<(), String> {
     }
     let context = site.folder().join("context");
     site::run(Command::new("cp").arg("-r").arg(crate::root().join("examples/jobs-python/app-a")).arg(&context))?;
-    let daemon = Daemon::start(&site.folder().join("docker"))?;
-    site::said(daemon.docker(false).args(["load", "-i"]).arg(&base))?;
+    let daemon = peer(site, &base)?;
     let home = site.folder().join("image-home");
     let wharf = Wharf { program: site.wharf()?, home: &home };
     site::said(wharf.command(&["image", "load", "--quiet"]).arg(&base))?;
-    let builders = Builders { wharf, daemon: &daemon, context: &context };
+    let bare = Bare::new(site.folder().join("bare"), &context, &mut wharf.command(&["build", "--quiet"]))?;
+    let builders = Builders { wharf, daemon: daemon.as_ref(), context: &context };
     // Once, so that every file has been read and every daemon has woken.
-    builders.turns(1, &[])?;
-    builders.turns(COLD, &["--no-cache"])?.print("from its base");
-    builders.turns(WARM, &[])?.print("nothing changed");
+    builders.turns(1, &[], || Ok(()))?;
+    bare.once(&context)?;
+    let mut alone = Vec::new();
+    let cold = builders.turns(COLD, &["--no-cache"], || {
+        alone.push(bare.once(&context)?);
+        Ok(())
+    })?;
+    let (alone, ours) = (site::median(alone), site::median(cold.wharf.clone()));
+    cold.print("from its base");
+    println!("    the bare commands {alone:.1} ms: wharf adds {:.1} ms", ours - alone);
+    builders.turns(CHANGED, &[], || change(&context.join("app.py")))?.print("one line changed");
+    builders.turns(WARM, &[], || Ok(()))?.print("nothing changed");
+    let peak = memory::peak_mb(builders.wharf.build(&["--no-cache"]).arg(&context), builders.wharf.program)?;
+    println!("memory, from its base: at most {peak:.1} MB (PSS) in all our processes");
     Ok(())
+}
+
+/// docker with the base, where it is installed.
+fn peer(site: &Site, base: &Path) -> Result<Option<Daemon>, String> {
+    if let Err(missing) = site::need(&["dockerd", "docker"]) {
+        println!("{missing}: ours alone");
+        return Ok(None);
+    }
+    let daemon = Daemon::start(&site.folder().join("docker"))?;
+    site::said(daemon.docker(false).args(["load", "-i"]).arg(base))?;
+    Ok(Some(daemon))
+}
+
+fn change(file: &Path) -> Result<(), String> {
+    let open = std::fs::OpenOptions::new().append(true).open(file);
+    open.and_then(|mut file| file.write_all(b"# one more line\n")).map_err(|error| format!("cannot change {}: {error}", file.display()))
 }
 
 struct Wharf<'a> {
@@ -53,11 +87,17 @@ impl Wharf<'_> {
         command.args(arguments).env("WHARF_HOME", self.home);
         command
     }
+
+    fn build(&self, options: &[&str]) -> Command {
+        let mut command = self.command(&["build", "--quiet", "--tag", "flask"]);
+        command.args(options);
+        command
+    }
 }
 
 struct Builders<'a> {
     wharf: Wharf<'a>,
-    daemon: &'a Daemon,
+    daemon: Option<&'a Daemon>,
     context: &'a Path,
 }
 
@@ -70,12 +110,16 @@ struct Times {
 }
 
 impl Builders<'_> {
-    fn turns(&self, rounds: usize, options: &[&str]) -> Result<Times, String> {
+    /// Everybody builds, `prepare` going before each.
+    fn turns(&self, rounds: usize, options: &[&str], mut prepare: impl FnMut() -> Result<(), String>) -> Result<Times, String> {
         let mut times = Times::default();
         for _ in 0..rounds {
-            times.wharf.push(timed(self.wharf.command(&["build", "--quiet", "--tag", "flask"]).args(options).arg(self.context))?);
-            times.docker.push(timed(self.daemon.build(false).args(options).arg(self.context))?);
-            times.buildkit.push(timed(self.daemon.build(true).args(options).arg(self.context))?);
+            prepare()?;
+            times.wharf.push(timed(self.wharf.build(options).arg(self.context))?);
+            if let Some(daemon) = self.daemon {
+                times.docker.push(timed(daemon.build(false).args(options).arg(self.context))?);
+                times.buildkit.push(timed(daemon.build(true).args(options).arg(self.context))?);
+            }
         }
         Ok(times)
     }
@@ -83,7 +127,11 @@ impl Builders<'_> {
 
 impl Times {
     fn print(self, what: &str) {
-        let (wharf, docker, buildkit) = (site::median(self.wharf), site::median(self.docker), site::median(self.buildkit));
+        let wharf = site::median(self.wharf);
+        if self.docker.is_empty() {
+            return println!("{what}: wharf {wharf:.1} ms");
+        }
+        let (docker, buildkit) = (site::median(self.docker), site::median(self.buildkit));
         println!("{what}: wharf {wharf:.1} ms, docker {docker:.1} ms, BuildKit {buildkit:.1} ms");
         println!("    docker/wharf {:.2}, BuildKit/wharf {:.2}", docker / wharf, buildkit / wharf);
     }
@@ -93,60 +141,4 @@ fn timed(command: &mut Command) -> Result<f64, String> {
     let begun = Instant::now();
     site::said(command)?;
     Ok(begun.elapsed().as_secs_f64() * 1000.0)
-}
-
-/// dockerd with a folder, a socket and no packet rules of its own; it ends when dropped.
-struct Daemon {
-    child: Child,
-    socket: String,
-}
-
-impl Daemon {
-    fn start(folder: &Path) -> Result<Self, String> {
-        let failed = |error: std::io::Error| format!("cannot start dockerd: {error}");
-        std::fs::create_dir_all(folder).map_err(failed)?;
-        let at = |name: &str| folder.join(name).display().to_string();
-        let socket = format!("unix://{}", at("socket"));
-        let log = std::fs::File::create(folder.join("log")).map_err(failed)?;
-        let child = Command::new("dockerd")
-            .args(["--data-root", &at("data"), "--exec-root", &at("exec"), "--pidfile", &at("pid"), "--host", &socket])
-            .args(["--iptables=false", "--bridge=none"])
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(failed)?;
-        let daemon = Self { child, socket };
-        let begun = Instant::now();
-        while site::said(daemon.docker(false).arg("info")).is_err() {
-            if begun.elapsed() > PATIENCE {
-                return Err(format!(
-                    "skipped: dockerd that runs here: {}",
-                    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
-                ));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(daemon)
-    }
-
-    fn docker(&self, buildkit: bool) -> Command {
-        let mut command = Command::new("docker");
-        command.args(["--host", &self.socket]).env("DOCKER_BUILDKIT", if buildkit { "1" } else { "0" });
-        command
-    }
-
-    /// A build whose steps have the host's network: the daemon has no bridge.
-    fn build(&self, buildkit: bool) -> Command {
-        let mut command = self.docker(buildkit);
-        command.args(["build", "--quiet", "--network", "host", "--tag", if buildkit { "flask:buildkit" } else { "flask:docker" }]);
-        command
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // It takes its containerd along when asked, not when killed.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
 }
