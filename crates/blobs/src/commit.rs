@@ -1,13 +1,14 @@
 //! What was written on top of an image, as a layer: the folder becomes the tree, and its canonical archive is hashed.
 
+use crate::aside::Aside;
 use crate::error::{BlobError, io_at};
 use crate::meta::LayerMeta;
 use crate::recipe::RecipeWriter;
-use crate::tree::{Folder, is_kept, is_whiteout};
+use crate::tree::{Folder, Member, is_kept, is_whiteout};
 use flate2::Crc;
+use oci::DiffId;
 use oci::layer::{OPAQUE, WHITEOUT, has_whiteout};
 use oci::tar::{END, Entry, EntryPath, Kind, Mtime, encode_header, padding};
-use oci::{DiffId, Hasher};
 use rustix::fs::{FileType, Stat};
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
@@ -26,7 +27,7 @@ pub struct Stamp {
 struct Walk<'a> {
     tree: Folder,
     recipe: RecipeWriter,
-    hasher: Hasher,
+    hasher: Aside,
     meta: LayerMeta,
     links: HashMap<(u64, u64), EntryPath>,
     stamp: Stamp,
@@ -45,7 +46,7 @@ pub(crate) fn commit(folder: &Path, stamp: Stamp) -> Result<LayerMeta, BlobError
     let mut walk = Walk {
         tree: Folder::open(&path)?,
         recipe: RecipeWriter::create(&folder.join("recipe"))?,
-        hasher: Hasher::new(),
+        hasher: Aside::default(),
         meta,
         links: HashMap::new(),
         stamp,
@@ -88,10 +89,10 @@ impl Walk<'_> {
 
     /// Writes one member; whether it is a folder.
     fn member(&mut self, path: &EntryPath) -> Result<bool, BlobError> {
-        let shown = self.tree.shown(path);
-        let Some(stat) = self.tree.stat(path)? else {
-            return Err(BlobError::damaged(shown.display().to_string(), "it went away while it was read"));
+        let Some(member) = self.tree.member(path)? else {
+            return Err(BlobError::damaged(self.tree.shown(path).display().to_string(), "it went away while it was read"));
         };
+        let stat = member.stat()?;
         if is_whiteout(&stat) {
             self.whiteout(path)?;
             return Ok(false);
@@ -105,8 +106,8 @@ impl Walk<'_> {
             self.tree.remove_file(path)?;
             return Ok(false);
         }
-        let (xattrs, opaque) = self.attributes(path, &shown)?;
-        let entry = self.entry(path, &stat, kind, xattrs)?;
+        let (xattrs, opaque) = self.attributes(&member)?;
+        let entry = self.entry(path, &member, &stat, kind, xattrs)?;
         if matches!(entry.kind, Kind::File { .. }) {
             self.file(&entry)?;
         } else {
@@ -119,29 +120,36 @@ impl Walk<'_> {
         Ok(kind == FileType::Directory)
     }
 
-    fn attributes(&mut self, path: &EntryPath, shown: &Path) -> Result<(BTreeMap<String, Vec<u8>>, bool), BlobError> {
-        let mut xattrs = self.tree.xattrs(path)?;
+    fn attributes(&mut self, member: &Member) -> Result<(BTreeMap<String, Vec<u8>>, bool), BlobError> {
+        let mut xattrs = member.xattrs()?;
         let opaque = xattrs.get("trusted.overlay.opaque").is_some_and(|value| value == b"y");
         for name in ["trusted.overlay.redirect", "trusted.overlay.metacopy"] {
             if xattrs.contains_key(name) {
                 return Err(BlobError::Unsupported(format!(
                     "{} has `{name}`: it was written by an overlay mounted with redirects",
-                    shown.display()
+                    member.shown.display()
                 )));
             }
         }
         for name in xattrs.keys().filter(|name| !(is_kept(name) || opaque && *name == "trusted.overlay.opaque")) {
             // Labels of the host's security module cannot be taken off, and mean nothing elsewhere.
             if !name.starts_with("security.") {
-                self.tree.remove_xattr(path, name)?;
+                member.remove_xattr(name)?;
             }
         }
         xattrs.retain(|name, _| is_kept(name));
         Ok((xattrs, opaque))
     }
 
-    fn entry(&mut self, path: &EntryPath, stat: &Stat, kind: FileType, xattrs: BTreeMap<String, Vec<u8>>) -> Result<Entry, BlobError> {
-        let mtime = self.time(path, stat)?;
+    fn entry(
+        &mut self,
+        path: &EntryPath,
+        member: &Member,
+        stat: &Stat,
+        kind: FileType,
+        xattrs: BTreeMap<String, Vec<u8>>,
+    ) -> Result<Entry, BlobError> {
+        let mtime = self.time(member, stat)?;
         let device = || (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
         let kind = match kind {
             FileType::Directory => Kind::Folder,
@@ -163,12 +171,12 @@ impl Walk<'_> {
         Ok(Entry { path: path.clone(), kind, mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid, mtime, xattrs })
     }
 
-    fn time(&mut self, path: &EntryPath, stat: &Stat) -> Result<Mtime, BlobError> {
+    fn time(&mut self, member: &Member, stat: &Stat) -> Result<Mtime, BlobError> {
         let was = Mtime { seconds: stat.st_mtime, nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0) };
         let seconds = if was >= self.stamp.since { self.stamp.becomes } else { was.seconds };
         let now = Mtime { seconds, nanos: 0 };
         if now != was {
-            self.tree.set_mtime(path, seconds)?;
+            member.set_mtime(seconds)?;
         }
         Ok(now)
     }

@@ -4,6 +4,7 @@
 //! Tree and recipe make up the archive again, byte by byte; an export whose digest differs fails.
 
 mod archive;
+mod aside;
 mod cache;
 mod commit;
 mod compress;

@@ -55,6 +55,15 @@ impl Folder {
         }
     }
 
+    /// A handle of what is there, links not followed, for whoever wants more than one thing of it; as [`Folder::stat`].
+    pub(crate) fn member(&self, path: &EntryPath) -> Result<Option<Member>, FileError> {
+        match self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW) {
+            Ok(fd) => Ok(Some(Member { fd, shown: self.shown(path) })),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+            Err(error) => Err(FileError::new("read", self.shown(path), error.into())),
+        }
+    }
+
     /// A file's content.
     ///
     /// # Errors
@@ -115,18 +124,6 @@ impl Folder {
         }
     }
 
-    pub(crate) fn remove_xattr(&self, path: &EntryPath, name: &str) -> Result<(), FileError> {
-        let shown = self.shown(path);
-        let fd = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(at("change", &shown))?;
-        fs::removexattr(through(&fd), name).map_err(at("change", &shown))
-    }
-
-    pub(crate) fn set_mtime(&self, path: &EntryPath, seconds: i64) -> Result<(), FileError> {
-        let shown = self.shown(path);
-        let fd = self.open_at(path, OFlags::PATH | OFlags::NOFOLLOW).map_err(at("change", &shown))?;
-        fs::utimensat(&fd, "", &times(seconds, 0), AtFlags::EMPTY_PATH).map_err(at("change", &shown))
-    }
-
     pub(crate) fn remove_file(&self, path: &EntryPath) -> Result<(), FileError> {
         let shown = self.shown(path);
         let Some((parent, name)) = path.split() else { return Ok(()) };
@@ -136,6 +133,32 @@ impl Folder {
 
     fn open_at(&self, path: &EntryPath, flags: OFlags) -> Result<OwnedFd, Errno> {
         open_inside(self.fd.as_fd(), path, flags)
+    }
+}
+
+/// Something in a folder, opened for its path only.
+#[derive(Debug)]
+pub(crate) struct Member {
+    fd: OwnedFd,
+    /// Where it is, for messages.
+    pub shown: PathBuf,
+}
+
+impl Member {
+    pub(crate) fn stat(&self) -> Result<Stat, FileError> {
+        fs::fstat(&self.fd).map_err(at("read", &self.shown))
+    }
+
+    pub(crate) fn xattrs(&self) -> Result<BTreeMap<String, Vec<u8>>, FileError> {
+        read_xattrs(&through(&self.fd)).map_err(at("read", &self.shown))
+    }
+
+    pub(crate) fn remove_xattr(&self, name: &str) -> Result<(), FileError> {
+        fs::removexattr(through(&self.fd), name).map_err(at("change", &self.shown))
+    }
+
+    pub(crate) fn set_mtime(&self, seconds: i64) -> Result<(), FileError> {
+        fs::utimensat(&self.fd, "", &times(seconds, 0), AtFlags::EMPTY_PATH).map_err(at("change", &self.shown))
     }
 }
 
