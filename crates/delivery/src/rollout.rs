@@ -223,7 +223,7 @@ impl Rollout {
             trouble::Weight::Certain => Duration::ZERO,
             trouble::Weight::Stuck => self.patience.stuck,
             trouble::Weight::Passing => self.patience.passing,
-            trouble::Weight::OnlyExplains => Duration::MAX,
+            trouble::Weight::Retried | trouble::Weight::OnlyExplains => Duration::MAX,
         };
         if !over && stood < patience {
             return None;
@@ -237,8 +237,9 @@ impl Rollout {
             },
         };
         let prefix = if over && trouble.weight == trouble::Weight::OnlyExplains { "never became ready: " } else { "" };
-        // What only explains became the cause when the time was up.
-        let carrier = if trouble.weight == trouble::Weight::OnlyExplains { over_sign(name) } else { trouble.sign.clone() };
+        // What only explains became the cause when the time was up, and what was tried again when it no longer was.
+        let explains = matches!(trouble.weight, trouble::Weight::Retried | trouble::Weight::OnlyExplains);
+        let carrier = if explains { over_sign(name) } else { trouble.sign.clone() };
         let told_after_ms = self.first(carrier, now, seen);
         Some(Cause { told_after_ms, ..trouble.cause(&name.to_string(), prefix, lines) })
     }

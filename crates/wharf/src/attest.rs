@@ -21,6 +21,7 @@ pub fn attach(run: &mut Run) {
     if run.registry().is_none() || run.images.is_empty() {
         return;
     }
+    crate::interrupt::doing("after the deploy: the release stands, its record may not stand beside its images");
     match attached(run, &release) {
         Ok(digests) if run.context.output.is_json() => run.context.output.json(&serde_json::json!({"attached": digests})),
         Ok(_) => {}

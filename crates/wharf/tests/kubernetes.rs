@@ -13,6 +13,8 @@ mod delivering;
 mod held;
 #[path = "main/killed.rs"]
 mod killed;
+#[path = "main/kinds.rs"]
+mod kinds;
 #[path = "main/place.rs"]
 #[allow(dead_code, reason = "shared with the tests of the engine")]
 mod place;
@@ -51,4 +53,10 @@ fn points() -> Option<u32> {
 fn every_cause_is_told_within_ten_seconds_of_its_first_sign_there_too() {
     let Some(place) = place::cluster("causes") else { return };
     causes::every_cause(&place);
+}
+
+#[test]
+fn workloads_of_every_kind_are_followed_and_judged() {
+    let Some(place) = place::cluster("kinds") else { return };
+    kinds::every_kind(&place);
 }

@@ -264,3 +264,33 @@ fn the_whole_has_an_end() {
     assert!(outcome.expect_err("late").contains("still not ready after 5 s: not there"));
     assert_eq!(took, 5);
 }
+
+#[test]
+fn a_job_may_fail_as_often_as_it_says_itself() {
+    let job = |conditions: Value| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "web", "namespace": "jobs", "uid": "j"}, "spec": {"backoffLimit": 6},
+            "status": {"startTime": "2026-01-01T00:00:00Z", "active": 1, "failed": 1, "conditions": conditions}})
+    };
+    let ended =
+        json!({"phase": "Failed", "containerStatuses": [{"name": "web", "state": {"terminated": {"exitCode": 3, "reason": "Error"}}}]});
+    let looping = container(json!({"waiting": {"reason": "CrashLoopBackOff"}}), json!({"terminated": {"exitCode": 3, "reason": "Error"}}));
+    for status in [ended, looping] {
+        let mut play = Play::new(&[job(json!([])), pod("j", status.clone())]);
+        let workload = Workload { kind: "Job".to_owned(), namespace: "jobs".to_owned(), name: "web".to_owned() };
+        play.rollout = Rollout::new([workload], Patience::default(), play.now);
+        assert_eq!(play.run(60), None, "{status}");
+        let told =
+            play.told.iter().filter(|told| matches!(told, Progress::Waiting { message, .. } if message.contains("ended with exit code 3")));
+        assert_eq!(told.count(), 1, "{:?}", play.told);
+        play.asked.drain(..).for_each(|log| play.world.put_log(log, vec!["no database".to_owned()]));
+        let mut good = play;
+        let mut bad = Play { rollout: good.rollout.clone(), world: good.world.clone(), now: good.now, told: Vec::new(), asked: Vec::new() };
+        good.world.put(job(json!([{"type": "Complete", "status": "True"}])));
+        assert_eq!(good.run(1), Some((Ok(()), 0)));
+        bad.world.put(job(json!([{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "x"}])));
+        let (outcome, took) = bad.run(2).expect("an end");
+        let cause = outcome.expect_err("it failed");
+        assert!(took == 0 && cause.starts_with("container `web` of pod `web-x` ended with exit code 3"), "{cause}");
+        assert!(cause.ends_with("its last line: no database"), "{cause}");
+    }
+}

@@ -15,6 +15,8 @@ pub(super) enum Weight {
     Stuck,
     /// It may pass.
     Passing,
+    /// What runs it tries again, and says itself when it gives up.
+    Retried,
     /// It is no failure by itself, and says why when time is up.
     OnlyExplains,
 }
@@ -91,8 +93,18 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     for pod in pods.into_iter().filter(|pod| !pod.is_terminating()) {
         look_at(pod, world, &mut troubles);
     }
+    if workload.text("kind") == "Job" {
+        troubles.iter_mut().for_each(leave_to_the_job);
+    }
     troubles.sort_by_key(|trouble| trouble.weight);
     troubles
+}
+
+// How often a pod of a Job may fail is the Job's own setting.
+fn leave_to_the_job(trouble: &mut Trouble) {
+    if trouble.sign.ends_with("/end") || trouble.sign.ends_with("/failed") {
+        (trouble.weight, trouble.is_told_early) = (Weight::Retried, true);
+    }
 }
 
 /// All signs about the pods of a workload, whatever their template; worst first.

@@ -78,7 +78,14 @@ fn serving(run: &Run, delivery: &::delivery::Delivery, file: &PlanFile) -> Resul
     if inventory.entries.is_empty() {
         return Ok(None);
     }
-    run.tokio.block_on(delivery.health_of(&file.plan.namespace, &inventory)).map(Some)
+    match run.tokio.block_on(delivery.health_of(&file.plan.namespace, &inventory)) {
+        // Who may plan may not have to see everything.
+        Err(problem) if problem.kind == ProblemKind::Target => {
+            run.context.output.warning(&format!("whether what serves is healthy cannot be told: {}", problem.message));
+            Ok(None)
+        }
+        health => health.map(Some),
+    }
 }
 
 fn show_health(output: &Output, file: &PlanFile, health: &Health) {

@@ -8,7 +8,7 @@ use crate::target::Target;
 use crate::urls;
 use ::delivery::Delivery;
 use ::delivery::health::{Health, Standing};
-use ::delivery::inventory::Inventory;
+use ::delivery::inventory::{Inventory, Phase};
 use ::delivery::status::State;
 use base::{Problem, ProblemKind};
 use clap::Args;
@@ -94,6 +94,10 @@ fn line(output: &Output, standing: &Standing, namespace: &str) {
 }
 
 fn head(output: &Output, project: &str, inventory: &Inventory) {
+    if let (Phase::Deploying | Phase::RollingBack, Some(target)) = (inventory.phase, &inventory.target) {
+        let message = format!("the deploy of release {target} has not ended; `wharf up` completes it where nobody is at it");
+        output.data(&output.paint(Paint::Yellow, &format!("project {project}: {message}")));
+    }
     match (&inventory.current, &inventory.cause) {
         (Some(release), None) => output.data(&format!("project {project}, release {release}")),
         (Some(release), Some(cause)) => output.data(&format!("project {project}, release {release}; the last one failed: {cause}")),
