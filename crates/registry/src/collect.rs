@@ -5,7 +5,7 @@
 //! manifest that names it may be on its way.
 
 use crate::digest::Digest;
-use crate::index::{Index, Repository};
+use crate::index::{Index, Manifest, Repository, Tag};
 use crate::record::Record;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -125,19 +125,10 @@ pub(crate) fn plan(index: &Index, name: &Arc<str>, rules: &Rules) -> (Vec<Record
     let mut removal = Removal::new(index);
     let Some(room) = index.repositories.get(name) else { return removal.finish() };
     let (victims, mut more) = superfluous(room, rules);
-    let before = reach(room, room.tags.values().map(|tag| &tag.digest));
-    let after = reach(room, room.tags.iter().filter(|(tag, _)| !victims.contains(tag)).map(|(_, tag)| &tag.digest));
-    let mut gone: HashSet<&Digest> = before
-        .difference(&after)
-        .copied()
-        .filter(|digest| room.manifests.get(digest).is_some_and(|it| it.facts.at < rules.cutoff))
-        .collect();
-    if let Some(oldest) = rules.untagged {
-        let young = room.manifests.iter().filter(|(_, it)| it.facts.at >= oldest.min(rules.cutoff)).map(|(digest, _)| digest);
-        let held = reach(room, young);
-        gone.extend(room.manifests.keys().filter(|digest| !before.contains(digest) && !held.contains(digest)));
-    }
+    let ties = Ties::of(room, rules);
+    let gone = manifests(room, rules, &victims, &ties);
     victims.iter().for_each(|tag| removal.tag(name, tag));
+    ties.0.iter().filter(|tie| gone.contains(&tie.subject)).for_each(|tie| removal.tag(name, tie.tag));
     gone.iter().for_each(|digest| removal.manifest(name, digest));
     let needed: HashSet<&Digest> =
         room.manifests.iter().filter(|(digest, _)| !gone.contains(digest)).flat_map(|(_, it)| it.facts.all_blobs()).collect();
@@ -155,26 +146,63 @@ pub(crate) fn plan(index: &Index, name: &Arc<str>, rules: &Rules) -> (Vec<Record
     (records, collected)
 }
 
-/// Tags beyond the last N, the oldest first, with those that stand for referrers of what they lead to; and whether there are more.
-fn superfluous<'a>(room: &'a Repository, rules: &Rules) -> (Vec<&'a Arc<str>>, bool) {
-    let Some(keep) = rules.keep else { return (Vec::new(), false) };
+/// Tags beyond the last N, the oldest first; and whether there are more.
+fn superfluous<'a>(room: &'a Repository, rules: &Rules) -> (HashSet<&'a Arc<str>>, bool) {
+    let Some(keep) = rules.keep else { return (HashSet::new(), false) };
     let mut own: Vec<_> = room.tags.iter().filter(|(tag, _)| subject_of_tag(tag).is_none()).collect();
     own.sort_by_key(|(name, tag)| (tag.set, *name));
     own.truncate(own.len().saturating_sub(keep));
-    let mut victims: Vec<_> = own.into_iter().filter(|(_, tag)| tag.set < rules.cutoff).map(|(name, _)| name).collect();
-    let more = victims.len() > TAGS_AT_ONCE;
-    victims.truncate(TAGS_AT_ONCE);
-    let chosen: HashSet<_> = victims.iter().copied().collect();
-    let left: HashSet<&Digest> = room.tags.iter().filter(|(name, _)| !chosen.contains(name)).map(|(_, tag)| &tag.digest).collect();
-    let orphaned = room.tags.iter().filter(|(name, tag)| {
-        subject_of_tag(name).is_some_and(|subject| {
-            let subject = Digest::parse(&subject).ok();
-            let led = victims.iter().filter_map(|victim| room.tags.get(*victim)).any(|victim| Some(&victim.digest) == subject.as_ref());
-            led && subject.is_some_and(|subject| !left.contains(&subject)) && tag.set < rules.cutoff
-        })
-    });
-    victims.extend(orphaned.map(|(name, _)| name).collect::<Vec<_>>());
-    (victims, more)
+    let old: Vec<_> = own.into_iter().filter(|(_, tag)| tag.set < rules.cutoff).map(|(name, _)| name).collect();
+    (old.iter().take(TAGS_AT_ONCE).copied().collect(), old.len() > TAGS_AT_ONCE)
+}
+
+/// Manifests that go: what only the tags that go led to, and what is too old without a tag; nothing that one which stays needs.
+fn manifests<'a>(room: &'a Repository, rules: &Rules, victims: &HashSet<&Arc<str>>, ties: &Ties<'a>) -> HashSet<&'a Digest> {
+    let before = reach(room, ties, room.tags.values().map(|tag| &tag.digest));
+    let tied: HashSet<_> = ties.0.iter().map(|tie| tie.tag).collect();
+    let left = room.tags.iter().filter(|(tag, _)| !victims.contains(tag) && !tied.contains(tag));
+    let after = reach(room, ties, left.map(|(_, tag)| &tag.digest));
+    let goes = |(digest, manifest): &(&Digest, &Manifest)| {
+        let (led, at) = (before.contains(digest), manifest.facts.at);
+        let old = at < rules.cutoff && (led || rules.untagged.is_some_and(|oldest| at < oldest));
+        old && !after.contains(digest)
+    };
+    let mut gone: HashSet<&Digest> = room.manifests.iter().filter(goes).map(|(digest, _)| digest).collect();
+    // Most of the time nothing goes at all.
+    if !gone.is_empty() {
+        let staying = room.manifests.keys().filter(|digest| !gone.contains(digest));
+        let needed = reach(room, ties, staying);
+        gone.retain(|digest| !needed.contains(digest));
+    }
+    gone
+}
+
+/// Tags that stand for referrers of manifests which the repository has, and are not young: they stay and go with these.
+struct Ties<'a>(Vec<Tie<'a>>);
+
+struct Tie<'a> {
+    subject: Digest,
+    tag: &'a Arc<str>,
+    referrer: &'a Digest,
+}
+
+impl<'a> Ties<'a> {
+    /// In the order of their subjects.
+    fn of(room: &'a Repository, rules: &Rules) -> Self {
+        let tie = |(name, tag): (&'a Arc<str>, &'a Tag)| {
+            let subject = Digest::parse(&subject_of_tag(name)?).ok()?;
+            let tied = tag.set < rules.cutoff && room.manifests.contains_key(&subject);
+            tied.then_some(Tie { subject, tag: name, referrer: &tag.digest })
+        };
+        let mut ties: Vec<_> = room.tags.iter().filter_map(tie).collect();
+        ties.sort_by(|one, other| one.subject.cmp(&other.subject));
+        Self(ties)
+    }
+
+    fn referrers(&self, subject: &Digest) -> impl Iterator<Item = &'a Digest> {
+        let from = self.0.partition_point(|tie| tie.subject < *subject);
+        self.0.iter().skip(from).take_while(move |tie| tie.subject == *subject).map(|tie| tie.referrer)
+    }
 }
 
 /// The digest that a tag of the referrers tag schema is about (distribution spec, "Referrers Tag Schema"); signers put an
@@ -188,7 +216,7 @@ fn subject_of_tag(tag: &str) -> Option<String> {
 }
 
 /// Manifests that some lead to: what they list, and what refers to them.
-fn reach<'a>(room: &'a Repository, from: impl Iterator<Item = &'a Digest>) -> HashSet<&'a Digest> {
+fn reach<'a>(room: &'a Repository, ties: &Ties<'a>, from: impl Iterator<Item = &'a Digest>) -> HashSet<&'a Digest> {
     let mut reached = HashSet::new();
     let mut ahead: Vec<&Digest> = from.collect();
     while let Some(digest) = ahead.pop() {
@@ -196,6 +224,7 @@ fn reach<'a>(room: &'a Repository, from: impl Iterator<Item = &'a Digest>) -> Ha
         if reached.insert(digest) {
             ahead.extend(&manifest.facts.manifests);
             ahead.extend(room.referrers.get(digest).into_iter().flatten());
+            ahead.extend(ties.referrers(digest));
         }
     }
     reached

@@ -1,6 +1,6 @@
 //! Collection: what goes, what stays, and pushes that go on meanwhile.
 
-use crate::client::{Hand, Server, digest, image, index};
+use crate::client::{Answer, Client, Hand, Server, digest, image, index};
 use registry::{Keep, Options, Policy};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -129,6 +129,88 @@ fn an_image_of_an_index_that_stays_stays() {
     assert_eq!((collected.tags, collected.manifests), (2, 1));
     assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{one}")).status, 200);
     assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{lone}")).status, 404);
+}
+
+/// What of an image or an index in `a` can still be had: itself, what it lists, and their blobs.
+fn is_whole(client: &mut Client, digest: &str) -> bool {
+    let answer = client.ask("GET", &format!("/v2/a/manifests/{digest}"));
+    let named = |answer: &Answer, member: &str| -> Vec<String> {
+        let list = answer.json()[member].as_array().cloned().unwrap_or_default();
+        list.iter().filter_map(|one| Some(one["digest"].as_str()?.to_owned())).collect()
+    };
+    answer.status == 200
+        && named(&answer, "layers").iter().all(|layer| client.ask("GET", &format!("/v2/a/blobs/{layer}")).status == 200)
+        && named(&answer, "manifests").iter().all(|child| is_whole(client, child))
+}
+
+#[test]
+fn an_index_that_stays_without_a_tag_keeps_what_it_shares_with_one_that_goes() {
+    let clock = Hand::new();
+    let keep = vec![Keep { pattern: "**".to_owned(), tags: 1 }];
+    let server = with(&clock, Policy { keep: keep.clone(), ..policy() });
+    let mut client = server.client();
+    let child = |client: &mut Client, layer: &[u8]| {
+        let (config, blob) = (client.push("a", b"{}"), client.push("a", layer));
+        let manifest = image(&[(&config, 2), (&blob, layer.len())], "");
+        client.put("a", &digest(&manifest), &manifest).expect(201);
+        digest(&manifest)
+    };
+    let (own, shared, other) = (child(&mut client, b"amd64"), child(&mut client, b"arm64"), child(&mut client, b"amd64, again"));
+    let tagged = |client: &mut Client, tag: &str, children: &[&str]| {
+        client.put("a", tag, &index(children, "")).expect(201).header("docker-content-digest").to_owned()
+    };
+    let first = tagged(&mut client, "latest", &[&own, &shared]);
+    let second = tagged(&mut client, "latest", &[&other, &shared]);
+    clock.forward(GRACE * 2);
+    client.push_image("a", "v2", b"another");
+    // Listed by an index that was only just pushed, which its sender is about to tag.
+    let fresh = index(&[&other], "");
+    client.put("a", &digest(&fresh), &fresh).expect(201);
+    let collected = server.collect();
+    assert_eq!((collected.tags, collected.manifests), (1, 1), "the tag, and the second index: what it lists others need");
+    assert!(is_whole(&mut client, &first), "it has lost what it shared");
+    assert!(is_whole(&mut client, &digest(&fresh)), "it has lost what it lists");
+    assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{second}")).status, 404);
+    // Nobody keeps them once those without a tag go, too.
+    drop(client);
+    let policy = Policy { keep, untagged: Some(GRACE), ..policy() };
+    let server = Server::on(server.stop(), Options { clock: clock.clone(), policy, collect_every: None, ..Options::default() });
+    clock.forward(GRACE * 2);
+    assert_eq!((server.collect().manifests, server.collect().manifests), (5, 0), "two indexes and their three images, in one go");
+}
+
+#[test]
+fn signatures_stay_with_what_stays_and_go_with_what_goes() {
+    let clock = Hand::new();
+    let keep = vec![Keep { pattern: "**".to_owned(), tags: 1 }];
+    let server = with(&clock, Policy { keep, ..policy() });
+    let mut client = server.client();
+    let kept = client.push_image("a", "v1", b"in an index without a tag, too");
+    let gone = client.push_image("a", "v2", b"in an index that goes");
+    client.push_image("a", "v2", b"in its place");
+    let outer = index(&[&kept], "");
+    client.put("a", &digest(&outer), &outer).expect(201);
+    client.put("a", "v3", &index(&[&gone], "")).expect(201);
+    let mut signatures = Vec::new();
+    for subject in [&kept, &gone] {
+        // Signers of the older way write no subject: their tag alone says what it is about.
+        signatures.push(client.push_image("a", &format!("{}.sig", subject.replace(':', "-")), subject.as_bytes()));
+    }
+    clock.forward(GRACE * 2);
+    client.push_image("a", "v4", b"the last");
+    let collected = server.collect();
+    assert_eq!(
+        (collected.tags, collected.manifests),
+        (4, 4),
+        "v1 to v3 and a signature's; the one in v2, the index, its image, that signature"
+    );
+    assert!(is_whole(&mut client, &kept));
+    for (subject, expected) in [(&kept, 200), (&gone, 404)] {
+        assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{subject}")).status, expected);
+        assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{}.sig", subject.replace(':', "-"))).status, expected);
+    }
+    assert!(is_whole(&mut client, &signatures[0]));
+    assert_eq!(client.ask("GET", &format!("/v2/a/manifests/{}", signatures[1])).status, 404);
 }
 
 #[test]
