@@ -75,17 +75,14 @@ impl Lineage {
                 break;
             }
         }
-        let none = || {
-            Problem::new(ProblemKind::Target, format!("there is no workload `{workload}` in namespace {namespace}"))
-                .hint("`wharf status` shows what there is")
-        };
-        let mut chain = vec![found.ok_or_else(none)?];
+        let Some(found) = found else { return Err(unknown(cluster, namespace, workload).await) };
+        let mut chain = vec![found];
         while let Some(owner) = owner(cluster, namespace, chain.last()).await?.filter(|_| chain.len() < DEEPEST) {
             chain.push(owner);
         }
         let mut all = Vec::new();
         for named in NAMED.iter().filter(|named| matches!(named.kind, "Job" | "ReplicaSet" | "Pod")) {
-            all.extend(list(cluster, &named.resource(), namespace).await?);
+            all.extend(list(cluster, named, namespace).await?);
         }
         let pods = chain.first().map(|asked| below(asked, &all)).unwrap_or_default();
         Ok(Self { chain, pods })
@@ -103,6 +100,21 @@ impl Lineage {
     }
 }
 
+/// No such workload; the names of those that there are, where they can be told.
+async fn unknown(cluster: &Cluster, namespace: &str, workload: &str) -> Problem {
+    let mut names = Vec::new();
+    for named in NAMED.iter().filter(|named| !matches!(named.kind, "ReplicaSet" | "Pod")) {
+        let listed = cluster.list(&named.resource(), &Selection::namespace(namespace)).await.map(|list| list.items).unwrap_or_default();
+        names.extend(listed.iter().filter(|object| object.controller().is_none()).map(|object| object.name().to_owned()));
+    }
+    let problem = Problem::new(ProblemKind::Target, format!("there is no workload `{workload}` in namespace {namespace}"));
+    if names.is_empty() {
+        problem.hint("`wharf status` shows what there is")
+    } else {
+        problem.hint(format!("there are: {}", names.join(", ")))
+    }
+}
+
 /// An object; one of a kind that the cluster does not serve, or does not show, is not there.
 async fn get(cluster: &Cluster, resource: &Resource, namespace: &str, name: &str) -> Result<Option<Value>, Problem> {
     let got = cluster.get(resource, namespace, name).await;
@@ -116,9 +128,10 @@ async fn get(cluster: &Cluster, resource: &Resource, namespace: &str, name: &str
     Ok(object)
 }
 
-async fn list(cluster: &Cluster, resource: &Resource, namespace: &str) -> Result<Vec<Value>, Problem> {
-    match cluster.list(resource, &Selection::namespace(namespace)).await {
-        Err(error) if error.api().is_some_and(|refusal| matches!(refusal.code, 403 | 404)) => Ok(Vec::new()),
+/// All of a kind; what stands between may be unknown to the cluster or not for everybody to list, pods may not.
+async fn list(cluster: &Cluster, named: &Named, namespace: &str) -> Result<Vec<Value>, Problem> {
+    match cluster.list(&named.resource(), &Selection::namespace(namespace)).await {
+        Err(error) if named.kind != "Pod" && error.api().is_some_and(|refusal| matches!(refusal.code, 403 | 404)) => Ok(Vec::new()),
         listed => Ok(listed.map_err(crate::workloads::problem)?.items),
     }
 }

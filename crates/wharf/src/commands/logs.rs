@@ -18,7 +18,7 @@ pub const COMMAND: Command = Command { name: "logs", about: "Prints what a workl
 
 #[derive(Debug, Args)]
 struct Logs {
-    /// Such as app-a, deployment/app-a or pod/NAME
+    /// Such as app-a, statefulset/db, cronjob/nightly or pod/NAME
     workload: String,
     /// Goes on as they say more
     #[arg(short, long)]

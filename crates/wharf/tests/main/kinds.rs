@@ -107,6 +107,9 @@ pub fn every_kind(place: &Place) {
         assert_eq!((code, chain, &known["release"]), (Some(0), kinds, &release), "{asked}: {known}");
         assert!(known["images"][0].as_str().is_some_and(|image| image.contains("tiny/web@sha256:")), "{known}");
     }
+    assert!(place.well(&["logs", "cronjob/nightly"]).contains("the disk is full"));
+    // What a place adds to its commands' words goes to `true`.
+    place.well(&["exec", "--env", "kube", "db", "--", "true"]);
     assert_eq!(json(place, &["why", &set, "--offline", "--json"]).1["release"], release);
 
     // What only a CronJob started is ill, and only that.

@@ -82,7 +82,8 @@ fn everything_that_allowed_a_pod_is_reached_and_a_change_of_it_is_found() {
     for words in [", of Deployment web", "Dockerfile:2", "DL3025", &commit, "20 requests, 0 failed", "GET http", "intact"] {
         assert!(shown.contains(words), "{words}: {shown}");
     }
-    assert_eq!(place.wharf(&["why", "nothing"]).status.code(), Some(3));
+    let nothing = place.wharf(&["why", "nothing"]);
+    assert!(nothing.status.code() == Some(3) && said(&nothing).contains("hint: there are: web"), "{}", said(&nothing));
     assert_eq!(place.wharf(&["why", "service/web"]).status.code(), Some(2));
 
     // One changed byte of this machine's record is found, in what was found as well as in what was deployed.
