@@ -10,6 +10,7 @@ use crate::inventory::{Entry, Inventory, Phase};
 use crate::ledger::Event;
 use crate::manifests::{FAILED, MANAGER, Release};
 use crate::order;
+use crate::plan::saved::PlanFile;
 use crate::progress::{Change, Listener, Progress};
 use crate::prune;
 use crate::records::{Fate, Record};
@@ -111,6 +112,19 @@ impl Delivery {
     /// When another run has the project, it could not be applied, or does not serve; the release before then serves
     /// again unless told otherwise.
     pub async fn deploy(&self, release: &Release, options: &Options) -> Result<Deployed, DeployError> {
+        self.deploy_as(release, options, None).await
+    }
+
+    /// The same; where it is by a plan, only if that holds once nobody else can change anything any more.
+    pub(crate) async fn deploy_as(&self, release: &Release, options: &Options, plan: Option<&PlanFile>) -> Result<Deployed, DeployError> {
+        let done = self.under_hold(release, options, plan).await;
+        if !options.hold_on {
+            self.let_go().await;
+        }
+        done
+    }
+
+    async fn under_hold(&self, release: &Release, options: &Options, plan: Option<&PlanFile>) -> Result<Deployed, DeployError> {
         let mut seen = self.see(release, options).await?;
         if seen.quiet && seen.abandoned {
             self.take_hold(&release.namespace, &release.project).await?;
@@ -122,12 +136,11 @@ impl Delivery {
             self.take_hold(&release.namespace, &release.project).await?;
             // What was read before the hold may be of the run before.
             seen = self.see(release, options).await?;
+            if let Some(plan) = plan {
+                self.check_plan(plan).await?;
+            }
         }
-        let done = self.unless_lost(&release.project, self.carry_out(release, seen, options)).await;
-        if !options.hold_on {
-            self.let_go().await;
-        }
-        done
+        self.unless_lost(&release.project, self.carry_out(release, seen, options)).await
     }
 
     /// Lets the project go, where it was held on to.
@@ -217,7 +230,15 @@ impl Delivery {
         let record = Record::load(&self.cluster, namespace, project, &wanted).await?;
         let missing =
             || Problem::new(ProblemKind::Usage, format!("there is no record of release `{wanted}`")).hint("`wharf history` lists them");
-        let release = record.ok_or_else(missing)?.release();
+        let record = record.ok_or_else(missing)?;
+        if record.fate != Fate::Deployed {
+            let why = record.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+            let message = format!("release `{wanted}` was never found good{why}");
+            return Err(Problem::new(ProblemKind::Target, message)
+                .hint("`wharf history` lists those that were; to try it again, deploy its sources")
+                .into());
+        }
+        let release = record.release();
         (self.listener)(Progress::RollingBack { release: wanted.clone() });
         self.deploy(&release, options).await
     }
@@ -297,7 +318,8 @@ impl Delivery {
             record.previous = inventory.current.clone().filter(|current| *current != release.id);
             record.save(&self.cluster, self.home.as_deref()).await?;
             if inventory.current.as_ref() != Some(&release.id) {
-                inventory.previous = inventory.current.replace(release.id.clone());
+                inventory.previous = self.good_before(release, &inventory).await?;
+                inventory.current = Some(release.id.clone());
             }
             (inventory.phase, inventory.target, inventory.cause) = (Phase::Deployed, None, None);
             inventory.ledger.add(self.clock.now().rfc3339(), Event::Deployed, &release.id, detail(release, options)?)?;
@@ -316,6 +338,17 @@ impl Delivery {
         let unchanged = known && changes.iter().all(|(_, change)| *change == Change::Unchanged);
         let passed = if unchanged { inventory.ledger.passed(&release.id) } else { Vec::new() };
         Ok(Deployed { release: release.id.clone(), changes, kept: pruned.kept, unchanged, passed })
+    }
+
+    // What there is to go back to from a release: the one that serves now or, where that was found to be no good, the one before it.
+    async fn good_before(&self, release: &Release, inventory: &Inventory) -> Result<Option<String>, Problem> {
+        for id in inventory.current.iter().chain(&inventory.previous).filter(|id| **id != release.id) {
+            let record = Record::load(&self.cluster, &release.namespace, &release.project, id).await?;
+            if record.is_some_and(|record| record.fate == Fate::Deployed) {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     async fn fail(&self, release: &Release, mut inventory: Inventory, cause: Cause, options: &Options) -> DeployError {
@@ -372,6 +405,7 @@ impl Delivery {
         if let Err(cause) = self.track(&release, workloads, options).await? {
             return Err(Problem::new(ProblemKind::Target, cause.to_string()));
         }
+        self.wait_for_drain(&release).await?;
         prune::prune(self, inventory, &release.namespace, &release.intents_as_entries()).await?;
         Ok(())
     }

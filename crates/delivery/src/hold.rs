@@ -171,9 +171,16 @@ async fn renew(cluster: Cluster, clock: Arc<dyn Clock>, mut lease: Value, lost: 
         lease.set("spec.renewTime", clock.now().rfc3339_micros());
         match cluster.replace(&resource, &lease, MANAGER).await {
             Ok(renewed) => lease.set("metadata.resourceVersion", renewed.resource_version()),
+            // A renewal whose answer was lost, and what others write on a Lease, change its version and not whose it is.
             Err(error) if error.api().is_some_and(|refusal| matches!(refusal.code, 404 | 409)) => {
-                let _ = lost.send(true);
-                return;
+                match cluster.get(&resource, lease.namespace(), lease.name()).await {
+                    Ok(Some(live)) if live.uid() == lease.uid() && Holder::of(&live) == Holder::of(&lease) => lease = live,
+                    Ok(_) => {
+                        let _ = lost.send(true);
+                        return;
+                    }
+                    Err(_) => {}
+                }
             }
             Err(_) => {}
         }

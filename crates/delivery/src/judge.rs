@@ -5,13 +5,15 @@ use crate::inventory::Inventory;
 use crate::ledger::Event;
 use crate::records::{Fate, Record};
 use crate::rollout::Cause;
-use base::Problem;
+use base::{Problem, ProblemKind};
 use k8s::Value;
 use serde_json::json;
 
 /// What a trial of the release that serves gave.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement<'a> {
+    /// The release that was tried.
+    pub release: &'a str,
     /// The stage that tried it, such as `smoke`.
     pub by: &'a str,
     /// What it found, for the record.
@@ -24,10 +26,15 @@ impl Delivery {
     /// Writes down what a trial of the release that serves gave; one that is no good is marked as failed, with the cause.
     ///
     /// # Errors
-    /// When the cluster refuses.
+    /// When another release serves by now, or the cluster refuses.
     pub async fn judge(&self, namespace: &str, project: &str, judgement: &Judgement<'_>) -> Result<(), Problem> {
         let mut inventory = Inventory::load(&self.cluster, namespace, project).await?;
-        let Some(release) = inventory.current.clone() else { return Ok(()) };
+        let release = judgement.release.to_owned();
+        if inventory.current.as_ref() != Some(&release) {
+            let now = inventory.current.unwrap_or_else(|| "none".to_owned());
+            let message = format!("release {release} was tried, and {now} serves by now: another run deployed meanwhile");
+            return Err(Problem::new(ProblemKind::Target, message).hint("see `wharf history`"));
+        }
         let (now, detail) = (self.clock.now().rfc3339(), json!({"by": judgement.by, "result": judgement.detail}));
         match &judgement.rejected {
             None => inventory.ledger.add(now, Event::Passed, &release, detail)?,

@@ -85,10 +85,8 @@ impl Delivery {
     /// # Errors
     /// When the cluster would refuse an object, or cannot be reached.
     pub async fn plan(&self, release: &Release, force: bool) -> Result<Plan, Problem> {
-        let targets = apply::read(&self.cluster, release).await?;
         let inventory = self.inventory(release).await?;
-        let asked = targets.iter().map(|target| self.plan_one(target, release, force));
-        let mut objects: Vec<PlannedObject> = stream::iter(asked).buffered(6).try_collect().await?;
+        let mut objects = self.plan_objects(release, force).await?;
         let (gone, kept) = prune::surplus(&inventory, &release.intents_as_entries());
         objects.extend(gone.iter().map(|entry| PlannedObject { object: entry.to_string(), change: Change::Pruned, fields: Vec::new() }));
         let kept = kept.into_iter().map(|(entry, why)| (entry.to_string(), why.to_owned())).collect();
@@ -96,6 +94,13 @@ impl Delivery {
         notes.extend(self.preflight(release).await?);
         notes.extend(self.failed_before(release).await?);
         Ok(Plan { release: release.id.clone(), objects, kept, notes })
+    }
+
+    /// What would become of the release's own objects.
+    async fn plan_objects(&self, release: &Release, force: bool) -> Result<Vec<PlannedObject>, Problem> {
+        let targets = apply::read(&self.cluster, release).await?;
+        let asked = targets.iter().map(|target| self.plan_one(target, release, force));
+        stream::iter(asked).buffered(6).try_collect().await
     }
 
     /// A release that failed once is likely to do so again.
@@ -119,13 +124,13 @@ impl Delivery {
             }
             Err(error) => return Err(Problem::from(error)),
         };
-        let fields = differences(target.live.as_ref(), &after);
-        let change = match &target.live {
-            None => Change::Created,
-            Some(_) if fields.is_empty() => Change::Unchanged,
-            Some(_) => Change::Changed,
+        // Of a new object what is asked for is told; what the cluster makes of it, such as addresses, differs with each try.
+        let Some(live) = &target.live else {
+            return Ok(PlannedObject { object: target.shown(), change: Change::Created, fields: created(&target.intent) });
         };
-        Ok(PlannedObject { object: target.shown(), change, fields: if change == Change::Changed { fields } else { Vec::new() } })
+        let fields = differences(Some(live), &after);
+        let change = if fields.is_empty() { Change::Unchanged } else { Change::Changed };
+        Ok(PlannedObject { object: target.shown(), change, fields })
     }
 }
 
@@ -142,7 +147,56 @@ fn strip(object: &Value) -> Value {
     ] {
         object.unset(path);
     }
+    if object.text("kind") == "Secret"
+        && let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut)
+    {
+        // kubectl's copy of all values.
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
     object
+}
+
+/// All that a new object says of itself.
+fn created(intent: &Value) -> Vec<FieldChange> {
+    let is_secret = intent.text("kind") == "Secret";
+    let mut intent = strip(intent);
+    // Its name says these.
+    for path in ["apiVersion", "kind", "metadata.name", "metadata.namespace"] {
+        intent.unset(path);
+    }
+    let mut fields = Vec::new();
+    leaves(String::new(), &intent, &mut fields);
+    if is_secret {
+        hide(&mut fields);
+    }
+    fields
+}
+
+/// Puts a word in the place of a Secret's values; kubectl keeps a copy of them in an annotation.
+fn hide(changes: &mut [FieldChange]) {
+    let holds =
+        |path: &str| ["data", "stringData"].iter().any(|list| path.starts_with(list)) || path.contains("last-applied-configuration");
+    for change in changes.iter_mut().filter(|change| holds(&change.path)) {
+        for value in [&mut change.before, &mut change.after].into_iter().flatten() {
+            *value = Value::from("(hidden)");
+        }
+    }
+}
+
+fn leaves(path: String, value: &Value, fields: &mut Vec<FieldChange>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (name, value) in map {
+                leaves(if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, value, fields);
+            }
+        }
+        Value::Array(items) if !items.is_empty() => {
+            for (at, item) in items.iter().enumerate() {
+                leaves(format!("{path}[{at}]"), item, fields);
+            }
+        }
+        _ => fields.push(FieldChange { path, before: None, after: Some(value.clone()) }),
+    }
 }
 
 /// The fields in which two states differ, but for what the server keeps for itself.
@@ -151,15 +205,7 @@ pub fn differences(before: Option<&Value>, after: &Value) -> Vec<FieldChange> {
     let after = strip(after);
     compare(String::new(), before.map(strip).as_ref(), Some(&after), &mut changes);
     if after.text("kind") == "Secret" {
-        for change in changes.iter_mut().filter(|change| change.path.starts_with("data") || change.path.starts_with("stringData")) {
-            let hide = |value: &mut Option<Value>| {
-                if value.is_some() {
-                    *value = Some(Value::from("(hidden)"));
-                }
-            };
-            hide(&mut change.before);
-            hide(&mut change.after);
-        }
+        hide(&mut changes);
     }
     changes
 }
@@ -202,5 +248,11 @@ mod tests {
         let changes = differences(Some(&secret("aaa")), &secret("bbb"));
         assert_eq!(changes[0].after, Some(json!("(hidden)")));
         assert!(differences(Some(&before), &before).is_empty());
+        let kept = json!({"kind": "Secret", "metadata": {"name": "s", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "ccc"}}, "data": {"a": "bbb"}});
+        let told = serde_json::to_string(&(created(&kept), differences(Some(&secret("aaa")), &kept))).expect("JSON");
+        assert!(!["aaa", "bbb", "ccc"].iter().any(|value| told.contains(value)), "{told}");
+        let new = created(&json!({"kind": "X", "metadata": {"name": "n", "labels": {}}, "spec": {"list": [{"a": 1}, 2]}}));
+        let lines: Vec<String> = new.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["metadata.labels: {} (new)", "spec.list[0].a: 1 (new)", "spec.list[1]: 2 (new)"]);
     }
 }

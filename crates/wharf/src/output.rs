@@ -119,7 +119,7 @@ impl Output {
 
     /// Something that does not stop the work.
     pub fn warning(&self, message: &str) {
-        self.write(&mut std::io::stderr(), &format!("{} {message}", self.paint(Paint::Yellow, "warning:")));
+        self.write(&mut std::io::stderr(), &format!("{} {}", self.paint(Paint::Yellow, "warning:"), printable(message)));
     }
 
     /// Why the command ends.

@@ -19,7 +19,7 @@ use crate::output::{Running, Stages, Verdict};
 use crate::project::Project;
 use crate::target::Place;
 use ::cluster::Cluster;
-use ::delivery::saved::PlannedImage;
+use ::delivery::saved::{Origin, PlannedImage};
 use base::{Problem, ProblemKind};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-pub use deploy::{apply_plan, delivery, release};
+pub use deploy::{apply_plan, delivery, made_from, release};
 pub use load::headers;
 pub use push::deliver as deliver_images;
 pub use selection::Selection;
@@ -139,6 +139,8 @@ pub struct Run {
     pub held: ::delivery::hold::Slot,
     /// The plan that is applied, and who approved it.
     pub plan: Option<Value>,
+    /// What that plan was made from.
+    pub origin: Option<Origin>,
     /// What speaks for the release so far, for its record: by stage how it ended, and what it found.
     pub notes: serde_json::Map<String, Value>,
     /// Whether a failed rollout is left as it is.
@@ -176,6 +178,7 @@ impl Run {
             image_ids: BTreeMap::new(),
             planning: false,
             plan: None,
+            origin: None,
             notes: serde_json::Map::new(),
             starting: None,
             cluster: None,
@@ -303,7 +306,8 @@ impl Run {
     fn judge(&self, by: &str, detail: Value, rejected: Option<String>) -> Result<(), Problem> {
         let mut delivery = ::delivery::Delivery::new(self.cluster()?, Arc::new(|_| {}));
         delivery.home = Some(self.context.home.clone());
-        let judgement = ::delivery::Judgement { by, detail, rejected };
+        let release = self.released.as_deref().ok_or_else(|| Problem::new(ProblemKind::Defect, "nothing was deployed"))?;
+        let judgement = ::delivery::Judgement { release, by, detail, rejected };
         self.tokio.block_on(delivery.judge(self.project.name(), self.project.name(), &judgement))
     }
 
@@ -312,11 +316,10 @@ impl Run {
         if !self.is_on_trial(stage) {
             return problem;
         }
-        let rejected = self.judge(stage.name, json!({"findings": problem.findings}), Some(problem.message.clone()));
-        let problem = match rejected {
-            Ok(()) => problem,
-            Err(why) => problem.hint(format!("the release could not be marked: {why}")),
-        };
+        // What cannot be marked is not this run's any more, or not to be reached.
+        if let Err(why) = self.judge(stage.name, json!({"findings": problem.findings}), Some(problem.message.clone())) {
+            return problem.hint(format!("nothing was put back: {why}"));
+        }
         if self.no_rollback {
             return problem;
         }
@@ -339,6 +342,11 @@ impl Run {
                 problem.hint(format!("nothing was put back: {why}"))
             }
         }
+    }
+
+    /// What names the sources of what is deployed: where a plan is applied, those that it was made from.
+    pub fn source(&self) -> String {
+        self.origin.as_ref().map_or_else(|| self.project.tag(&self.inputs), |origin| origin.source.clone())
     }
 
     /// The values for `${NAME}` in manifests; `tag` is the images' tag, unless the project has a setting of that name.

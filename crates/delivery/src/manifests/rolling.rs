@@ -1,4 +1,4 @@
-//! What an update needs so that no request is lost, put into Deployments that services lead to; what cannot be put in is told.
+//! What an update needs so that no request is lost, put into workloads that services lead to; what cannot be put in is told.
 //!
 //! Pods are told to end at the same moment as they are taken out of their services, and how long the routes take to follow
 //! nobody says. A pod that sleeps first goes on answering meanwhile.
@@ -12,7 +12,10 @@ use std::time::Duration;
 /// The rule's name in findings.
 const RULE: &str = "rolling-update";
 
-/// Puts in what is missing, and tells: what was added, and what makes an update of a Deployment lose requests all the same.
+/// The kinds whose pods are replaced by new ones when they change.
+const KINDS: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
+
+/// Puts in what is missing, and tells: what was added, and what makes an update of a workload lose requests all the same.
 /// What the manifests say themselves stays as it is.
 pub(super) fn make_rolling(intents: &mut [Intent], drain: Duration) -> Vec<Finding> {
     let selectors: Vec<Value> = intents
@@ -21,7 +24,7 @@ pub(super) fn make_rolling(intents: &mut [Intent], drain: Duration) -> Vec<Findi
         .filter_map(|intent| intent.object.at("spec.selector").cloned())
         .collect();
     let mut findings = Vec::new();
-    for intent in intents.iter_mut().filter(|intent| intent.object.text("kind") == "Deployment") {
+    for intent in intents.iter_mut().filter(|intent| KINDS.contains(&intent.object.text("kind"))) {
         if !selectors.iter().any(|selector| selects(selector, &intent.object)) {
             continue;
         }
@@ -58,6 +61,13 @@ fn at_most(value: &Value, replicas: i64) -> Option<i64> {
     }
 }
 
+/// Whether no pod may come before another goes.
+fn surges_by_none(deployment: &Value) -> bool {
+    let surge = deployment.at("spec.strategy.rollingUpdate.maxSurge");
+    // A share is rounded up: only one of nothing is none.
+    surge.is_some_and(|surge| at_most(surge, 1) == Some(0) && surge.as_str().is_none_or(|text| text == "0%"))
+}
+
 fn obstacles(deployment: &Value) -> Vec<String> {
     let mut found = Vec::new();
     let replicas = deployment.int("spec.replicas").unwrap_or(1);
@@ -67,6 +77,12 @@ fn obstacles(deployment: &Value) -> Vec<String> {
         && unavailable >= replicas
     {
         found.push(format!("maxUnavailable {unavailable} lets all of the {replicas} replicas be away at once; set it to 0"));
+    }
+    if deployment.text("kind") == "StatefulSet" && replicas == 1 {
+        found.push("its one pod ends before the new one starts: nothing answers meanwhile".to_owned());
+    }
+    if !is_recreated(deployment) && surges_by_none(deployment) {
+        found.push("maxSurge 0 ends pods before new ones are there: those that are left answer alone; set it to 1 or more".to_owned());
     }
     if serving(deployment).iter().all(|container| container.at("readinessProbe").is_none()) {
         found.push("no container has a readinessProbe: new pods get requests before they can answer".to_owned());
@@ -83,7 +99,9 @@ fn serving(deployment: &Value) -> Vec<&Value> {
 
 fn add(deployment: &mut Value, drain: Duration) -> Vec<String> {
     let mut added = Vec::new();
-    if !is_recreated(deployment) && deployment.at("spec.strategy.rollingUpdate.maxUnavailable").is_none() && !drain.is_zero() {
+    let is_deployment = deployment.text("kind") == "Deployment";
+    let unset = deployment.at("spec.strategy.rollingUpdate.maxUnavailable").is_none();
+    if is_deployment && !is_recreated(deployment) && unset && !surges_by_none(deployment) && !drain.is_zero() {
         deployment.set("spec.strategy.type", "RollingUpdate");
         deployment.set("spec.strategy.rollingUpdate.maxUnavailable", 0);
         if deployment.at("spec.strategy.rollingUpdate.maxSurge").is_none() {
@@ -166,6 +184,29 @@ mod tests {
     }
 
     #[test]
+    fn both_bounds_are_never_zero() {
+        for surge in [json!(0), json!("0%")] {
+            let spec = json!({"replicas": 3, "strategy": {"rollingUpdate": {"maxSurge": surge}}});
+            let (object, told) = rolled(deployment(spec, json!({"readinessProbe": {}})), 5);
+            assert_eq!(object.at("spec.strategy.rollingUpdate.maxUnavailable"), None, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn other_workloads_get_the_sleep_and_no_field_that_they_lack() {
+        for kind in ["StatefulSet", "DaemonSet"] {
+            let mut set = deployment(json!({"replicas": 2}), json!({"readinessProbe": {}}));
+            set.set("kind", kind);
+            let (object, told) = rolled(set, 5);
+            assert_eq!(object.items("spec.template.spec.containers")[0].int("lifecycle.preStop.sleep.seconds"), Some(5), "{told:?}");
+            assert_eq!(object.at("spec.strategy"), None);
+        }
+        let mut one = deployment(json!({"replicas": 1}), json!({"readinessProbe": {}}));
+        one.set("kind", "StatefulSet");
+        assert!(rolled(one, 0).1[0].contains("its one pod ends before"));
+    }
+
+    #[test]
     fn what_loses_requests_all_the_same_is_told() {
         for (spec, container, wanted) in [
             (json!({"strategy": {"type": "Recreate"}}), json!({"readinessProbe": {}}), "strategy Recreate ends"),
@@ -178,6 +219,11 @@ mod tests {
                 json!({"replicas": 3, "strategy": {"rollingUpdate": {"maxUnavailable": "100%"}}}),
                 json!({"readinessProbe": {}}),
                 "all of the 3",
+            ),
+            (
+                json!({"replicas": 2, "strategy": {"rollingUpdate": {"maxSurge": "0%"}}}),
+                json!({"readinessProbe": {}}),
+                "maxSurge 0 ends pods before",
             ),
             (json!({"replicas": 2}), json!({}), "readinessProbe"),
         ] {

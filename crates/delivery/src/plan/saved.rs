@@ -1,11 +1,12 @@
 //! A plan as a file: what was shown is what is applied, once, and only where the world stands as it stood.
 
-use super::{FieldChange, Plan, compare, strip};
+use super::{FieldChange, Plan, PlannedObject, compare, strip};
 use crate::apply;
 use crate::deploy::{Delivery, DeployError, Deployed, Options};
 use crate::inventory::Entry;
 use crate::manifests::{Intent, Release};
 use crate::plan::approval::Approval;
+use crate::progress::Change;
 use base::{Place, Problem, ProblemKind, Timestamp};
 use k8s::{Fields, Value};
 use oci::Digest;
@@ -42,8 +43,11 @@ pub struct Origin {
     pub environment: String,
     /// The images by the names that manifests use.
     pub images: BTreeMap<String, PlannedImage>,
-    /// The sources' commit, or what else names them.
+    /// The sources' commit, or what else names them; the images' tag.
     pub source: String,
+    /// What speaks for the release beside the plan: commit, tree, what each stage found.
+    #[serde(default)]
+    pub notes: Value,
 }
 
 /// A plan with all that is needed to apply it.
@@ -211,13 +215,13 @@ impl Delivery {
     /// As [`Delivery::check_plan`] and [`Delivery::deploy`].
     pub async fn apply_plan(&self, file: &PlanFile, options: &Options) -> Result<Deployed, DeployError> {
         self.check_plan(file).await?;
-        self.deploy(&file.release(), options).await
+        self.deploy_as(&file.release(), options, Some(file)).await
     }
 
     /// Whether the world stands as it stood when a plan was made.
     ///
     /// # Errors
-    /// When it is for another cluster or the world has moved, with what moved.
+    /// When it is for another cluster, the world has moved, with what moved, or it would do something else than it says.
     pub async fn check_plan(&self, file: &PlanFile) -> Result<(), Problem> {
         let plan = &file.plan;
         if plan.server != self.cluster.server() {
@@ -235,6 +239,10 @@ impl Delivery {
             moved.push(format!("the release that serves: {} then, {} now", name(&plan.current), name(&inventory.current)));
         }
         for now in self.before(&release).await? {
+            // The namespace is made before anything else can be asked or held.
+            if now.object == format!("Namespace {}", release.namespace) {
+                continue;
+            }
             let then = plan.before.iter().find(|before| before.object == now.object);
             moved.extend(then.and_then(|then| changed(&now.object, then.state.as_ref(), now.state.as_ref())));
         }
@@ -244,11 +252,43 @@ impl Delivery {
         if surplus.iter().map(String::as_str).ne(planned.iter().copied()) {
             moved.push(format!("what is to be removed: {} then, {} now", named(&planned), named(&surplus)));
         }
-        if moved.is_empty() {
+        if !moved.is_empty() {
+            return Err(refused(format!("the plan is stale: {}", moved.join("; "))).hint("make a new one with `wharf plan --out FILE`"));
+        }
+        self.does_what_it_says(plan, &release).await
+    }
+
+    /// What a person read and signed is what was shown, and that is not what is applied: both must say the same.
+    async fn does_what_it_says(&self, plan: &SavedPlan, release: &Release) -> Result<(), Problem> {
+        let shown: Vec<&PlannedObject> = plan.plan.objects.iter().filter(|object| object.change != Change::Pruned).collect();
+        let would: Vec<PlannedObject> = self.plan_objects(release, true).await?;
+        let mut other: Vec<&str> =
+            would.iter().filter(|now| !shown.iter().any(|then| says_the_same(then, now))).map(|now| &*now.object).collect();
+        other.extend(shown.iter().filter(|then| !would.iter().any(|now| now.object == then.object)).map(|then| &*then.object));
+        if other.is_empty() {
             return Ok(());
         }
-        Err(refused(format!("the plan is stale: {}", moved.join("; "))).hint("make a new one with `wharf plan --out FILE`"))
+        Err(refused(format!("the plan says one thing and would do another: {}", other.join(", ")))
+            .hint("somebody put it together by hand; make a new one with `wharf plan --out FILE`"))
     }
+}
+
+/// Whether two looks at an object tell the same change. Ports of nodes that nobody asked for are others with each look, and a namespace
+/// may have been made since.
+fn says_the_same(then: &PlannedObject, now: &PlannedObject) -> bool {
+    let asked = |object: &PlannedObject| -> Vec<FieldChange> {
+        let fields = object.fields.iter().filter(|field| !field.path.ends_with(".nodePort")).cloned();
+        fields.map(|field| FieldChange { after: field.after.map(without_node_ports), ..field }).collect()
+    };
+    let made = then.change == Change::Created && then.object.starts_with("Namespace ");
+    then.object == now.object && (made || (then.change == now.change && asked(then) == asked(now)))
+}
+
+fn without_node_ports(mut value: Value) -> Value {
+    for port in value.as_array_mut().into_iter().flatten() {
+        port.unset("nodePort");
+    }
+    value
 }
 
 fn named(names: &[impl AsRef<str>]) -> String {

@@ -49,6 +49,29 @@ async fn a_plan_writes_nothing_and_is_applied_as_it_was_shown_and_once() {
     assert!(stand.refusal(&file).await.contains("applied already"));
 }
 
+#[tokio::test]
+async fn a_plan_that_says_less_than_it_does_is_refused() {
+    let stand = Stand::new().await;
+    stand.deploy(&release("good:1", &[MANIFESTS])).await.expect("deployed");
+    let honest = stand.planned("good:2", &[MANIFESTS]).await;
+    let secret = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "hidden", "namespace": "jobs"}, "data": {"a": "b"}});
+    let mut more = honest.plan.clone();
+    more.objects.push(secret);
+    let mut other = honest.plan.clone();
+    for object in other.objects.iter_mut().filter(|object| object.text("kind") == "Deployment") {
+        object.set("spec.template.spec.containers", json!([{"name": "web", "image": "evil:1"}]));
+    }
+    let mut less = honest.plan.clone();
+    less.plan.objects.retain(|object| !object.object.starts_with("Deployment"));
+    for (plan, told) in [(more, "ConfigMap jobs/hidden"), (other, "Deployment jobs/web"), (less, "Deployment jobs/web")] {
+        // Its digest is right, and it may be signed.
+        let file = PlanFile::new(plan).expect("a plan");
+        let refusal = stand.refusal(&file).await;
+        assert!(refusal.contains("says one thing and would do another") && refusal.contains(told), "{told}: {refusal}");
+    }
+    stand.delivery.apply_plan(&honest, &Options::default()).await.expect("applied");
+}
+
 /// Whether a live value has all that was wanted of it.
 fn contains(live: &k8s::Value, wanted: &k8s::Value) -> bool {
     match (live, wanted) {
@@ -92,8 +115,9 @@ async fn what_happens_is_written_down_in_a_chain() {
     let (one, bad) = (release("good:1", &[MANIFESTS]), release("crash:2", &[MANIFESTS]));
     let options = Options { notes: json!({"source": "commit-1"}), ..Options::default() };
     stand.delivery.deploy(&one, &options).await.expect("deployed");
-    let judged = |rejected: Option<&str>| Judgement { by: "smoke", detail: json!({}), rejected: rejected.map(str::to_owned) };
-    stand.delivery.judge("jobs", "jobs", &judged(None)).await.expect("judged");
+    let judged =
+        |release, rejected: Option<&str>| Judgement { release, by: "smoke", detail: json!({}), rejected: rejected.map(str::to_owned) };
+    stand.delivery.judge("jobs", "jobs", &judged(&*one.id, None)).await.expect("judged");
     stand.deploy(&bad).await.expect_err("crashes");
     let inventory = stand.inventory().await;
     let seen: Vec<(Event, &str)> = inventory.ledger.entries().iter().map(|entry| (entry.event, entry.release.as_str())).collect();
@@ -105,10 +129,18 @@ async fn what_happens_is_written_down_in_a_chain() {
     // A release that was put back keeps what allowed it, and one that a trial rejects is marked.
     let two = release("good:2", &[MANIFESTS]);
     stand.deploy(&two).await.expect("deployed");
-    stand.delivery.judge("jobs", "jobs", &judged(Some("status 500"))).await.expect("judged");
+    stand.delivery.judge("jobs", "jobs", &judged(&*two.id, Some("status 500"))).await.expect("judged");
     stand.delivery.roll_back("jobs", "jobs", None, &Options::default()).await.expect("back");
     let records = stand.delivery.history("jobs", "jobs").await.expect("history");
     let of = |id: &str| records.iter().find(|record: &&Record| record.id == id).expect("a record");
     assert_eq!(of(&one.id).notes.text("source"), "commit-1");
     assert!(of(&two.id).cause.as_ref().is_some_and(|cause| cause.message == "status 500"));
+    // Nobody goes back to what was rejected, whether it is named or not, and nobody judges what does not serve any more.
+    for (to, told) in [(None, "has no release to go back to"), (Some(&*two.id), "was never found good: smoke of jobs: status 500")] {
+        let refused = stand.delivery.roll_back("jobs", "jobs", to, &Options::default()).await.expect_err("refused");
+        let problem = base::Problem::from(refused);
+        assert!(problem.message.contains(told), "{problem}");
+    }
+    let late = stand.delivery.judge("jobs", "jobs", &judged(&*two.id, Some("late"))).await.expect_err("refused");
+    assert!(late.message.contains(&format!("{} serves by now", one.id)), "{late}");
 }

@@ -48,6 +48,8 @@ fn planned(context: &Context, path: &Path, no_rollback: bool) -> Result<ExitCode
     fits(&run, &file)?;
     let approver = file.allowed(SystemClock.now(), &run.project.environment(context)?.approvers)?;
     run.plan = Some(json!({"digest": file.digest, "created": file.plan.created, "approved_by": approver}));
+    run.origin = Some(file.plan.origin.clone());
+    run.image_ids = file.plan.origin.images.iter().map(|(name, image)| (name.clone(), image.id.clone())).collect();
     run.images = file.plan.origin.images.iter().map(|(name, image)| (name.clone(), image.reference.clone())).collect();
     run.go(&Selection::connecting().stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 7);

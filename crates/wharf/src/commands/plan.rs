@@ -3,8 +3,8 @@
 use super::status::as_json;
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::output::{Output, Paint, Stages, Verdict};
-use crate::stages::{Run, Selection, delivery, release};
+use crate::output::{Output, Paint, Stages, Verdict, printable};
+use crate::stages::{Run, Selection, delivery, made_from, release};
 use ::delivery::health::{Health, Standing};
 use ::delivery::inventory::Inventory;
 use ::delivery::saved::{Origin, PlanFile};
@@ -37,12 +37,13 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
     run.planning = true;
-    run.go(&Selection::planning().stages()?)?;
+    run.go(&Selection::planning(asked.out.is_some()).stages()?)?;
     let mut stages = Stages::new(context.output.clone(), 7);
     let running = stages.begin("plan");
     let release = release(&run)?;
     let delivery = delivery(&run, &running)?;
-    let origin = Origin { environment: context.globals.env.clone(), images: run.planned_images(), source: run.project.tag(&run.inputs) };
+    let (environment, notes) = (context.globals.env.clone(), made_from(&run));
+    let origin = Origin { environment, images: run.planned_images(), source: run.source(), notes };
     let file = run.tokio.block_on(delivery.save_plan(&release, origin, lasts))?;
     let health = serving(&run, &delivery, &file)?;
     let verdict = match &health {
@@ -98,7 +99,7 @@ fn show_health(output: &Output, file: &PlanFile, health: &Health) {
     output.data(&format!("{} {release} is not healthy now{next}", output.paint(Paint::Red, "!")));
     let roots: Vec<&Standing> = health.roots().collect();
     for standing in roots.iter().take(SHOWN) {
-        output.data(&format!("    {}: {}", standing.object(), crate::output::printable(standing.why())));
+        output.data(&format!("    {}: {}", standing.object(), printable(standing.why())));
     }
     if roots.len() > SHOWN {
         output.data(&format!("    and {} more; `wharf status` lists them", roots.len() - SHOWN));
@@ -116,9 +117,10 @@ fn summary(plan: &Plan) -> String {
 pub fn show(output: &Output, file: &PlanFile) {
     let plan = &file.plan;
     let now = plan.current.as_ref().map_or_else(|| "nothing serves now".to_owned(), |current| format!("{current} serves now"));
-    output.data(&format!("release {} of {} ({}) to {}; {now}", plan.plan.release, plan.project, plan.origin.source, plan.server));
+    let data = |text: String| output.data(&printable(&text));
+    data(format!("release {} of {} ({}) to {}; {now}", plan.plan.release, plan.project, plan.origin.source, plan.server));
     for (name, image) in &plan.origin.images {
-        output.data(&format!("    image {name}  {}", image.reference));
+        data(format!("    image {name}  {}", image.reference));
     }
     for object in plan.plan.objects.iter().filter(|object| object.change != Change::Unchanged) {
         let (mark, paint) = match object.change {
@@ -126,17 +128,17 @@ pub fn show(output: &Output, file: &PlanFile) {
             Change::Pruned => ("-", Paint::Red),
             Change::Changed | Change::Unchanged => ("~", Paint::Yellow),
         };
-        output.data(&format!("{} {}", output.paint(paint, mark), object.object));
+        output.data(&format!("{} {}", output.paint(paint, mark), printable(&object.object)));
         for field in &object.fields {
-            output.data(&format!("    {}", crate::output::printable(&field.to_string())));
+            output.data(&format!("    {}", printable(&field.to_string())));
         }
     }
     for (object, why) in &plan.plan.kept {
-        output.data(&format!("  {object} stays: {why}"));
+        data(format!("  {object} stays: {why}"));
     }
     for note in &plan.plan.notes {
         let paint = if note.severity <= Severity::Warning { Paint::Yellow } else { Paint::Dim };
-        output.data(&format!("  {} {}", output.paint(paint, &format!("{}:", note.severity)), note.message));
+        output.data(&format!("  {} {}", output.paint(paint, &format!("{}:", note.severity)), printable(&note.message)));
     }
     output.data(&summary(&plan.plan));
 }

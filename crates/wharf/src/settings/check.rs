@@ -33,6 +33,7 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
         }
     }
     below(root, "environments", reader, |_, environment, reader| {
+        approvers(environment, reader);
         let registry = environment.get("registry");
         if let Some((node, text)) = registry.and_then(|node| node.as_text().map(|text| (node, text)))
             && (text.contains("://") || text.ends_with('/') || text.is_empty())
@@ -40,6 +41,20 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
             reader.wrong(rule::VALUE, &node.origin, format!("`{text}` is no registry"), "write it like `registry.example.com/team`");
         }
     });
+}
+
+/// Who may approve is what the project's file says: it is reviewed, and what one person sets is not.
+fn approvers(environment: &Node, reader: &mut Reader) {
+    let Some(list) = environment.get("approvers") else { return };
+    let is_own = |origin: &&Origin| match origin {
+        Origin::File { file, .. } => **file == *super::load::LOCAL_FILE,
+        Origin::CommandLine(_) => true,
+        Origin::Default | Origin::Inferred => false,
+    };
+    if let Some(origin) = std::iter::once(list).chain(list.items()).map(|node| &node.origin).find(is_own) {
+        let message = format!("`approvers` are set in {} alone", super::load::PROJECT_FILE);
+        reader.wrong(rule::VALUE, origin, message, "who deploys cannot choose who approves");
+    }
 }
 
 fn image_secrets(image: &Node, reader: &mut Reader) {

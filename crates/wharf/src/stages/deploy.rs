@@ -82,15 +82,23 @@ fn told(run: &Run, deployed: &Deployed) -> Done {
     Done::new(format!("release {} serves: {}", deployed.release, told.join(", ")))
 }
 
-/// What allowed the release, for its record.
+/// What allowed the release, for its record. Of a plan that is what it was made from, wherever it is applied.
 fn notes(run: &Run) -> serde_json::Value {
-    let mut notes = json!({"source": run.project.tag(&run.inputs), "environment": run.context.globals.env, "by": user(),
-        "tree": format!("sha256:{}", run.inputs), "images": run.images, "image_ids": run.image_ids, "stages": run.notes});
-    if let Some(commit) = run.project.commit() {
-        notes["commit"] = json!(commit);
-    }
+    let mut notes = run.origin.as_ref().map_or_else(|| made_from(run), |origin| origin.notes.clone());
+    notes["environment"] = json!(run.context.globals.env);
+    notes["by"] = json!(user());
     if let Some(plan) = &run.plan {
         notes["plan"] = json!(plan);
+    }
+    notes
+}
+
+/// What speaks for a release as far as this run has come.
+pub fn made_from(run: &Run) -> serde_json::Value {
+    let mut notes = json!({"source": run.source(), "tree": format!("sha256:{}", run.inputs), "images": run.images,
+        "image_ids": run.image_ids, "stages": run.notes});
+    if let Some(commit) = run.project.commit() {
+        notes["commit"] = json!(commit);
     }
     notes
 }

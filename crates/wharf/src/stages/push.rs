@@ -47,7 +47,7 @@ fn push(run: &Run, running: &Running<'_>, images: &BTreeMap<String, PlannedImage
     let remote = registry::remote(&run.context, &run.project)?;
     let store = crate::commands::image::open(&run.context)?;
     let verbose = run.context.output.is_verbose();
-    let tags = [run.project.tag(&run.inputs), "latest".to_owned()];
+    let tags = [run.source(), "latest".to_owned()];
     let (mut uploaded, mut skipped) = (0, 0);
     let tell = |progress: blobs::remote::Progress| {
         if verbose {

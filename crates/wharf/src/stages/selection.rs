@@ -1,6 +1,6 @@
 //! Which stages a command wants, and which those need.
 
-use super::{STAGES, Stage, build, cluster, deploy, engine, prepare, push};
+use super::{STAGES, Stage, build, check, cluster, deploy, engine, lint, prepare, push, test};
 use base::{Problem, ProblemKind};
 
 /// Which stages are wanted.
@@ -17,9 +17,11 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// What a plan needs.
-    pub fn planning() -> Self {
-        Self::of(&[prepare::STAGE.name, build::STAGE.name, engine::STAGE.name, cluster::STAGE.name])
+    /// What a plan needs; one that is kept says what every stage before it found.
+    pub fn planning(kept: bool) -> Self {
+        let found = [lint::STAGE.name, test::STAGE.name, check::STAGE.name];
+        let needed = [prepare::STAGE.name, build::STAGE.name, engine::STAGE.name, cluster::STAGE.name];
+        Self::of(&[if kept { &found[..] } else { &[] }, &needed].concat())
     }
 
     /// What connects the environment's cluster.

@@ -115,9 +115,15 @@ pub fn plans(place: &Place) {
         place.tool("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f", &key]);
         std::fs::read_to_string(format!("{key}.pub")).expect("read")
     };
-    let environment = |name: &str| format!("environments:\n  {name}: {{ approvers: [\"{}\"] }}\n", public.trim());
-    let name = if place.is_cluster() { "kube" } else { "local" };
-    std::fs::write(place.project().join("wharf.local.yaml"), environment(name)).expect("written");
+    let (open, closed) = if place.is_cluster() {
+        ("drain: 2s }", format!("drain: 2s, approvers: [\"{}\"] }}", public.trim()))
+    } else {
+        ("local: {}", format!("local: {{ approvers: [\"{}\"] }}", public.trim()))
+    };
+    edit(place, "wharf.yaml", open, &closed);
+    let own = format!("environments.{}.approvers=[]", if place.is_cluster() { "kube" } else { "local" });
+    let (code, told) = said(&place.wharf(&["up", "--set", &own]));
+    assert!(code == Some(2) && told.contains("`approvers` are set in wharf.yaml alone"), "{told}");
     let (code, told) = said(&place.wharf(&["up"]));
     assert!(code == Some(3) && told.contains("takes only plans that were approved"), "{told}");
     edit(place, "k8s/web.yaml", "replicas: 2", "replicas: 3");
@@ -151,7 +157,7 @@ pub fn plans(place: &Place) {
     let why = place.well(&["why", "web"]);
     assert!(why.contains("ops (SHA256:") && why.contains("intact"), "{why}");
     assert!(place.well(&["why", "web", "--offline"]).contains("ops (SHA256:"));
-    std::fs::remove_file(place.project().join("wharf.local.yaml")).expect("removed");
+    edit(place, "wharf.yaml", &closed, open);
     edit(place, "k8s/web.yaml", "replicas: 3", "replicas: 2");
 }
 

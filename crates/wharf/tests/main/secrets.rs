@@ -111,8 +111,7 @@ impl<'a> Stand<'a> {
             text.replace("      containers:\n", "      imagePullSecrets: [{ name: key }]\n      containers:\n") + &secret
         });
         let public = std::fs::read_to_string(self.folder.join("approver.pub")).expect("a key");
-        let approvers = format!("environments:\n  kube: {{ approvers: [\"{}\"] }}\n", public.trim());
-        std::fs::write(self.place.project().join("wharf.local.yaml"), approvers).expect("written");
+        edit("wharf.yaml", &|text| text.replace("  kube: {", &format!("  kube: {{ approvers: [\"{}\"],", public.trim())));
     }
 
     /// Logs in, pushes and pulls, well and not.
