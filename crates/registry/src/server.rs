@@ -7,7 +7,7 @@ use crate::http::Service;
 use crate::log::Damage;
 use crate::rights::{Rights, RightsError};
 use crate::store::{OpenError, SEGMENT_BYTES, Store};
-use crate::uploads::Sessions;
+use crate::uploads::{Room, Sessions};
 use base::{Clock, SystemClock};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +25,8 @@ pub struct Limits {
     pub sessions: usize,
     /// An upload ends when nothing is heard of it for so long.
     pub session_idle: Duration,
+    /// Bytes of all uploads together that are in memory and not on the disk; what finds no room there is written in small pieces.
+    pub upload_memory: usize,
     /// Bytes of a blob.
     pub blob_bytes: u64,
     /// Bytes of a manifest (at least 4 MB by the spec, "Pushing Manifests").
@@ -39,6 +41,7 @@ impl Default for Limits {
             connections: net::Limits { connections: 1024, ..net::Limits::default() },
             sessions: 2048,
             session_idle: Duration::from_secs(3600),
+            upload_memory: 128 << 20,
             blob_bytes: 64 << 30,
             manifest_bytes: oci::manifest::MAX_DOCUMENT_BYTES,
             body_idle: Duration::from_secs(60),
@@ -146,6 +149,7 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) limits: Limits,
     pub(crate) hosts: Vec<String>,
+    pub(crate) upload_room: Room,
     /// In KiB, for the bodies of manifests.
     pub(crate) manifest_room: Semaphore,
     access: RwLock<Arc<Access>>,
@@ -201,6 +205,7 @@ impl Registry {
             sessions: Sessions::new(options.limits.sessions),
             limits: options.limits,
             hosts: options.hosts,
+            upload_room: Arc::new(Semaphore::new((options.limits.upload_memory >> 10).min(Semaphore::MAX_PERMITS))),
             manifest_room: Semaphore::new(MANIFEST_ROOM_KIB),
             access: RwLock::new(Arc::new(access)),
             policy: options.policy,

@@ -14,6 +14,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
 
 /// Content up to so many bytes is kept in the log, larger content in a file of its own.
@@ -22,12 +23,28 @@ pub(crate) const SMALL: u64 = 64 << 10;
 const AHEAD: u64 = 8 << 20;
 /// So much is gathered before it is hashed and written in one go.
 const PIECE: usize = 1 << 20;
+/// So much where there is no room for more.
+const LEAST: usize = 32 << 10;
+/// What comes in smaller parts than this is put together: each part costs more than its bytes, and holds what it was read into.
+const PART: usize = 16 << 10;
+/// Small parts are put together to ones of this length.
+const JOINED: usize = 64 << 10;
+
+/// Memory for uploads, a permit for each KiB.
+pub(crate) type Room = Arc<Semaphore>;
+
+/// Place for so many bytes, if there is any now: nobody waits for another upload, which may take its time.
+fn place(room: &Room, bytes: usize) -> Option<OwnedSemaphorePermit> {
+    room.clone().try_acquire_many_owned(u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)).ok()
+}
 
 /// Content that comes: in memory while it is small.
 pub(crate) struct Spool {
     hasher: Hasher,
     length: u64,
     memory: Vec<u8>,
+    /// For what is in memory; without it everything goes to a file.
+    place: Option<OwnedSemaphorePermit>,
     file: Option<NewFile>,
     /// What is on its way to the disk already, and up to where.
     ahead: Option<(JoinHandle<()>, u64)>,
@@ -38,7 +55,8 @@ pub(crate) struct Spool {
 impl Spool {
     /// With nothing in it.
     pub(crate) fn new(algorithm: Algorithm) -> Self {
-        Self { hasher: Hasher::new(algorithm), length: 0, memory: Vec::new(), file: None, ahead: None, failed: Arc::default() }
+        let hasher = Hasher::new(algorithm);
+        Self { hasher, length: 0, memory: Vec::new(), place: None, file: None, ahead: None, failed: Arc::default() }
     }
 
     /// Bytes so far.
@@ -46,13 +64,21 @@ impl Spool {
         self.length
     }
 
-    /// Adds what has come. It blocks once the content is not small any more.
-    fn take(&mut self, store: &Store, parts: &[Bytes]) -> io::Result<()> {
-        let more: u64 = parts.iter().map(|part| part.len() as u64).sum();
-        if self.file.is_none() && self.length + more > SMALL {
+    /// Whether it stays in memory with so many bytes more; there is then place for it.
+    fn stays(&mut self, more: usize, room: &Room) -> bool {
+        if self.file.is_some() || self.length + more as u64 > SMALL {
+            return false;
+        }
+        self.place = self.place.take().or_else(|| place(room, SMALL as usize));
+        self.place.is_some()
+    }
+
+    /// Adds what has come. It blocks unless it stays in memory.
+    fn take(&mut self, store: &Store, parts: &[Bytes], stays: bool) -> io::Result<()> {
+        if self.file.is_none() && !stays {
             let new = store.new_file()?;
             new.file.write_all_at(&self.memory, 0)?;
-            self.memory = Vec::new();
+            (self.memory, self.place) = (Vec::new(), None);
             self.file = Some(new);
         }
         for part in parts {
@@ -120,11 +146,47 @@ impl Spool {
 
 /// What a body may cost.
 #[derive(Clone, Copy)]
-pub(crate) struct BodyLimits {
+pub(crate) struct BodyLimits<'a> {
     /// Bytes of the whole content.
     pub(crate) bytes: u64,
     /// Between two pieces.
     pub(crate) idle: Duration,
+    /// For what is in memory.
+    pub(crate) room: &'a Room,
+}
+
+/// What has come and is not written yet.
+#[derive(Default)]
+struct Piece {
+    parts: Vec<Bytes>,
+    /// Small parts that came last, in one.
+    joined: Vec<u8>,
+    length: usize,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Piece {
+    fn add(&mut self, part: Bytes) {
+        self.length += part.len();
+        if part.len() >= PART || self.joined.len() + part.len() > JOINED {
+            self.close();
+        }
+        if part.len() >= PART { self.parts.push(part) } else { self.joined.extend_from_slice(&part) }
+    }
+
+    fn close(&mut self) {
+        if !self.joined.is_empty() {
+            self.parts.push(std::mem::take(&mut self.joined).into());
+        }
+    }
+
+    /// Whether it is to be written before more is added.
+    fn is_full(&mut self, room: &Room) -> bool {
+        if self.length >= LEAST && self.place.is_none() {
+            self.place = place(room, PIECE);
+        }
+        self.length >= if self.place.is_some() { PIECE } else { LEAST }
+    }
 }
 
 /// Adds a body to what has come; what came before something went wrong stays.
@@ -132,10 +194,10 @@ pub(crate) async fn receive(
     spool: Spool,
     store: &Arc<Store>,
     mut body: Incoming,
-    limits: BodyLimits,
+    limits: BodyLimits<'_>,
 ) -> (Option<Spool>, Result<(), ApiError>) {
-    let mut inlet = Inlet { spool: Some(spool), writing: None, store };
-    let (mut parts, mut gathered) = (Vec::new(), 0);
+    let mut inlet = Inlet { spool: Some(spool), writing: None, store, room: limits.room };
+    let mut piece = Piece::default();
     let mut total = inlet.spool.as_ref().map_or(0, Spool::length);
     let read = loop {
         let frame = match tokio::time::timeout(limits.idle, body.frame()).await {
@@ -149,17 +211,14 @@ pub(crate) async fn receive(
         if total > limits.bytes {
             break Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, error::SIZE_INVALID, "the content is larger than allowed here"));
         }
-        gathered += data.len();
-        parts.push(data);
-        if gathered >= PIECE {
-            gathered = 0;
-            if let Err(error) = inlet.put(std::mem::take(&mut parts), true).await {
-                break Err(error);
-            }
+        piece.add(data);
+        if piece.is_full(limits.room)
+            && let Err(error) = inlet.put(std::mem::take(&mut piece)).await
+        {
+            break Err(error);
         }
     };
-    let large = total > SMALL;
-    let put = if parts.is_empty() { Ok(()) } else { inlet.put(parts, large).await };
+    let put = if piece.length == 0 { Ok(()) } else { inlet.put(piece).await };
     let settled = inlet.settle().await;
     (inlet.spool, read.and(put).and(settled))
 }
@@ -169,6 +228,7 @@ struct Inlet<'a> {
     spool: Option<Spool>,
     writing: Option<JoinHandle<(Spool, io::Result<()>)>>,
     store: &'a Arc<Store>,
+    room: &'a Room,
 }
 
 impl Inlet<'_> {
@@ -183,21 +243,24 @@ impl Inlet<'_> {
         Ok(())
     }
 
-    async fn put(&mut self, parts: Vec<Bytes>, blocking: bool) -> Result<(), ApiError> {
+    async fn put(&mut self, mut piece: Piece) -> Result<(), ApiError> {
+        piece.close();
         self.settle().await?;
         let Some(mut spool) = self.spool.take() else {
             return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "the upload was lost to an error of the disk"));
         };
         let store = self.store.clone();
-        if blocking {
-            self.writing = Some(tokio::task::spawn_blocking(move || {
-                let written = spool.take(&store, &parts);
-                (spool, written)
-            }));
-        } else {
-            let written = spool.take(&store, &parts);
+        if spool.stays(piece.length, self.room) {
+            let written = spool.take(&store, &piece.parts, true);
             written.map_err(|error| ApiError::system(&error))?;
             self.spool = Some(spool);
+        } else {
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let written = spool.take(&store, &piece.parts, false);
+                // With its place.
+                drop(piece);
+                (spool, written)
+            }));
         }
         Ok(())
     }
@@ -231,7 +294,7 @@ pub(crate) async fn finish(store: &Arc<Store>, spool: Spool, repository: Arc<str
     let kept = match spool.file {
         Some(file) => store.keep_file(repository, digest, spool.length, file).await,
         None => {
-            let source = Source::Bytes(spool.memory.into());
+            let source = Source::Bytes(spool.memory.into(), spool.place);
             store.change(Change::Blob { repository, digest, size: spool.length, source }).await.map(drop)
         }
     };

@@ -11,13 +11,13 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 /// Where new content is until it is kept.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// In memory; goes into the log.
-    Bytes(Bytes),
+    /// In memory, with its place there; goes into the log.
+    Bytes(Bytes, Option<OwnedSemaphorePermit>),
     /// In a file of its own that is durable already.
     File(u64),
 }
@@ -49,7 +49,7 @@ impl Change {
 
     fn weight(&self) -> usize {
         match self {
-            Self::Blob { source: Source::Bytes(bytes), .. } | Self::Manifest { bytes, .. } => bytes.len() + 256,
+            Self::Blob { source: Source::Bytes(bytes, _), .. } | Self::Manifest { bytes, .. } => bytes.len() + 256,
             _ => 256,
         }
     }
@@ -287,7 +287,11 @@ fn plan(change: Change, index: &Index, batch: &mut Batch, now: i64) -> Result<Co
                 }
             } else {
                 let kept = match source {
-                    Source::Bytes(bytes) => Kept::Here(bytes),
+                    Source::Bytes(bytes, place) => {
+                        // From here on the length of the batch bounds it.
+                        drop(place);
+                        Kept::Here(bytes)
+                    }
                     Source::File(number) => Kept::File(number),
                 };
                 batch.records.push(Record::Content { digest: digest.clone(), size, kept });

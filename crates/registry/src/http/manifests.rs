@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use net::{Body, BodyError};
 use std::sync::Arc;
+use tokio::sync::SemaphorePermit;
 
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 const TAG: HeaderName = HeaderName::from_static("oci-tag");
@@ -54,7 +55,7 @@ impl Call<'_> {
         if matches!(named, Named::Digest(_)) {
             tags.extend(self.more_tags()?);
         }
-        let bytes = self.manifest_body(body).await?;
+        let (bytes, _room) = self.manifest_body(body).await?;
         let digest = match named {
             Named::Tag(_) => Digest::of(Algorithm::Sha256, &bytes),
             Named::Digest(expected) => {
@@ -99,7 +100,8 @@ impl Call<'_> {
         tags.iter().map(|tag| if oci::reference::is_tag(tag) { Ok(Arc::from(&**tag)) } else { Err(wrong(tag)) }).collect()
     }
 
-    async fn manifest_body(&self, body: &mut Option<Incoming>) -> Result<Bytes, ApiError> {
+    /// The body, with its place in memory.
+    async fn manifest_body(&self, body: &mut Option<Incoming>) -> Result<(Bytes, SemaphorePermit<'_>), ApiError> {
         let limits = &self.core.limits;
         let too_large = || {
             let message = format!("a manifest has at most {} bytes", limits.manifest_bytes);
@@ -111,13 +113,15 @@ impl Call<'_> {
         }
         // Many large ones at once wait for each other, so that memory stays bounded.
         let weight = announced.unwrap_or(limits.manifest_bytes).div_ceil(1024);
-        let _room = self.core.manifest_room.acquire_many(u32::try_from(weight).unwrap_or(u32::MAX)).await;
+        let room = self.core.manifest_room.acquire_many(u32::try_from(weight).unwrap_or(u32::MAX)).await;
+        let room = room.map_err(|error| ApiError::system(&std::io::Error::other(error)))?;
         let body = body.take().ok_or_else(|| ApiError::bad(error::MANIFEST_INVALID, "the manifest is missing"))?;
-        net::read_body(body, limits.manifest_bytes, limits.body_idle).await.map_err(|error| match error {
+        let read = net::read_body(body, limits.manifest_bytes, limits.body_idle).await.map_err(|error| match error {
             BodyError::TooLarge(_) => too_large(),
             BodyError::TooSlow => ApiError::new(StatusCode::REQUEST_TIMEOUT, error::MANIFEST_INVALID, error.to_string()),
             BodyError::Broken => ApiError::bad(error::MANIFEST_INVALID, error.to_string()),
-        })
+        });
+        Ok((read?, room))
     }
 
     pub(super) async fn delete_manifest(&self, named: &Named) -> Answered {

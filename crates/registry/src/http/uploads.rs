@@ -175,8 +175,8 @@ impl Call<'_> {
     }
 }
 
-fn limits(core: &Core) -> BodyLimits {
-    BodyLimits { bytes: core.limits.blob_bytes, idle: core.limits.body_idle }
+fn limits(core: &Core) -> BodyLimits<'_> {
+    BodyLimits { bytes: core.limits.blob_bytes, idle: core.limits.body_idle, room: &core.upload_room }
 }
 
 fn unknown() -> ApiError {

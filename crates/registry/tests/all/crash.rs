@@ -1,7 +1,7 @@
 //! SIGKILL at any moment of pushes, removals and collection: what was acknowledged is there, and nothing is damaged.
 
 use crate::client::{Client, Folder, digest};
-use registry::{Options, Policy, Registry};
+use registry::{Limits, Options, Policy, Registry};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 const FOLDER: &str = "WHARF_TEST_REGISTRY";
 const ROUNDS: u32 = 12;
+/// Of the process that is killed.
+pub(crate) const UPLOAD_MEMORY: usize = 4 << 20;
 
 /// The process that is killed; by itself this test does nothing.
 #[test]
@@ -19,7 +21,8 @@ fn child() {
     runtime.block_on(async {
         let policy = Policy { grace: Duration::from_secs(10), untagged: Some(Duration::from_secs(10)), ..Policy::default() };
         let every = Some(Duration::from_millis(50));
-        let options = Options { policy, collect_every: every, segment_bytes: 512 << 10, ..Options::default() };
+        let limits = Limits { upload_memory: UPLOAD_MEMORY, ..Limits::default() };
+        let options = Options { limits, policy, collect_every: every, segment_bytes: 512 << 10, ..Options::default() };
         let registry = Registry::open(folder.as_ref(), options).expect("opened");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let serving = registry.serve(listener, None).expect("served");
@@ -31,7 +34,7 @@ fn child() {
     });
 }
 
-fn start(folder: &Folder) -> (Child, SocketAddr) {
+pub(crate) fn start(folder: &Folder) -> (Child, SocketAddr) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
         .args(["crash::child", "--exact", "--nocapture"])
         .env(FOLDER, &folder.0)

@@ -9,5 +9,6 @@ mod http2;
 mod limits;
 mod lists;
 mod manifests;
+mod memory;
 mod recovery;
 mod uploads;
