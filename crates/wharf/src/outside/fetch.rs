@@ -30,7 +30,7 @@ impl HttpFetch {
             let reply = self.send(&place, known).await.map_err(|error| unreached(url, &error))?;
             match reply.header(header::LOCATION) {
                 Some(location) if reply.status.is_redirection() && reply.status != StatusCode::NOT_MODIFIED => {
-                    place = place.join(location).map_err(|error| no(format!("`{url}` leads elsewhere: {error}")))?;
+                    place = follow(&place, location).map_err(|why| no(format!("`{url}` leads elsewhere: {why}")))?;
                     reply.discard().await;
                 }
                 _ => return Ok(reply),
@@ -58,6 +58,15 @@ impl HttpFetch {
             }
         }
     }
+}
+
+/// Where a redirect leads; never from what is encrypted to what is not.
+fn follow(place: &Url, location: &str) -> Result<Url, String> {
+    let next = place.join(location).map_err(|error| error.to_string())?;
+    if place.origin.tls && !next.origin.tls {
+        return Err(format!("`{next}` is not encrypted, and anybody on the way could change it"));
+    }
+    Ok(next)
 }
 
 fn add(call: &mut Call, name: HeaderName, value: Option<&str>) {
@@ -100,4 +109,18 @@ fn unreached(url: &str, error: &ClientError) -> Unavailable {
         _ => "check the address, or fetch the file before the build (`prepare` in wharf.yaml) and copy it",
     };
     Unavailable { message: format!("`{url}` cannot be fetched: {error}"), hint: hint.to_owned(), is_unreachable: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirects_keep_what_is_encrypted() {
+        let from = |url: &str, location: &str| follow(&Url::parse(url).expect(url), location).map(|url| url.to_string());
+        assert_eq!(from("https://a/x", "/y"), Ok("https://a/y".to_owned()));
+        assert_eq!(from("http://a/x", "https://b/y"), Ok("https://b/y".to_owned()));
+        assert_eq!(from("http://a/x", "http://b/y"), Ok("http://b/y".to_owned()));
+        assert!(from("https://a/x", "http://a/x").expect_err("refused").contains("not encrypted"));
+    }
 }
