@@ -38,15 +38,10 @@ fn a_project_is_delivered_to_a_cluster_of_others() {
 #[test]
 fn a_deploy_that_is_interrupted_or_killed_is_gone_on_with() {
     let Some(place) = place::cluster("killed") else { return };
-    killed::at_writes(&place, points());
+    killed::at_writes(&place, killed::points(None));
     held::interrupted(&place);
     held::unchecked(&place);
     held::two_at_once(&place);
-}
-
-/// At how many writes a deploy is killed: WHARF_TEST_KILLS, all of them where it is unset.
-fn points() -> Option<u32> {
-    std::env::var("WHARF_TEST_KILLS").ok().map(|text| text.parse().expect("WHARF_TEST_KILLS is a number"))
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 #[path = "main/bad_days.rs"]
 mod bad_days;
+#[path = "main/between.rs"]
+mod between;
 #[path = "main/causes.rs"]
 mod causes;
 #[path = "main/delivering.rs"]
 mod delivering;
+#[path = "main/elsewhere.rs"]
+mod elsewhere;
 #[path = "main/engine.rs"]
 mod engine;
 #[path = "main/health.rs"]
@@ -14,6 +18,8 @@ mod health;
 mod held;
 #[path = "main/interrupts.rs"]
 mod interrupts;
+#[path = "main/killed.rs"]
+mod killed;
 #[path = "main/leaks.rs"]
 mod leaks;
 #[path = "main/loads.rs"]

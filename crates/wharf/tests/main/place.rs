@@ -122,14 +122,11 @@ pub fn cluster(test: &str) -> Option<Place> {
         println!("skipped: WHARF_TEST_KUBECONFIG is not set");
         return None;
     };
-    let base = base(&["kubectl"])?;
-    let place = Place { folder: project(test), target: Target::Cluster(kubeconfig.into()) };
-    place.well(&["image", "load", base.to_str().expect("a path in UTF-8")]);
-    Some(place)
+    Place::of_cluster(test, kubeconfig.into())
 }
 
 /// The archive of the base image, where that and the tools are there.
-fn base(tools: &[&str]) -> Option<PathBuf> {
+pub fn base(tools: &[&str]) -> Option<PathBuf> {
     let skip = |what: &str| println!("skipped: {what}");
     let is_root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     if !is_root {
@@ -157,6 +154,14 @@ fn is_there(tool: &str) -> bool {
 }
 
 impl Place {
+    /// A place on the cluster of a kubeconfig, or `None` with what is missing printed.
+    pub fn of_cluster(test: &str, kubeconfig: PathBuf) -> Option<Self> {
+        let base = base(&["kubectl"])?;
+        let place = Self { folder: project(test), target: Target::Cluster(kubeconfig) };
+        place.well(&["image", "load", base.to_str().expect("a path in UTF-8")]);
+        Some(place)
+    }
+
     /// The project's folder.
     pub fn project(&self) -> PathBuf {
         self.folder.join("project")
