@@ -8,7 +8,7 @@ use runtime::{ContainerSpec, Mount, MountSource, Propagation, Resources, Root, S
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 impl Isolate for Sandbox {
     fn run(&self, step: &RunStep, output: &dyn Fn(&str)) -> Result<Exit, IsolateError> {
@@ -125,16 +125,88 @@ fn of_host(path: &str) -> Mount {
     Mount { source: MountSource::Bind(PathBuf::from(path)), target: path.to_owned(), read_only: true, propagation: Propagation::None }
 }
 
+/// What is longer comes as several lines.
+const LONGEST: usize = 64 << 10;
+/// A line is cut between words where some end within this much.
+const NEAR: usize = 4 << 10;
+
 /// Hands the lines of both streams on, until both end.
 pub async fn lines(streams: Streams, output: &dyn Fn(&str)) {
     let read = |stream: Option<Box<dyn AsyncRead + Send + Unpin>>| async move {
         let Some(stream) = stream else { return };
         let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-            output(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
-            line.clear();
+        let (mut line, mut goes_on) = (Vec::new(), false);
+        // One byte more than a line may have tells whether it goes on.
+        let room = |line: &Vec<u8>| (LONGEST + 1).saturating_sub(line.len()) as u64;
+        while (&mut reader).take(room(&line)).read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            if line.ends_with(b"\n") {
+                whole(&line, goes_on, output);
+                line.clear();
+                goes_on = false;
+            } else if line.len() > LONGEST {
+                let rest = line.split_off(cut(&line));
+                output(&String::from_utf8_lossy(&line));
+                (line, goes_on) = (rest, true);
+            }
+        }
+        if !line.is_empty() {
+            whole(&line, goes_on, output);
         }
     };
     tokio::join!(read(Some(streams.stdout)), read(streams.stderr));
+}
+
+/// Tells a line without its end; that of one that was cut is no line of its own.
+fn whole(line: &[u8], goes_on: bool, output: &dyn Fn(&str)) {
+    let text = String::from_utf8_lossy(line);
+    let text = text.trim_end_matches(['\n', '\r']);
+    if !text.is_empty() || !goes_on {
+        output(text);
+    }
+}
+
+/// Where a line that is too long is cut: between words, so that what is looked for in lines is found; never within a character.
+fn cut(line: &[u8]) -> usize {
+    let from = LONGEST - NEAR;
+    let ends = |byte: &u8| byte.is_ascii_whitespace() || b"\"',;".contains(byte);
+    let word = line.get(from..LONGEST).and_then(|near| near.iter().rposition(ends)).map(|last| from + last + 1);
+    let begins = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xc0 != 0x80);
+    word.or_else(|| (LONGEST - 3..=LONGEST).rev().find(begins)).unwrap_or(LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    async fn lines_of(content: impl AsyncRead + Send + Unpin + 'static) -> Vec<String> {
+        let said = RefCell::new(Vec::new());
+        let streams =
+            Streams { stdin: None, stdout: Box::new(content), stderr: None, resize: None, exit: tokio::sync::oneshot::channel().1 };
+        lines(streams, &|line| said.borrow_mut().push(line.to_owned())).await;
+        said.into_inner()
+    }
+
+    #[tokio::test]
+    async fn lines_are_as_they_were_said() {
+        let long = "x".repeat(64 << 10);
+        for end in ["\n", "\r\n", ""] {
+            let said = lines_of(std::io::Cursor::new(format!("a\n\n b \r\n{long}{end}"))).await;
+            assert_eq!(said, ["a", "", " b ", long.as_str()], "{end:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_without_an_end_come_in_pieces_with_nothing_lost() {
+        let said = lines_of(tokio::io::repeat(0).take(1_000_000)).await;
+        assert!(said.iter().all(|line| line.len() <= 64 << 10), "{:?}", said.iter().map(String::len).collect::<Vec<_>>());
+        assert_eq!(said.concat(), "\0".repeat(1_000_000));
+        for content in ["€".repeat(50_000), format!("x{}", "€".repeat(50_000)), format!("{}\r{}", "y".repeat(65_500), "z".repeat(9_000))]
+        {
+            assert_eq!(lines_of(std::io::Cursor::new(content.clone())).await.concat(), content);
+        }
+        // Words stay whole, so that what is looked for in lines is found.
+        let said = lines_of(std::io::Cursor::new("a word and another, ".repeat(10_000))).await;
+        assert!(said.len() == 4 && said.iter().all(|line| line.ends_with(' ') || line.ends_with(',')), "{}", said.len());
+    }
 }
