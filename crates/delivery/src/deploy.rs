@@ -13,7 +13,7 @@ use crate::manifests::Release;
 use crate::plan::saved::PlanFile;
 use crate::progress::{Change, Listener, Progress};
 use crate::prune;
-use crate::records::{Fate, Record};
+use crate::records::{Fate, Record, seal};
 use crate::rollout::{Cause, Patience};
 use crate::track::{Tracking, track};
 pub use error::{DeployError, Failed};
@@ -91,11 +91,6 @@ struct Seen {
     quiet: bool,
     /// Whether a run that is dead left its hold behind.
     abandoned: bool,
-}
-
-/// What the ledger keeps of a deploy.
-fn detail(release: &Release, options: &Options) -> Result<Value, Problem> {
-    crate::ledger::detail(release, &options.notes)
 }
 
 impl Delivery {
@@ -196,8 +191,11 @@ impl Delivery {
         if !known {
             let mut record = self.record(release, &before, options).await?;
             record.fate = Fate::Deploying;
-            record.save(&self.cluster, self.home.as_deref()).await?;
             (inventory.phase, inventory.target, inventory.cause) = (Phase::Deploying, Some(release.id.clone()), None);
+            let key = inventory.make_key();
+            inventory.ledger.add(self.clock.now().rfc3339(), Event::Begun, &release.id, seal::begun(&record, &key)?)?;
+            inventory.save(&self.cluster, &release.namespace).await?;
+            record.save(&self.cluster, self.home.as_deref(), &key).await?;
         }
         inventory.save(&self.cluster, &release.namespace).await?;
         let applied = apply::apply(&self.cluster, &targets, self.how(options)).await?;
@@ -247,6 +245,8 @@ impl Delivery {
 
     async fn record(&self, release: &Release, before: &Inventory, options: &Options) -> Result<Record, Problem> {
         let kept = Record::load(&self.cluster, &release.namespace, &release.project, &release.id).await?;
+        // What somebody changed is not made true by writing it again.
+        let kept = kept.filter(|kept| kept.check(&before.ledger, before.key.as_ref()).is_ok());
         let previous = before.current.clone().filter(|current| *current != release.id);
         let fresh = Record::new(release, self.clock.now().rfc3339(), previous, options.notes.clone());
         // A release that is put back was allowed by what allowed it first.
@@ -288,13 +288,14 @@ impl Delivery {
             let mut record = self.record(release, &inventory, options).await?;
             record.fate = Fate::Deployed;
             record.previous = inventory.current.clone().filter(|current| *current != release.id);
-            record.save(&self.cluster, self.home.as_deref()).await?;
+            let key = inventory.make_key();
+            record.save(&self.cluster, self.home.as_deref(), &key).await?;
             if inventory.current.as_ref() != Some(&release.id) {
                 inventory.previous = self.good_before(release, &inventory).await?;
                 inventory.current = Some(release.id.clone());
             }
             (inventory.phase, inventory.target, inventory.cause) = (Phase::Deployed, None, None);
-            inventory.ledger.add(self.clock.now().rfc3339(), Event::Deployed, &release.id, detail(release, options)?)?;
+            inventory.ledger.add(self.clock.now().rfc3339(), Event::Deployed, &release.id, seal::detail(&record, &key)?)?;
             Record::trim(
                 &self.cluster,
                 &release.namespace,

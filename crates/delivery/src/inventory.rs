@@ -3,6 +3,7 @@
 
 use crate::ledger::Ledger;
 use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, Release};
+use crate::redact::Key;
 use base::{Problem, ProblemKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -93,6 +94,9 @@ pub struct Inventory {
     /// What happened so far.
     #[serde(default)]
     pub ledger: Ledger,
+    /// Under which what Secrets hold is told apart outside the cluster; none before the first deploy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
     #[serde(skip)]
     pub(crate) stored: Option<(String, String)>,
 }
@@ -151,6 +155,11 @@ impl Inventory {
         })?;
         self.stored = Some((written.resource_version().to_owned(), text));
         Ok(())
+    }
+
+    /// The project's key; a new one where there is none.
+    pub(crate) fn make_key(&mut self) -> Key {
+        self.key.get_or_insert_with(Key::random).clone()
     }
 
     /// Removes it from the cluster.

@@ -36,21 +36,29 @@ impl Delivery {
             return Err(Problem::new(ProblemKind::Target, message).hint("see `wharf history`"));
         }
         let (now, detail) = (self.clock.now().rfc3339(), json!({"by": judgement.by, "result": judgement.detail}));
+        let mut marked = None;
         match &judgement.rejected {
             None => inventory.ledger.add(now, Event::Passed, &release, detail)?,
             Some(why) => {
+                let mut detail = detail;
                 if let Some(mut record) = Record::load(&self.cluster, namespace, project, &release).await? {
+                    let key = inventory.make_key();
+                    // One that somebody changed is not made true by writing it again.
+                    record.check(&inventory.ledger, Some(&key))?;
                     let workload = format!("{} of {project}", judgement.by);
                     (record.fate, record.cause) =
                         (Fate::Failed, Some(Cause { workload, message: why.clone(), evidence: Vec::new(), told_after_ms: 0 }));
-                    record.save(&self.cluster, self.home.as_deref()).await?;
+                    detail["sealed"] = json!(record.seal(&key)?);
+                    marked = Some((record, key));
                 }
-                let mut detail = detail;
                 detail["cause"] = json!(why);
                 inventory.ledger.add(now, Event::Rejected, &release, detail)?
             }
         };
         inventory.save(&self.cluster, namespace).await?;
+        if let Some((record, key)) = marked {
+            record.save(&self.cluster, self.home.as_deref(), &key).await?;
+        }
         self.copy_ledger(&inventory)
     }
 

@@ -1,18 +1,17 @@
 //! What happened to a project's releases, entry after entry, each with the digest of the one before: a byte that is changed
 //! later is found.
 
-use crate::manifests::Release;
-use crate::records::statement::redacted;
 use base::{Problem, ProblemKind};
 use k8s::Value;
 use oci::Digest;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
+    /// A release is about to be applied.
+    Begun,
     /// A release was deployed and serves.
     Deployed,
     /// A release was applied and did not serve.
@@ -49,20 +48,6 @@ pub struct Entry {
 #[serde(transparent)]
 pub struct Ledger(Vec<Entry>);
 
-/// What an entry keeps of a deploy: the digests of the release's objects, of the same without what Secrets hold (`shown`), and of
-/// all that its record notes, and the notes themselves
-/// but for what the stages found, which only the record has.
-pub(crate) fn detail(release: &Release, notes: &Value) -> Result<Value, Problem> {
-    let shown = release.intents.iter().map(|intent| redacted(&intent.object)).collect::<Result<Vec<Value>, Problem>>()?;
-    let mut detail = json!({"objects": release.digest()?, "shown": digest_of(&Value::Array(shown))?});
-    let Some(members) = notes.as_object().filter(|members| !members.is_empty()) else { return Ok(detail) };
-    let brief: serde_json::Map<String, Value> =
-        members.iter().filter(|(name, _)| *name != "stages").map(|(name, value)| (name.clone(), value.clone())).collect();
-    detail["notes"] = Value::Object(brief);
-    detail["record"] = json!(digest_of(notes)?);
-    Ok(detail)
-}
-
 /// The digest of a value.
 pub(crate) fn digest_of(notes: &Value) -> Result<Digest, Problem> {
     let defect = |error: serde_json::Error| Problem::new(ProblemKind::Defect, error.to_string());
@@ -78,6 +63,14 @@ impl Entry {
         Ok(self)
     }
 
+    /// Whether it is as it was written.
+    ///
+    /// # Errors
+    /// Names it when it is not.
+    pub fn verify(&self) -> Result<(), Problem> {
+        if self.computed()? == self.digest { Ok(()) } else { Err(wrong(self, "is not as it was written")) }
+    }
+
     fn computed(&self) -> Result<Digest, Problem> {
         let defect = |error: serde_json::Error| Problem::new(ProblemKind::Defect, error.to_string());
         let mut value = serde_json::to_value(self).map_err(defect)?;
@@ -89,8 +82,8 @@ impl Entry {
 }
 
 fn wrong(entry: &Entry, why: &str) -> Problem {
-    let message = format!("entry {} of the record ({}, release {}) {why}", entry.number, entry.at, entry.release);
-    Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written")
+    let message = format!("entry {} of the ledger ({}, release {}) {why}", entry.number, entry.at, entry.release);
+    Problem::new(ProblemKind::Target, message).hint("somebody changed the ledger after it was written")
 }
 
 impl Ledger {
@@ -136,12 +129,7 @@ impl Ledger {
     /// # Errors
     /// Names the first that is not.
     pub fn verify_each(&self) -> Result<(), Problem> {
-        for entry in &self.0 {
-            if entry.computed()? != entry.digest {
-                return Err(wrong(entry, "is not as it was written"));
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(Entry::verify)
     }
 
     /// Whether every entry is as it was written, and follows from the one before.
@@ -158,7 +146,7 @@ impl Ledger {
             }
         }
         match self.0.first() {
-            Some(first) if first.number == 1 && first.previous.is_some() => Err(wrong(first, "does not begin the record")),
+            Some(first) if first.number == 1 && first.previous.is_some() => Err(wrong(first, "does not begin the ledger")),
             _ => Ok(()),
         }
     }
@@ -167,6 +155,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn ledger(entries: usize) -> Ledger {
         let mut ledger = Ledger::default();

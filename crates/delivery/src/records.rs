@@ -1,9 +1,10 @@
 //! What was released: kept in the cluster, to go back to, and in Wharf's home, to look up.
 
+pub mod seal;
 pub mod statement;
 
-use crate::ledger::Ledger;
 use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, RELEASE, Release};
+use crate::redact::Key;
 use crate::rollout::Cause;
 use base::{Place, Problem, ProblemKind};
 use base64::Engine;
@@ -59,7 +60,7 @@ pub struct Record {
     pub notes: Value,
     /// Its objects.
     pub objects: Vec<Value>,
-    /// Whether its Secrets hold digests only: the copies outside the cluster.
+    /// Whether its Secrets hold HMACs only: the copies outside the cluster.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub redacted: bool,
 }
@@ -88,32 +89,6 @@ impl Record {
         Release { id: self.id.clone(), project: self.project.clone(), namespace: self.namespace.clone(), intents, notes: Vec::new() }
     }
 
-    /// Whether its objects and notes are those that the ledger says were deployed.
-    ///
-    /// # Errors
-    /// Names the entry that says otherwise.
-    pub fn verify(&self, ledger: &Ledger) -> Result<(), Problem> {
-        let of_it = || ledger.entries().iter().rev().filter(|entry| entry.release == self.id);
-        let wrong = |what: &str, number: u64| {
-            let message =
-                format!("the record of release {} is not as it was written: its {what} are others than entry {number} says", self.id);
-            Err(Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written"))
-        };
-        let objects = if self.redacted { "shown" } else { "objects" };
-        if let Some(entry) = of_it().find(|entry| !entry.detail.text(objects).is_empty())
-            && self.release().digest()?.to_string() != entry.detail.text(objects)
-        {
-            return wrong("objects", entry.number);
-        }
-        // A deploy that has not ended is in the record before it is in the ledger.
-        if let Some(entry) = of_it().find(|entry| !entry.detail.text("record").is_empty()).filter(|_| self.fate != Fate::Deploying)
-            && crate::ledger::digest_of(&self.notes)?.to_string() != entry.detail.text("record")
-        {
-            return wrong("notes", entry.number);
-        }
-        Ok(())
-    }
-
     fn name(project: &str, id: &str) -> String {
         format!("wharf-release-{project}-{id}")
     }
@@ -124,7 +99,13 @@ impl Record {
     /// When the cluster refuses, or what is stored is no record.
     pub async fn load(cluster: &Cluster, namespace: &str, project: &str, id: &str) -> Result<Option<Self>, Problem> {
         let secret = cluster.get(&Resource::from(kinds::SECRET), namespace, &Self::name(project, id)).await?;
-        secret.map(|secret| read(&secret)).transpose()
+        let Some(record) = secret.map(|secret| read(&secret)).transpose()? else { return Ok(None) };
+        if record.id != id || record.project != project {
+            let message =
+                format!("the Secret `{}` has the record of release {} of project `{}`", Self::name(project, id), record.id, record.project);
+            return Err(Problem::new(ProblemKind::Target, message).hint("somebody changed the record after it was written"));
+        }
+        Ok(Some(record))
     }
 
     /// All records of a project, newest first.
@@ -139,15 +120,15 @@ impl Record {
         Ok(records)
     }
 
-    /// Writes it to the cluster, and to `home` where given (`records/PROJECT/ID.json`, without what Secrets hold).
+    /// Writes it to the cluster, and to `home` where given (`records/PROJECT/ID.json`, without what Secrets hold: HMACs under `key`).
     ///
     /// # Errors
     /// When it is too large, the cluster refuses, or the file cannot be written.
-    pub async fn save(&self, cluster: &Cluster, home: Option<&Path>) -> Result<(), Problem> {
+    pub async fn save(&self, cluster: &Cluster, home: Option<&Path>, key: &Key) -> Result<(), Problem> {
         let defect = |error: String| Problem::new(ProblemKind::Defect, error);
         let text = serde_json::to_vec(self).map_err(|error| defect(error.to_string()))?;
         if let Some(home) = home {
-            write_home(home, &self.project, &self.id, &self.redacted()?)?;
+            write_home(home, &self.project, &self.id, &self.redacted(key))?;
         }
         let packed = pack(&text).map_err(|error| defect(error.to_string()))?;
         if packed.len() > LARGEST_STORED {

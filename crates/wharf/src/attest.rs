@@ -6,6 +6,7 @@ use crate::registry;
 use crate::stages::Run;
 use ::delivery::Record;
 use ::delivery::inventory::Inventory;
+use ::delivery::ledger::Ledger;
 use ::delivery::statement::{LARGEST, MEDIA_TYPE, Statement};
 use base::{Problem, ProblemKind};
 use blobs::remote::Artifact;
@@ -13,6 +14,14 @@ use oci::{Digest, Reference};
 
 /// Records of one image that are read.
 const MOST: usize = 50;
+
+/// A record beside an image.
+pub struct Beside {
+    /// It agrees with itself.
+    pub statement: Statement,
+    /// Whether a ledger at hand has its entries; otherwise it is the registry's word and nothing more.
+    pub vouched: bool,
+}
 
 /// Puts the record of what a run deployed beside each of its images, where a registry has them. One that takes none has the images
 /// all the same: that is told, and is no failure.
@@ -40,7 +49,7 @@ fn attached(run: &Run, release: &str) -> Result<Vec<Digest>, Problem> {
         let artifact = Artifact {
             artifact_type: MEDIA_TYPE.to_owned(),
             media_type: MEDIA_TYPE.to_owned(),
-            content: Statement::of(&record, &inventory.ledger, &subjects)?.to_bytes()?,
+            content: Statement::of(&record, &inventory, &subjects)?.to_bytes()?,
             annotations: [
                 ("org.opencontainers.image.created".to_owned(), record.created.clone()),
                 ("local.wharf.project".to_owned(), record.project.clone()),
@@ -56,11 +65,17 @@ fn attached(run: &Run, release: &str) -> Result<Vec<Digest>, Problem> {
     })
 }
 
-/// The records that stand beside an image, the newest first, each as it was written; and what is wrong with others.
+/// The records that stand beside an image, those that a ledger at hand vouches for before the others, the newest first; and what is
+/// wrong with others still. Whoever may write to the registry can put more of them there, of any date.
 ///
 /// # Errors
 /// When the registry cannot be asked.
-pub async fn records(context: &Context, project: &Project, image: &Reference) -> Result<(Vec<Statement>, Vec<Problem>), Problem> {
+async fn records(
+    context: &Context,
+    project: &Project,
+    image: &Reference,
+    at_hand: &[Ledger],
+) -> Result<(Vec<Beside>, Vec<Problem>), Problem> {
     let remote = registry::remote(context, project)?;
     let digest = match image.digest {
         Some(digest) => digest,
@@ -71,24 +86,30 @@ pub async fn records(context: &Context, project: &Project, image: &Reference) ->
     for one in listed.iter().rev().take(MOST) {
         let bytes = remote.artifact(image, one, LARGEST).await.map_err(registry::problem);
         match bytes.and_then(|bytes| Statement::read(&bytes, &digest)) {
-            Ok(statement) => read.push(statement),
+            Ok(statement) => read.push(Beside { vouched: at_hand.iter().any(|ledger| statement.is_vouched_by(ledger)), statement }),
             Err(problem) => wrong.push(problem),
         }
     }
-    let last = |statement: &Statement| statement.predicate.entries.last().map(|entry| (entry.at.clone(), entry.number));
-    read.sort_by_key(|statement| std::cmp::Reverse(last(statement)));
+    let last = |beside: &Beside| beside.statement.predicate.entries.last().map(|entry| (entry.at.clone(), entry.number));
+    read.sort_by_key(|beside| std::cmp::Reverse((beside.vouched, last(beside))));
     Ok((read, wrong))
 }
 
-/// The newest record beside one of some images, of one release or of any.
+/// The newest record beside one of some images, of one release or of any; before all, one that a ledger at hand vouches for.
 ///
 /// # Errors
-/// When a registry cannot be asked, has none, or only some that somebody changed.
-pub async fn newest(context: &Context, project: &Project, images: &[Reference], release: Option<&str>) -> Result<Statement, Problem> {
+/// When a registry cannot be asked, has none, or only some that do not agree with themselves.
+pub async fn newest(
+    context: &Context,
+    project: &Project,
+    images: &[Reference],
+    release: Option<&str>,
+    at_hand: &[Ledger],
+) -> Result<Beside, Problem> {
     let mut wrong = Vec::new();
     for image in images {
-        let (read, bad) = records(context, project, image).await?;
-        let found = read.into_iter().find(|statement| release.is_none_or(|release| statement.predicate.record.id == release));
+        let (read, bad) = records(context, project, image, at_hand).await?;
+        let found = read.into_iter().find(|beside| release.is_none_or(|release| beside.statement.predicate.record.id == release));
         if let Some(found) = found {
             return Ok(found);
         }

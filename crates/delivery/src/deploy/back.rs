@@ -1,6 +1,6 @@
 //! Going back: to a release by hand, or from one that failed to the one before.
 
-use super::{DeployError, Deployed, Failed, Options, detail};
+use super::{DeployError, Deployed, Failed, Options};
 use crate::apply;
 use crate::deploy::Delivery;
 use crate::inventory::{Inventory, Phase};
@@ -9,7 +9,7 @@ use crate::manifests::{FAILED, MANAGER, Release};
 use crate::order;
 use crate::progress::Progress;
 use crate::prune;
-use crate::records::{Fate, Record};
+use crate::records::{Fate, Record, seal};
 use crate::rollout::Cause;
 use base::{Problem, ProblemKind};
 use k8s::Fields;
@@ -28,7 +28,7 @@ impl Delivery {
                 .hint("`wharf history` lists them")
         };
         let wanted = wanted.ok_or_else(none)?;
-        let record = Record::load(&self.cluster, namespace, project, &wanted).await?;
+        let record = self.verified(namespace, &wanted, &inventory).await?;
         let missing =
             || Problem::new(ProblemKind::Usage, format!("there is no record of release `{wanted}`")).hint("`wharf history` lists them");
         let record = record.ok_or_else(missing)?;
@@ -44,11 +44,22 @@ impl Delivery {
         self.deploy(&release, options).await
     }
 
+    /// The record of a release as it may be applied again: checked, and what could not be is told.
+    async fn verified(&self, namespace: &str, id: &str, inventory: &Inventory) -> Result<Option<Record>, Problem> {
+        let Some(record) = Record::load(&self.cluster, namespace, &inventory.project, id).await? else { return Ok(None) };
+        let verified = record.verified(inventory, self.home.as_deref())?;
+        if let Some(message) = verified.warning {
+            (self.listener)(Progress::Noted { severity: base::Severity::Warning, message });
+        }
+        Ok(Some(verified.record))
+    }
+
     // What there is to go back to from a release: the one that serves now or, where that was found to be no good, the one before it.
     pub(super) async fn good_before(&self, release: &Release, inventory: &Inventory) -> Result<Option<String>, Problem> {
         for id in inventory.current.iter().chain(&inventory.previous).filter(|id| **id != release.id) {
             let record = Record::load(&self.cluster, &release.namespace, &release.project, id).await?;
-            if record.is_some_and(|record| record.fate == Fate::Deployed) {
+            let true_one = |record: &Record| record.check(&inventory.ledger, inventory.key.as_ref()).is_ok();
+            if record.is_some_and(|record| record.fate == Fate::Deployed && true_one(&record)) {
                 return Ok(Some(id.clone()));
             }
         }
@@ -70,7 +81,7 @@ impl Delivery {
             },
         }
         inventory.phase = Phase::Failed;
-        if let Err(problem) = self.write_down(release, &mut inventory, &failed, options) {
+        if let Err(problem) = self.write_down(release, &mut inventory, &failed) {
             failed.rollback_problem = failed.rollback_problem.or(Some(problem));
         }
         if let Err(problem) = inventory.save(&self.cluster, &release.namespace).await {
@@ -79,10 +90,7 @@ impl Delivery {
         DeployError::Rollout(Box::new(failed))
     }
 
-    fn write_down(&self, release: &Release, inventory: &mut Inventory, failed: &Failed, options: &Options) -> Result<(), Problem> {
-        let mut about = detail(release, options)?;
-        about["cause"] = json!(failed.cause);
-        inventory.ledger.add(self.clock.now().rfc3339(), Event::Failed, &release.id, about)?;
+    fn write_down(&self, release: &Release, inventory: &mut Inventory, failed: &Failed) -> Result<(), Problem> {
         if let Some(to) = &failed.rolled_back {
             inventory.ledger.add(self.clock.now().rfc3339(), Event::PutBack, to, json!({"instead_of": release.id}))?;
         }
@@ -92,14 +100,19 @@ impl Delivery {
     async fn write_failure(&self, release: &Release, inventory: &mut Inventory, cause: &Cause, options: &Options) -> Result<(), Problem> {
         let mut record = self.record(release, inventory, options).await?;
         (record.fate, record.cause) = (Fate::Failed, Some(cause.clone()));
-        record.save(&self.cluster, self.home.as_deref()).await?;
+        let key = inventory.make_key();
+        let mut about = seal::detail(&record, &key)?;
+        // The log lines are in the record.
+        about["cause"] = json!(Cause { evidence: Vec::new(), ..cause.clone() });
+        inventory.ledger.add(self.clock.now().rfc3339(), Event::Failed, &release.id, about)?;
         (inventory.phase, inventory.target, inventory.cause) = (Phase::RollingBack, Some(release.id.clone()), Some(cause.to_string()));
-        inventory.save(&self.cluster, &release.namespace).await
+        inventory.save(&self.cluster, &release.namespace).await?;
+        record.save(&self.cluster, self.home.as_deref(), &key).await
     }
 
     async fn put_back(&self, to: &str, failed: &Release, inventory: &mut Inventory, options: &Options) -> Result<(), Problem> {
         (self.listener)(Progress::RollingBack { release: to.to_owned() });
-        let record = Record::load(&self.cluster, &failed.namespace, &failed.project, to).await?;
+        let record = self.verified(&failed.namespace, to, inventory).await?;
         let missing = || Problem::new(ProblemKind::Target, format!("there is no record of release `{to}`"));
         let release = record.ok_or_else(missing)?.release();
         let targets = apply::read(&self.cluster, &release).await?;

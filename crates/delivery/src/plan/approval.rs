@@ -108,6 +108,27 @@ pub fn check(approvals: &[Approval], digest: &Digest, approvers: &[String]) -> R
     Err(problem.hint(format!("one of {known} signs it with `wharf approve PLAN --key FILE`")))
 }
 
+/// The key among some signatures over a digest that an approver named as [`check`] names one has; which is its public form.
+///
+/// # Errors
+/// Why no signature is the approver's.
+pub fn signed_by(approvals: &[Approval], digest: &Digest, approver: &str) -> Result<String, String> {
+    let mut wrong = String::from("the record has no signature");
+    for approval in approvals {
+        match verify(&approval.signature, digest) {
+            Ok(key) => {
+                let print = key.fingerprint(HashAlg::Sha256).to_string();
+                if approver == print || approver.ends_with(&format!("({print})")) {
+                    return key.to_openssh().map_err(|error| error.to_string());
+                }
+                wrong = format!("the signature is by {print}");
+            }
+            Err(why) => wrong = why,
+        }
+    }
+    Err(wrong)
+}
+
 /// A key's comment and fingerprint.
 fn shown(key: &PublicKey) -> String {
     let fingerprint = key.fingerprint(HashAlg::Sha256);
@@ -148,6 +169,20 @@ pub(super) mod tests {
         // One good one is enough, whatever stands beside it.
         let both = [sign(&digest, &other).expect("signed"), good];
         assert!(check(&both, &digest, &approvers).is_ok());
+    }
+
+    #[test]
+    fn what_the_record_keeps_is_checked_again() {
+        let (digest, another) = (Digest::of(b"plan"), Digest::of(b"another"));
+        let ((key, public), (other, _)) = (key(1), key(2));
+        let good = [sign(&digest, &other).expect("signed"), sign(&digest, &key).expect("signed")];
+        let who = check(&good, &digest, std::slice::from_ref(&public)).expect("checked").expect("approved");
+        let found = signed_by(&good, &digest, &who).expect("signed");
+        assert!(public.starts_with(&found), "{found}");
+        assert!(signed_by(&good, &another, &who).expect_err("another plan").contains("not over"));
+        assert!(signed_by(&good[..1], &digest, &who).expect_err("another's").contains("the signature is by SHA256:"));
+        assert!(signed_by(&good, &digest, "me").is_err() && signed_by(&good, &digest, "").is_err());
+        assert_eq!(signed_by(&[], &digest, &who), Err("the record has no signature".to_owned()));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! A release's record as it is kept beside its images: an in-toto statement (v1) over their digests. It holds no secrets.
 
+use super::seal::Check;
 use super::{Fate, Record};
+use crate::inventory::Inventory;
 use crate::ledger::{Entry, Ledger};
 use base::{Problem, ProblemKind};
-use k8s::{Fields, Value};
 use oci::Digest;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an in-toto statement says it is.
@@ -43,55 +43,28 @@ pub struct Statement {
 /// The release, and what happened to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predicate {
-    /// The record, with digests for what its Secrets hold.
+    /// The record, with HMACs for what its Secrets hold.
     pub record: Record,
     /// The entries of the ledger about it, each with the digest of the one before.
     pub entries: Vec<Entry>,
-}
-
-impl Record {
-    /// The same with digests for what its Secrets hold: nothing in it need be kept from anybody.
-    ///
-    /// # Errors
-    /// Never but for a defect.
-    pub fn redacted(&self) -> Result<Self, Problem> {
-        let objects = self.objects.iter().map(redacted).collect::<Result<_, Problem>>()?;
-        Ok(Self { objects, redacted: true, ..self.clone() })
-    }
-}
-
-/// An object with one digest for all that a Secret holds; single values could be guessed by theirs.
-pub(crate) fn redacted(object: &Value) -> Result<Value, Problem> {
-    let mut object = object.clone();
-    if object.text("kind") != "Secret" {
-        return Ok(object);
-    }
-    let held = json!({"data": object.at("data"), "stringData": object.at("stringData")});
-    let bytes = oci::canonical::to_vec(&held).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
-    object.unset("stringData");
-    object.set("data", json!({"(hidden)": Digest::of(&bytes)}));
-    // What kubectl applied last is all of it again.
-    if let Some(annotations) = object.at_mut("metadata.annotations").as_object_mut() {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-    }
-    if object.at("metadata.annotations").is_none_or(|annotations| annotations.as_object().is_none_or(serde_json::Map::is_empty)) {
-        object.unset("metadata.annotations");
-    }
-    Ok(object)
 }
 
 impl Statement {
     /// What is said of a release's images; `images` are names with the digests of their manifests.
     ///
     /// # Errors
-    /// Never but for a defect.
-    pub fn of(record: &Record, ledger: &Ledger, images: &[(String, Digest)]) -> Result<Self, Problem> {
-        let entries = ledger.entries().iter().filter(|entry| entry.release == record.id).cloned().collect();
+    /// When the inventory has no key, with which what Secrets hold is hidden.
+    pub fn of(record: &Record, inventory: &Inventory, images: &[(String, Digest)]) -> Result<Self, Problem> {
+        let no_key = || Problem::new(ProblemKind::Target, format!("the record of release {} was written without a key", record.id));
+        let key = inventory.key.as_ref().ok_or_else(no_key)?;
+        // Entries of earlier versions have digests of all that the objects say, against which guesses at a Secret could be tried.
+        let is_open = |entry: &&Entry| entry.detail.get("objects").is_none() && entry.detail.get("shown").is_none();
+        let entries = inventory.ledger.entries().iter().filter(|entry| entry.release == record.id).filter(is_open).cloned().collect();
         let subject = images.iter().map(|(name, digest)| {
             let hex = [("sha256".to_owned(), digest.hex().to_owned())];
             Subject { name: name.clone(), digest: hex.into() }
         });
-        let predicate = Predicate { record: record.redacted()?, entries };
+        let predicate = Predicate { record: record.redacted(key), entries };
         Ok(Self { kind: STATEMENT.to_owned(), subject: subject.collect(), predicate_type: PREDICATE.to_owned(), predicate })
     }
 
@@ -103,7 +76,8 @@ impl Statement {
         oci::canonical::to_vec(self).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))
     }
 
-    /// Reads one and checks it: that it is about this image, and as it was written.
+    /// Reads one and checks it: that it is about this image, and agrees with itself. Whoever may write to the registry can make one
+    /// that does: only a ledger that is known says that it is true, see [`Statement::is_vouched_by`].
     ///
     /// # Errors
     /// What is wrong with it.
@@ -123,6 +97,13 @@ impl Statement {
         Ok(read)
     }
 
+    /// Whether a ledger has the very entries of which the newest seals the record.
+    pub fn is_vouched_by(&self, ledger: &Ledger) -> bool {
+        let Predicate { record, entries } = &self.predicate;
+        let known = |entry: &Entry| ledger.entries().iter().any(|own| own.digest == entry.digest);
+        !entries.is_empty() && entries.iter().all(known) && matches!(record.check(ledger, None), Ok(Check::Intact { .. }))
+    }
+
     fn verify(&self) -> Result<(), Problem> {
         let Predicate { record, entries } = &self.predicate;
         let ledger = Ledger::of(entries.clone());
@@ -130,54 +111,31 @@ impl Statement {
         if !record.redacted || record.fate == Fate::Deploying || !entries.iter().any(|entry| entry.release == record.id) {
             return Err(Problem::new(ProblemKind::Target, format!("the record of release {} is not whole", record.id)));
         }
-        record.verify(&ledger)
+        match record.check(&ledger, None)? {
+            Check::Intact { .. } => Ok(()),
+            _ => Err(Problem::new(
+                ProblemKind::Target,
+                format!("the record of release {} is not the one that its entries are about", record.id),
+            )),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::Event;
-    use crate::manifests::{Intent, Release};
-    use base::Place;
-
-    fn record() -> (Record, Ledger) {
-        let secret = json!({"kind": "Secret", "metadata": {"name": "s", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "hunter2"}},
-            "data": {"password": "aHVudGVyMg=="}, "stringData": {"other": "hunter2"}});
-        let objects = [secret, json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}})];
-        let intents = objects.into_iter().map(|object| Intent { object, place: Place::default() }).collect();
-        let release = Release { id: "r".to_owned(), project: "p".to_owned(), namespace: "p".to_owned(), intents, notes: Vec::new() };
-        let notes = json!({"source": "c", "stages": {"lint": {"detail": {"findings": [{"rule": "DL3008"}]}}}});
-        let mut record = Record::new(&release, "2026-01-01T00:00:00Z".to_owned(), None, notes.clone());
-        record.fate = Fate::Deployed;
-        let mut ledger = Ledger::default();
-        let at = |second: u32| format!("2026-01-01T00:00:{second:02}Z");
-        ledger.add(at(0), Event::Deployed, "before", json!({})).expect("added");
-        ledger.add(at(1), Event::Deployed, "r", crate::ledger::detail(&release, &notes).expect("detail")).expect("added");
-        ledger.add(at(2), Event::Passed, "r", json!({"by": "smoke"})).expect("added");
-        (record, ledger)
-    }
+    use crate::records::seal::tests::deployed;
 
     #[test]
-    fn a_statement_comes_back_and_any_other_byte_is_found() {
-        let (record, ledger) = record();
+    fn a_statement_comes_back_and_agrees_with_itself() {
+        let (record, inventory) = deployed();
         let digest = Digest::of(b"manifest");
-        assert_eq!(record.verify(&ledger), Ok(()));
-        assert_eq!(record.redacted().expect("redacted").verify(&ledger), Ok(()));
-        let bytes = Statement::of(&record, &ledger, &[("h/p/a".to_owned(), digest)]).expect("made").to_bytes().expect("bytes");
+        let bytes = Statement::of(&record, &inventory, &[("h/p/a".to_owned(), digest)]).expect("made").to_bytes().expect("bytes");
         let read = Statement::read(&bytes, &digest).expect("read");
-        assert_eq!((read.predicate.entries.len(), read.predicate.record.id.as_str()), (2, "r"));
+        assert_eq!((read.predicate.entries.len(), read.predicate.record.id.as_str()), (3, "r"));
         assert!(Statement::read(&bytes, &Digest::of(b"other")).expect_err("another's").message.contains("other images"));
         let text = String::from_utf8(bytes).expect("text");
-        for (from, to) in [
-            ("DL3008", "DL3009"),
-            ("\"source\":\"c\"", "\"source\":\"d\""),
-            ("\"a\":\"1\"", "\"a\":\"2\""),
-            ("smoke", "smoky"),
-            ("00:00:02Z", "00:00:03Z"),
-            ("\"passed\"", "\"failed\""),
-            ("in-toto.io/Statement/v1", "in-toto.io/Statement/v2"),
-        ] {
+        for (from, to) in [("DL3008", "DL3009"), ("smoke", "smoky"), ("in-toto.io/Statement/v1", "in-toto.io/Statement/v2")] {
             let edited = text.replace(from, to);
             assert_ne!(edited, text, "{from}");
             Statement::read(edited.as_bytes(), &digest).expect_err(from);
@@ -188,16 +146,35 @@ mod tests {
     }
 
     #[test]
+    fn only_a_ledger_that_is_known_says_that_a_statement_is_true() {
+        let (record, inventory) = deployed();
+        let statement = Statement::of(&record, &inventory, &[]).expect("made");
+        assert!(statement.is_vouched_by(&inventory.ledger));
+        // Whoever can push makes one that agrees with itself, newer and of the same name.
+        let mut forged = Record { notes: serde_json::json!({"source": "evil"}), ..record };
+        forged.created = "2027-01-01T00:00:00Z".to_owned();
+        let mut own = Inventory { key: inventory.key.clone(), ..Inventory::default() };
+        let detail = crate::records::seal::detail(&forged, &own.make_key()).expect("detail");
+        own.ledger.add("2027-01-01T00:00:00Z".to_owned(), crate::ledger::Event::Deployed, "r", detail).expect("added");
+        let forged = Statement::of(&forged, &own, &[]).expect("made");
+        assert_eq!(forged.verify(), Ok(()));
+        assert!(!forged.is_vouched_by(&inventory.ledger));
+        let spliced = Predicate { record: forged.predicate.record, entries: statement.predicate.entries.clone() };
+        assert!(!Statement { predicate: spliced, ..statement }.is_vouched_by(&inventory.ledger));
+    }
+
+    #[test]
     fn nothing_of_a_secret_is_in_it() {
-        let (record, ledger) = record();
-        let statement = Statement::of(&record, &ledger, &[]).expect("made").to_bytes().expect("bytes");
-        for text in [statement, serde_json::to_vec(&record.redacted().expect("redacted")).expect("JSON")] {
+        let (record, mut inventory) = deployed();
+        let older = serde_json::json!({"objects": Digest::of(b"all of it"), "shown": Digest::of(b"the rest")});
+        inventory.ledger.add(String::new(), crate::ledger::Event::Passed, "r", older).expect("added");
+        let statement = Statement::of(&record, &inventory, &[]).expect("made").to_bytes().expect("bytes");
+        let key = inventory.make_key();
+        for text in [statement, serde_json::to_vec(&record.redacted(&key)).expect("JSON")] {
             let text = String::from_utf8(text).expect("text");
             assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg") && text.contains("(hidden)"), "{text}");
+            assert!(!text.contains(&Digest::of(b"all of it").hex()), "a digest of an earlier version, which has no key");
+            assert!(!text.contains(&String::from(key.clone())));
         }
-        // Another value is another digest; order does not count.
-        let secret = |data: Value| redacted(&json!({"kind": "Secret", "data": data})).expect("redacted");
-        assert_ne!(secret(json!({"a": "1"})), secret(json!({"a": "2"})));
-        assert_eq!(secret(json!({"a": "1", "b": "2"})), secret(json!({"b": "2", "a": "1"})));
     }
 }

@@ -2,6 +2,7 @@
 
 mod approval;
 mod plans;
+mod records;
 mod server;
 
 use cluster::Cluster;

@@ -3,7 +3,7 @@
 use super::{EXTRA, MANIFESTS, Stand, release};
 use delivery::ledger::Event;
 use delivery::saved::{Origin, PlanFile};
-use delivery::{Change, DeployError, Judgement, Options, Record};
+use delivery::{Change, Check, DeployError, Judgement, Options, Record};
 use k8s::Fields;
 use serde_json::json;
 use std::time::Duration;
@@ -121,9 +121,24 @@ async fn what_happens_is_written_down_in_a_chain() {
     stand.deploy(&bad).await.expect_err("crashes");
     let inventory = stand.inventory().await;
     let seen: Vec<(Event, &str)> = inventory.ledger.entries().iter().map(|entry| (entry.event, entry.release.as_str())).collect();
-    assert_eq!(seen, [(Event::Deployed, &*one.id), (Event::Passed, &*one.id), (Event::Failed, &*bad.id), (Event::PutBack, &*one.id)]);
+    assert_eq!(
+        seen,
+        [
+            (Event::Begun, &*one.id),
+            (Event::Deployed, &*one.id),
+            (Event::Passed, &*one.id),
+            (Event::Begun, &*bad.id),
+            (Event::Failed, &*bad.id),
+            (Event::PutBack, &*one.id)
+        ]
+    );
     assert_eq!(inventory.ledger.verify(), Ok(()));
-    assert_eq!(inventory.ledger.entries()[0].detail.text("objects"), one.digest().expect("a digest").to_string());
+    let key = inventory.key.clone().expect("a key");
+    for record in stand.delivery.history("jobs", "jobs").await.expect("history") {
+        assert!(matches!(record.check(&inventory.ledger, Some(&key)), Ok(Check::Intact { .. })), "{}", record.id);
+        let copied = delivery::read_home::<Record>(&stand.server.folder(), "jobs", &record.id).expect("read").expect("a copy");
+        assert!(matches!(copied.check(&inventory.ledger, None), Ok(Check::Intact { .. })), "{}", record.id);
+    }
     let copied = delivery::read_home(&stand.server.folder(), "jobs", "ledger").expect("read");
     assert_eq!(copied, Some(inventory.ledger));
     // A release that was put back keeps what allowed it, and one that a trial rejects is marked.

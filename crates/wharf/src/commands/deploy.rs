@@ -47,7 +47,7 @@ fn planned(context: &Context, path: &Path, no_rollback: bool) -> Result<ExitCode
     run.no_rollback = no_rollback;
     fits(&run, &file)?;
     let approver = file.allowed(SystemClock.now(), &run.project.environment(context)?.approvers)?;
-    run.plan = Some(json!({"digest": file.digest, "created": file.plan.created, "approved_by": approver}));
+    run.plan = Some(json!({"digest": file.digest, "created": file.plan.created, "approved_by": approver, "approvals": file.approvals}));
     run.origin = Some(file.plan.origin.clone());
     run.image_ids = file.plan.origin.images.iter().map(|(name, image)| (name.clone(), image.id.clone())).collect();
     run.images = file.plan.origin.images.iter().map(|(name, image)| (name.clone(), image.reference.clone())).collect();

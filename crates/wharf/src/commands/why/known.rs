@@ -1,4 +1,4 @@
-//! What is known of a workload, wherever it is written: the cluster, this machine, the registry. All of it is checked.
+//! What is known of a workload, wherever it is written: the cluster, this machine, the registry. What can be compared is.
 
 use crate::attest;
 use crate::context::Context;
@@ -8,7 +8,8 @@ use crate::target::Target;
 use ::delivery::inventory::Inventory;
 use ::delivery::ledger::{Entry, Event, Ledger};
 use ::delivery::manifests::RELEASE;
-use ::delivery::{Record, read_home};
+use ::delivery::redact::Key;
+use ::delivery::{Check, Record, read_home};
 use base::{Problem, ProblemKind};
 use k8s::{Fields, Value};
 use oci::Reference;
@@ -35,19 +36,36 @@ pub struct Known {
     /// The ledger's entries about the release.
     pub entries: Vec<Entry>,
     pub place: Place,
+    /// What comparing the record gave.
+    pub check: Check,
     /// What should be known besides.
     pub remarks: Vec<String>,
 }
 
+/// A ledger that was verified, and the key with which records are compared where it is at hand.
+struct Books<'a> {
+    ledger: &'a Ledger,
+    key: Option<&'a Key>,
+    place: Place,
+}
+
 impl Known {
-    /// All of it checked: a byte that was changed since it was written is found here.
-    fn of(release: String, images: Vec<String>, record: Option<Record>, ledger: &Ledger, place: Place) -> Result<Self, Problem> {
-        if let Some(record) = &record {
-            record.verify(ledger)?;
-        }
-        let entries = ledger.entries().iter().filter(|entry| entry.release == release).cloned().collect();
-        Ok(Self { lineage: None, release, images, record, entries, place, remarks: Vec::new() })
+    /// All of it compared: a byte that was changed since it was written is found here.
+    fn of(release: String, images: Vec<String>, record: Option<Record>, books: &Books<'_>) -> Result<Self, Problem> {
+        let check = match &record {
+            Some(record) => record.check(books.ledger, books.key)?,
+            None => Check::NotVerifiable { why: format!("there is no record of release {release}") },
+        };
+        let entries = books.ledger.entries().iter().filter(|entry| entry.release == release).cloned().collect();
+        Ok(Self { lineage: None, release, images, record, entries, place: books.place, check, remarks: Vec::new() })
     }
+}
+
+/// This machine's own ledger, where it has one.
+fn of_home(context: &Context, project: &Project) -> Result<Option<Ledger>, Problem> {
+    let ledger: Option<Ledger> = read_home(&context.home, project.name(), "ledger")?;
+    ledger.as_ref().map_or(Ok(()), Ledger::verify)?;
+    Ok(ledger)
 }
 
 /// What the cluster knows; of a release whose record it no longer has, what stands beside the image.
@@ -59,6 +77,7 @@ pub async fn online(context: &Context, project: &Project, workload: &str) -> Res
     let newest = lineage.chain.iter().rev().find_map(|object| object.label(RELEASE)).ok_or_else(none)?.to_owned();
     let inventory = Inventory::load(cluster, namespace, project.name()).await?;
     inventory.ledger.verify()?;
+    let books = Books { ledger: &inventory.ledger, key: inventory.key.as_ref(), place: Place::Cluster };
     let mut remarks = Vec::new();
     let runs = lineage.chain.first().map(images).unwrap_or_default();
     let record = match is_of_an_older_template(&lineage.chain) {
@@ -71,21 +90,22 @@ pub async fn online(context: &Context, project: &Project, workload: &str) -> Res
     };
     let older = !remarks.is_empty();
     let mut known = match record {
-        Some(record) => Known::of(record.id.clone(), runs, Some(record), &inventory.ledger, Place::Cluster)?,
+        Some(record) => Known::of(record.id.clone(), runs, Some(record), &books)?,
         None => {
             let wanted = Some(newest.as_str()).filter(|_| !older);
-            match beside(context, project, &runs, wanted).await {
+            let at_hand: Vec<Ledger> = of_home(context, project)?.into_iter().chain([inventory.ledger.clone()]).collect();
+            match beside(context, project, &runs, wanted, &at_hand).await {
                 Ok(known) => known,
                 // What the ledger says is better than nothing.
                 Err(problem) if !older => {
                     remarks.push(format!("the cluster has no record of release {newest}, and {}", problem.message));
-                    Known::of(newest, runs, None, &inventory.ledger, Place::Cluster)?
+                    Known::of(newest, runs, None, &books)?
                 }
                 Err(problem) => return Err(problem.hint("the release that it is of has no record in the cluster any more")),
             }
         }
     };
-    known.remarks = remarks;
+    known.remarks.splice(0..0, remarks);
     known.lineage = Some(lineage);
     Ok(known)
 }
@@ -100,19 +120,33 @@ fn older(records: &[Record], newest: &str, lineage: &Lineage, runs: &[String]) -
 
 /// What stands beside an image.
 pub async fn of_image(context: &Context, project: &Project, image: &str) -> Result<Known, Problem> {
-    beside(context, project, &[image.to_owned()], None).await
+    let at_hand: Vec<Ledger> = of_home(context, project)?.into_iter().collect();
+    beside(context, project, &[image.to_owned()], None, &at_hand).await
 }
 
-async fn beside(context: &Context, project: &Project, images: &[String], release: Option<&str>) -> Result<Known, Problem> {
+async fn beside(
+    context: &Context,
+    project: &Project,
+    images: &[String],
+    release: Option<&str>,
+    at_hand: &[Ledger],
+) -> Result<Known, Problem> {
     let references: Vec<Reference> = images.iter().map(|image| crate::registries::reference(image)).collect::<Result<_, Problem>>()?;
     // The engine's own images are in no registry.
     let elsewhere: Vec<Reference> = references.into_iter().filter(|image| image.registry != "localhost").collect();
     if elsewhere.is_empty() {
         return Err(Problem::new(ProblemKind::Target, "its images are in no registry, beside which a record could stand"));
     }
-    let predicate = attest::newest(context, project, &elsewhere, release).await?.predicate;
+    let found = attest::newest(context, project, &elsewhere, release, at_hand).await?;
+    let predicate = found.statement.predicate;
     let ledger = Ledger::of(predicate.entries);
-    Known::of(predicate.record.id.clone(), images.to_vec(), Some(predicate.record), &ledger, Place::Registry)
+    let books = Books { ledger: &ledger, key: None, place: Place::Registry };
+    let mut known = Known::of(predicate.record.id.clone(), images.to_vec(), Some(predicate.record), &books)?;
+    if !found.vouched {
+        // It agrees with itself, and anybody who may write to the registry can make one that does.
+        known.check = Check::NotVerifiable { why: "as the registry says; not in a ledger known here".to_owned() };
+    }
+    Ok(known)
 }
 
 /// What this machine wrote down itself.
@@ -121,13 +155,12 @@ pub fn offline(context: &Context, project: &Project, workload: &str) -> Result<K
         Problem::new(ProblemKind::Target, format!("this machine has no record of `{workload}` in the project `{}`", project.name()))
             .hint("ask the cluster: leave `--offline` out")
     };
-    let ledger: Ledger = read_home(&context.home, project.name(), "ledger")?.ok_or_else(none)?;
-    ledger.verify()?;
+    let ledger = of_home(context, project)?.ok_or_else(none)?;
     let serves = |entry: &&Entry| matches!(entry.event, Event::Deployed | Event::PutBack);
     let release = ledger.entries().iter().rev().find(serves).map(|entry| entry.release.clone()).ok_or_else(none)?;
     let record: Record = read_home(&context.home, project.name(), &release)?.ok_or_else(none)?;
     let runs = images(meant(&record.objects, workload)?.ok_or_else(none)?);
-    Known::of(release, runs, Some(record), &ledger, Place::Home)
+    Known::of(release, runs, Some(record), &Books { ledger: &ledger, key: None, place: Place::Home })
 }
 
 /// The object that a name means; what comes of one, such as a pod, begins with its name.

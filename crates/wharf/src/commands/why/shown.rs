@@ -3,8 +3,11 @@
 use super::known::{Known, Place};
 use crate::output::{Output, printable};
 use crate::stages::STAGES;
+use ::delivery::Check;
+use ::delivery::approval::{Approval, signed_by};
 use ::delivery::ledger::Entry;
 use k8s::{Fields, Value};
+use oci::Digest;
 use serde_json::json;
 
 /// One document.
@@ -15,7 +18,8 @@ pub fn json(asked: &str, known: &Known) -> Value {
     let record = known.record.as_ref();
     json!({"workload": asked, "lineage": lineage, "pods": pods, "release": known.release, "images": known.images, "from": known.place,
         "created": record.map(|record| &record.created), "fate": record.map(|record| record.fate),
-        "notes": record.map(|record| &record.notes), "entries": known.entries, "remarks": known.remarks, "intact": true})
+        "notes": record.map(|record| &record.notes), "entries": known.entries, "remarks": known.remarks,
+        "intact": matches!(known.check, Check::Intact { .. }), "check": checked(known), "approval": approval(known)})
 }
 
 /// A line for each thing.
@@ -29,6 +33,9 @@ pub fn text(output: &Output, asked: &str, known: &Known) {
         sources(&line, &record.notes);
         stages(&line, &record.notes);
         allowed(&line, &record.notes);
+        if let Some(approval) = approval(known) {
+            line("", &approval);
+        }
     }
     known.entries.iter().for_each(|entry| happened(&line, entry));
     let place = match known.place {
@@ -36,7 +43,32 @@ pub fn text(output: &Output, asked: &str, known: &Known) {
         Place::Home => "on this machine",
         Place::Registry => "beside the image in its registry",
     };
-    line("record", &format!("intact, {} entries about it, {place}", known.entries.len()));
+    line("record", &format!("{}, {} entries about it, {place}", checked(known), known.entries.len()));
+}
+
+/// What comparing the record gave, in words.
+fn checked(known: &Known) -> String {
+    match &known.check {
+        Check::Intact { entry } => format!("intact, as entry {entry} says"),
+        Check::Behind { entry } => {
+            format!("older than entry {entry} says, and otherwise as it was written: a run was killed, or somebody put it back")
+        }
+        Check::NotVerifiable { why } => format!("not verifiable: {why}"),
+    }
+}
+
+/// Whether the signatures that the record keeps hold; nothing where nobody had to sign.
+fn approval(known: &Known) -> Option<String> {
+    let plan = known.record.as_ref()?.notes.at("plan")?;
+    let by = Some(plan.text("approved_by")).filter(|by| !by.is_empty())?;
+    let Ok(digest) = plan.text("digest").parse::<Digest>() else {
+        return Some("not verifiable: the record has no digest of the plan".to_owned());
+    };
+    let approvals: Vec<Approval> = plan.at("approvals").and_then(|kept| serde_json::from_value(kept.clone()).ok()).unwrap_or_default();
+    Some(match signed_by(&approvals, &digest, by) {
+        Ok(key) => format!("its signature holds: {key}"),
+        Err(why) => format!("not verifiable: {why}"),
+    })
 }
 
 fn sources(line: &dyn Fn(&str, &str), notes: &Value) {
@@ -105,5 +137,44 @@ fn happened(line: &dyn Fn(&str, &str), entry: &Entry) {
     line(&format!("#{}", entry.number), &format!("{}  {}", entry.at, words.join(", ")));
     if let Some(result) = entry.detail.at("result") {
         details(line, result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(check: Check, approvals: Value) -> Known {
+        let plan = json!({"digest": Digest::of(b"plan"), "approved_by": "ops (SHA256:x)", "approvals": approvals});
+        let record = json!({"id": "r", "project": "p", "namespace": "p", "created": "2026-01-01T00:00:00Z", "fate": "deployed",
+            "notes": {"plan": plan}, "objects": []});
+        Known {
+            lineage: None,
+            release: "r".to_owned(),
+            images: Vec::new(),
+            record: serde_json::from_value(record).ok(),
+            entries: Vec::new(),
+            place: Place::Registry,
+            check,
+            remarks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn intact_is_said_of_nothing_that_was_not_compared() {
+        let intact = known(Check::Intact { entry: 3 }, json!([]));
+        assert_eq!((json("web", &intact)["intact"].clone(), checked(&intact)), (json!(true), "intact, as entry 3 says".to_owned()));
+        for check in [Check::Behind { entry: 3 }, Check::NotVerifiable { why: "no ledger".to_owned() }] {
+            let said = json("web", &known(check, json!([])));
+            assert!(said["intact"] == false && !said["check"].as_str().unwrap_or_default().contains("intact"), "{said}");
+        }
+    }
+
+    #[test]
+    fn who_approved_is_believed_only_by_the_signature() {
+        for approvals in [json!([]), json!(null), json!([{"signature": "nonsense"}])] {
+            let said = approval(&known(Check::Intact { entry: 1 }, approvals)).expect("an approver is named");
+            assert!(said.starts_with("not verifiable: "), "{said}");
+        }
     }
 }
