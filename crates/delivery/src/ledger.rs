@@ -103,6 +103,12 @@ impl Ledger {
         since.map(|entry| entry.detail["by"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
+    /// Whether a release served when it was deployed last, and was not found to be no good since; a deploy that began counts for nothing.
+    pub fn served(&self, release: &str) -> bool {
+        let last = self.0.iter().rev().find(|entry| entry.release == release && entry.event != Event::Begun);
+        last.is_some_and(|entry| matches!(entry.event, Event::Deployed | Event::Passed | Event::PutBack))
+    }
+
     /// Adds an entry; the oldest go where there are too many.
     ///
     /// # Errors
@@ -178,6 +184,8 @@ mod tests {
         assert_eq!(add(Event::Deployed, "s", ""), (words(&[]), words(&[])));
         assert_eq!(add(Event::Passed, "s", "smoke"), (words(&[]), words(&["smoke"])));
         assert_eq!(add(Event::Rejected, "s", "load"), (words(&[]), words(&[])));
+        ledger.add(String::new(), Event::Begun, "r", json!({})).expect("added");
+        assert!(ledger.served("r") && !ledger.served("s") && !ledger.served("t"));
     }
 
     #[test]

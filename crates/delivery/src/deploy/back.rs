@@ -32,7 +32,9 @@ impl Delivery {
         let missing =
             || Problem::new(ProblemKind::Usage, format!("there is no record of release `{wanted}`")).hint("`wharf history` lists them");
         let record = record.ok_or_else(missing)?;
-        if record.fate != Fate::Deployed {
+        // A way back that was killed goes on.
+        let goes_on = record.fate == Fate::Deploying && inventory.ledger.served(&wanted);
+        if record.fate != Fate::Deployed && !goes_on {
             let why = record.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             let message = format!("release `{wanted}` was never found good{why}");
             return Err(Problem::new(ProblemKind::Target, message)
