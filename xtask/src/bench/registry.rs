@@ -35,10 +35,9 @@ fn run(site: &Site) -> Result<(), String> {
             let mut figures = Figures::default();
             for _ in 0..ROUNDS {
                 for peer in &peers {
-                    // docker-registry knows no push with one request; it is given as many blobs as it takes in about the same time.
-                    let slow = peer.name == "docker-registry";
-                    let (count, requests) = if slow { ("1600", "twice") } else { ("20000", requests) };
-                    figures.add(peer, ask(&load, peer, &["blobs", connections, count, requests])?[0]);
+                    // docker-registry knows no push with one request.
+                    let requests = if peer.name == "docker-registry" { "twice" } else { requests };
+                    figures.add(peer, ask(&load, peer, &["blobs", connections, peer.blobs, requests])?[0]);
                 }
             }
             figures.print(&format!("2 KiB blobs/s, {connections} connections, {what}"));
@@ -126,6 +125,8 @@ impl Figures {
 /// A registry that runs; it ends when dropped.
 struct Peer {
     name: &'static str,
+    /// So many small ones at a time: each takes a few seconds for its own.
+    blobs: &'static str,
     child: Child,
     address: String,
 }
@@ -142,7 +143,7 @@ impl Peer {
         let ready: Value = serde_json::from_str(&line).unwrap_or_default();
         let address = ready["ready"]["url"].as_str().and_then(|url| url.strip_prefix("http://")).map(str::to_owned);
         // Ends it should it have said something else.
-        let peer = Self { name: "wharf", child, address: address.clone().unwrap_or_default() };
+        let peer = Self { name: "wharf", blobs: "20000", child, address: address.clone().unwrap_or_default() };
         if address.is_some() { Ok(peer) } else { Err(format!("{command:?} said `{line}`")) }
     }
 
@@ -157,7 +158,7 @@ impl Peer {
         );
         let path = folder.join("config.yml");
         std::fs::write(&path, config).map_err(failed)?;
-        Self::began("docker-registry", Command::new("docker-registry").arg("serve").arg(&path), free)
+        Self::began(("docker-registry", "1600"), Command::new("docker-registry").arg("serve").arg(&path), free)
     }
 
     fn zot(folder: &Path) -> Result<Self, String> {
@@ -168,12 +169,12 @@ impl Peer {
             "http": {"address": free.ip(), "port": free.port().to_string()}, "log": {"level": "error"}});
         let path = folder.join("config.json");
         std::fs::write(&path, config.to_string()).map_err(failed)?;
-        Self::began("zot", Command::new("zot").arg("serve").arg(&path), free)
+        Self::began(("zot", "3000"), Command::new("zot").arg("serve").arg(&path), free)
     }
 
-    fn began(name: &'static str, command: &mut Command, address: SocketAddr) -> Result<Self, String> {
+    fn began((name, blobs): (&'static str, &'static str), command: &mut Command, address: SocketAddr) -> Result<Self, String> {
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().map_err(|error| format!("cannot start {name}: {error}"))?;
-        let peer = Self { name, child, address: address.to_string() };
+        let peer = Self { name, blobs, child, address: address.to_string() };
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
             if begun.elapsed() > Duration::from_secs(10) {
