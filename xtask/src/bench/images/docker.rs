@@ -1,7 +1,7 @@
 //! dockerd, for comparison.
 
 use super::super::site;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Daemon {
     child: Child,
     socket: String,
+    /// Its own network namespace, which it leaves mounted.
+    namespace: PathBuf,
 }
 
 impl Daemon {
@@ -28,7 +30,7 @@ impl Daemon {
             .stderr(log)
             .spawn()
             .map_err(failed)?;
-        let daemon = Self { child, socket };
+        let daemon = Self { child, socket, namespace: folder.join("exec/netns/default") };
         let begun = Instant::now();
         while site::said(daemon.docker(false).arg("info")).is_err() {
             if begun.elapsed() > PATIENCE {
@@ -61,5 +63,6 @@ impl Drop for Daemon {
         // It takes its containerd along when asked, not when killed.
         let _ = Command::new("kill").arg(self.child.id().to_string()).status();
         let _ = self.child.wait();
+        let _ = Command::new("umount").arg(&self.namespace).stderr(Stdio::null()).status();
     }
 }
