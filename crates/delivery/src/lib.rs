@@ -8,6 +8,7 @@ pub mod health;
 pub mod hold;
 pub mod inventory;
 mod judge;
+mod last_lines;
 pub mod ledger;
 pub mod manifests;
 pub mod order;

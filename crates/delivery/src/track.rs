@@ -1,11 +1,12 @@
 //! Watches a cluster and drives a rollout to its end.
 
+use crate::last_lines::last_lines;
 use crate::progress::Listener;
 use crate::rollout::{Action, Cause, Patience, Rollout, Workload};
 use crate::world::{LogOf, World};
 use crate::{manifests::PROJECT, order};
 use base::{Clock, Problem};
-use cluster::{Cluster, Event, Logs, Resource, Selection};
+use cluster::{Cluster, Event, Resource, Selection};
 use futures::StreamExt;
 use k8s::{Fields, Value, kinds};
 use std::collections::BTreeSet;
@@ -19,8 +20,6 @@ const TICK: Duration = Duration::from_millis(250);
 const AGAIN: Duration = Duration::from_millis(300);
 /// Watches that fail for so long mean that the cluster cannot be reached.
 const LOST: Duration = Duration::from_secs(30);
-/// Log lines that go into a cause.
-const LINES: u32 = 20;
 
 enum News {
     Listed { kind: String, namespace: String, items: Vec<Value> },
@@ -175,16 +174,7 @@ async fn follow_once(cluster: &Cluster, resource: &Resource, selection: &Selecti
     Ok(())
 }
 
-// A log that cannot be read is an empty one: the cause is told without it.
 async fn fetch(cluster: Cluster, log: LogOf, sender: mpsc::Sender<News>) {
-    let which = Logs {
-        container: log.container.clone(),
-        tail: Some(LINES),
-        previous: log.previous,
-        limit_bytes: Some(16 * 1024),
-        ..Logs::default()
-    };
-    let text = cluster.logs(&log.namespace, &log.pod, &which).await.unwrap_or_default();
-    let lines = text.lines().map(str::to_owned).collect();
+    let lines = last_lines(&cluster, &log).await;
     let _ = sender.send(News::Log(log, lines)).await;
 }

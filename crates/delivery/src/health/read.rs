@@ -3,10 +3,11 @@
 use super::{Health, Standing, judge};
 use crate::deploy::Delivery;
 use crate::inventory::{Entry, Inventory};
-use crate::rollout::{Explanation, explain};
+use crate::last_lines::last_lines;
+use crate::rollout::explain;
 use crate::world::World;
 use base::Problem;
-use cluster::{Cluster, Logs, Resource, Selection};
+use cluster::{Cluster, Resource, Selection};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s::{Fields, Value, kinds};
 use std::collections::BTreeSet;
@@ -46,8 +47,6 @@ impl Listed {
 
 /// Requests at a time.
 const AT_ONCE: usize = 6;
-/// Log lines that are read for a cause.
-const LINES: u32 = 5;
 /// Objects whose causes are looked for.
 const EXPLAINED: usize = 50;
 
@@ -160,23 +159,12 @@ async fn add_causes(cluster: &Cluster, standings: &mut [Standing], world: &World
         let object = world.get(&standing.kind, &standing.namespace, &standing.name)?;
         let explanation = explain(object, world)?;
         Some(async move {
-            let lines = log(cluster, &explanation).await;
+            let lines = match explanation.log() {
+                Some(log) => last_lines(cluster, log).await,
+                None => Vec::new(),
+            };
             standing.cause = Some(explanation.message(&lines));
         })
     });
     stream::iter(explained).for_each_concurrent(AT_ONCE, |explained| explained).await;
-}
-
-// A log that cannot be read is an empty one.
-async fn log(cluster: &Cluster, explanation: &Explanation) -> Vec<String> {
-    let Some(log) = explanation.log() else { return Vec::new() };
-    let which = Logs {
-        container: log.container.clone(),
-        tail: Some(LINES),
-        previous: log.previous,
-        limit_bytes: Some(16 * 1024),
-        ..Logs::default()
-    };
-    let text = cluster.logs(&log.namespace, &log.pod, &which).await.unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }
