@@ -25,16 +25,10 @@ fn commands_write_layers_that_are_the_same_each_time() {
     let new: Vec<_> = image.layers.iter().rev().take(3).rev().map(|layer| home.layer(layer)).collect();
     assert_eq!(
         new[0],
-        [
-            "755 0:0 work/",
-            "644 0:0 work/again hello world",
-            "1777 0:0 work/deep/",
-            "755 0:0 work/deep/er/",
-            "644 0:0 work/greeting = work/again"
-        ]
+        ["755 0:0 app/", "644 0:0 app/again hello world", "1777 0:0 app/deep/", "755 0:0 app/deep/er/", "644 0:0 app/greeting = app/again"]
     );
-    assert_eq!(new[1], ["755 0:0 work/", "0 0:0 work/.wh.again"]);
-    assert_eq!(new[2], ["755 0:0 work/", "755 0:0 work/deep/", "0 0:0 work/deep/.wh..wh..opq", "644 0:0 work/deep/new"]);
+    assert_eq!(new[1], ["755 0:0 app/", "0 0:0 app/.wh.again"]);
+    assert_eq!(new[2], ["755 0:0 app/", "755 0:0 app/deep/", "0 0:0 app/deep/.wh..wh..opq", "644 0:0 app/deep/new"]);
     assert!(image.config.history.last().is_some_and(|step| step.empty_layer), "a command that writes nothing makes no layer");
     let (again, _) = home.build(dockerfile);
     assert_eq!((again.image, again.cached), (first.image, again.steps.len()));
