@@ -1,8 +1,9 @@
 //! What a project has in a cluster: one Secret that names every object, so that nothing is forgotten and nothing of
 //! others is touched.
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, shortened};
 use crate::manifests::{Intent, MANAGED_BY, MANAGER, PROJECT, Release};
+use crate::records::{pack, unpack};
 use crate::redact::Key;
 use base::{Problem, ProblemKind};
 use base64::Engine;
@@ -11,6 +12,13 @@ use cluster::{Cluster, Resource};
 use k8s::{Fields, Value, kinds};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+/// Text that is larger is packed: Secrets hold 1 MiB, and this grows by a third on its way into one.
+const LARGEST: usize = 640 * 1024;
+/// What the ledger comes down to where nothing else helps.
+const FEW: usize = 16 * 1024;
+/// Characters of a cause that are kept; all of it is in the release's record.
+const LONGEST_CAUSE: usize = 2048;
 
 /// Where a deploy stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +125,13 @@ impl Inventory {
             let message = format!("the Secret `{}` in namespace `{namespace}` is no inventory: {why}", Self::name(project));
             Problem::new(ProblemKind::Target, message).hint("if it is not Wharf's, deploy under another project name")
         };
-        let text = STANDARD.decode(secret.text("data.inventory")).map_err(|error| broken(error.to_string()))?;
+        let packed = secret.text("data.packed");
+        let text = if packed.is_empty() {
+            STANDARD.decode(secret.text("data.inventory")).map_err(|error| broken(error.to_string()))?
+        } else {
+            let packed = STANDARD.decode(packed).map_err(|error| broken(error.to_string()))?;
+            unpack(&packed).map_err(|error| broken(error.to_string()))?
+        };
         let mut read: Self = serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))?;
         if read.project != project {
             return Err(broken(format!("it is of project `{}`", read.project)));
@@ -126,28 +140,29 @@ impl Inventory {
         Ok(read)
     }
 
-    /// Writes it; nothing is sent when it is as it was read.
+    /// Writes it; nothing is sent when it is as it was read. One that is too large for a Secret lets the oldest of its ledger go.
     ///
     /// # Errors
     /// When the cluster refuses, or another run wrote it since.
     pub async fn save(&mut self, cluster: &Cluster, namespace: &str) -> Result<(), Problem> {
         self.entries.sort();
         self.entries.dedup_by(|a, b| a.same(b));
-        let text = serde_json::to_string(self).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+        self.cause = self.cause.take().map(|cause| shortened(&cause, LONGEST_CAUSE));
+        let text = self.text()?;
         if self.stored.as_ref().is_some_and(|(_, stored)| *stored == text) {
             return Ok(());
         }
-        let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "wharf.local/inventory",
-            "metadata": {"name": Self::name(&self.project), "namespace": namespace, "labels": {(MANAGED_BY): MANAGER, (PROJECT): self.project}},
-            "data": {"inventory": STANDARD.encode(&text)}});
-        let resource = Resource::from(kinds::SECRET);
-        let written = match &self.stored {
-            None => cluster.create(&resource, &secret, MANAGER).await,
-            Some((version, _)) => {
-                secret.set("metadata.resourceVersion", version.as_str());
-                cluster.replace(&resource, &secret, MANAGER).await
+        let text = self.fitting(text)?;
+        let written = match self.write(cluster, namespace, &text).await {
+            // What a server takes is its own affair: one that takes less gets less, and the deploy goes on.
+            Err(error) if error.api().is_some_and(|refusal| matches!(refusal.code, 413 | 422)) && self.ledger.entries().len() > 1 => {
+                self.ledger.shrink(FEW);
+                let text = self.text()?;
+                (self.write(cluster, namespace, &text).await, text)
             }
+            written => (written, text),
         };
+        let (written, text) = written;
         let written = written.map_err(|error| match error.api().map(|refusal| refusal.code) {
             Some(409) => Problem::new(ProblemKind::Target, format!("another run deploys the project `{}` at this moment", self.project))
                 .hint("wait for it to end and run this again"),
@@ -155,6 +170,38 @@ impl Inventory {
         })?;
         self.stored = Some((written.resource_version().to_owned(), text));
         Ok(())
+    }
+
+    fn text(&self) -> Result<String, Problem> {
+        serde_json::to_string(self).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))
+    }
+
+    fn fitting(&mut self, mut text: String) -> Result<String, Problem> {
+        for bound in [LARGEST / 2, LARGEST / 8, FEW] {
+            if text.len() <= LARGEST {
+                break;
+            }
+            self.ledger.shrink(bound);
+            text = self.text()?;
+        }
+        Ok(text)
+    }
+
+    async fn write(&self, cluster: &Cluster, namespace: &str, text: &str) -> cluster::Result<Value> {
+        // Names of very many objects are much the same.
+        let packed = (text.len() > LARGEST).then(|| pack(text.as_bytes()).ok()).flatten();
+        let data = packed.map_or_else(|| json!({"inventory": STANDARD.encode(text)}), |packed| json!({"packed": STANDARD.encode(packed)}));
+        let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "wharf.local/inventory",
+            "metadata": {"name": Self::name(&self.project), "namespace": namespace, "labels": {(MANAGED_BY): MANAGER, (PROJECT): self.project}},
+            "data": data});
+        let resource = Resource::from(kinds::SECRET);
+        match &self.stored {
+            None => cluster.create(&resource, &secret, MANAGER).await,
+            Some((version, _)) => {
+                secret.set("metadata.resourceVersion", version.as_str());
+                cluster.replace(&resource, &secret, MANAGER).await
+            }
+        }
     }
 
     /// The project's key; a new one where there is none.

@@ -1,6 +1,10 @@
 //! What happened to a project's releases, entry after entry, each with the digest of the one before: a byte that is changed
 //! later is found.
 
+mod brief;
+
+pub(crate) use brief::shortened;
+
 use base::{Problem, ProblemKind};
 use k8s::Value;
 use oci::Digest;
@@ -54,8 +58,8 @@ pub(crate) fn digest_of(notes: &Value) -> Result<Digest, Problem> {
     Ok(Digest::of(&oci::canonical::to_vec(notes).map_err(defect)?))
 }
 
-/// Entries that are kept in the cluster.
-const KEPT: usize = 100;
+/// All entries together are at most this many bytes as JSON.
+const LARGEST: usize = 256 * 1024;
 
 impl Entry {
     fn sealed(mut self) -> Result<Self, Problem> {
@@ -109,7 +113,7 @@ impl Ledger {
         last.is_some_and(|entry| matches!(entry.event, Event::Deployed | Event::Passed | Event::PutBack))
     }
 
-    /// Adds an entry; the oldest go where there are too many.
+    /// Adds an entry with what of `detail` fits into one; the oldest go where all are too much.
     ///
     /// # Errors
     /// Never but for a defect.
@@ -120,14 +124,25 @@ impl Ledger {
             at,
             event,
             release: release.to_owned(),
-            detail,
+            detail: brief::brief(detail),
             previous: last.map(|last| last.digest),
             digest: Digest::of(b""),
         };
         self.0.push(entry.sealed()?);
-        let surplus = self.0.len().saturating_sub(KEPT);
-        self.0.drain(..surplus);
+        self.shrink(LARGEST);
         self.0.last().ok_or_else(|| Problem::new(ProblemKind::Defect, "the ledger lost an entry"))
+    }
+
+    /// Lets the oldest entries go until the others are at most so many bytes; the newest stays.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let mut left = bytes;
+        let fits = |entry: &&Entry| {
+            let size = serde_json::to_vec(entry).map_or(usize::MAX, |text| text.len().saturating_add(1));
+            left.checked_sub(size).inspect(|rest| left = *rest).is_some()
+        };
+        let kept = self.0.iter().rev().take_while(fits).count().max(1);
+        let surplus = self.0.len().saturating_sub(kept);
+        self.0.drain(..surplus);
     }
 
     /// Whether every entry is as it was written, wherever it stood.
@@ -216,7 +231,29 @@ mod tests {
         }
         // The oldest may be gone: only so many are kept.
         assert_eq!(Ledger::of(whole.entries()[1..].to_vec()).verify(), Ok(()));
-        let long = ledger(KEPT + 7);
-        assert_eq!((long.entries().len(), long.entries()[0].number, long.verify()), (KEPT, 8, Ok(())));
+    }
+
+    #[test]
+    fn the_ledger_has_a_bound_in_bytes() {
+        let mut long = Ledger::default();
+        let lines = vec!["x".repeat(16 * 1024); 20];
+        for number in 0..300 {
+            let cause = json!({"workload": "Deployment p/web", "message": "it ended", "evidence": lines});
+            let detail = json!({"sealed": digest_of(&json!(number)).expect("digest"), "cause": cause});
+            long.add("2026-01-01T00:00:00Z".to_owned(), Event::Failed, "r", detail).expect("added");
+            if number % 40 == 39 || number > 297 {
+                let size = serde_json::to_string(&long).expect("JSON").len();
+                assert!(size <= LARGEST && long.verify() == Ok(()), "{size}");
+            }
+        }
+        let newest = long.entries().last().expect("an entry");
+        assert_eq!((newest.number, newest.detail["cause"]["message"].as_str()), (300, Some("it ended")));
+        assert!(long.entries().len() >= 60, "{}", long.entries().len());
+        // A ledger of an earlier version may have anything.
+        long.0[3].detail = json!("y".repeat(2 * LARGEST));
+        long.shrink(LARGEST);
+        assert!(long.entries().len() > 1 && serde_json::to_string(&long).expect("JSON").len() <= LARGEST && long.verify() == Ok(()));
+        long.shrink(0);
+        assert_eq!(long.entries().len(), 1);
     }
 }

@@ -209,17 +209,22 @@ pub(crate) fn is_bookkeeping(object: &Value) -> bool {
     object.text("kind") == "Secret" && matches!(object.text("type"), "wharf.local/release" | "wharf.local/inventory")
 }
 
-fn pack(text: &[u8]) -> std::io::Result<Vec<u8>> {
+pub(crate) fn pack(text: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     packer.write_all(text)?;
     packer.finish()
 }
 
+pub(crate) fn unpack(packed: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(packed).take(LARGEST).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 fn read(secret: &Value) -> Result<Record, Problem> {
     let broken = |why: String| Problem::new(ProblemKind::Target, format!("the Secret `{}` is no release record: {why}", secret.name()));
     let packed = STANDARD.decode(secret.text("data.record")).map_err(|error| broken(error.to_string()))?;
-    let mut text = Vec::new();
-    flate2::read::GzDecoder::new(packed.as_slice()).take(LARGEST).read_to_end(&mut text).map_err(|error| broken(error.to_string()))?;
+    let text = unpack(&packed).map_err(|error| broken(error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| broken(error.to_string()))
 }
 

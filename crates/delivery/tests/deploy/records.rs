@@ -90,3 +90,33 @@ async fn no_record_is_called_changed_for_a_run_that_was_killed() {
         }
     }
 }
+
+#[tokio::test]
+async fn no_number_of_failures_and_no_size_of_an_inventory_stops_a_project() {
+    let stand = Stand::new().await;
+    stand.server.largest_secret(1 << 20);
+    let good = release("good:1", &[MANIFESTS]);
+    stand.deploy(&good).await.expect("deployed");
+    // An inventory as earlier versions could leave it: more than a Secret holds.
+    let line = "no database ".repeat(1500);
+    for number in 0..60 {
+        let result = json!({"checks": vec![json!({"check": line}); 4]});
+        let judgement =
+            delivery::Judgement { release: &good.id, by: "smoke", detail: json!({"number": number, "result": result}), rejected: None };
+        stand.delivery.judge("jobs", "jobs", &judgement).await.expect("judged");
+    }
+    let mut inventory = stand.inventory().await;
+    for number in 0..12_000 {
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("a-map-that-is-kept-{number}"), "namespace": "jobs"}});
+        inventory.entries.push(delivery::inventory::Entry::of(&object, false));
+    }
+    inventory.save(&stand.delivery.cluster, "jobs").await.expect("packed");
+    assert_eq!(stand.inventory().await, inventory, "it comes back as it went");
+    stand.deploy(&release("good:2", &[MANIFESTS])).await.expect("deployed");
+    // A server that takes less.
+    stand.server.largest_secret(100 * 1024);
+    stand.deploy(&release("good:3", &[MANIFESTS])).await.expect("deployed");
+    let inventory = stand.inventory().await;
+    assert_eq!(inventory.ledger.verify(), Ok(()));
+    assert!(inventory.entries.len() > 12_000);
+}

@@ -29,6 +29,8 @@ struct State {
     revision: u64,
     writes: Vec<String>,
     die_after: Option<usize>,
+    largest_secret: Option<usize>,
+    forbidden: Option<&'static str>,
 }
 
 /// The server.
@@ -119,6 +121,16 @@ impl Server {
         self.state.lock().expect("state").die_after = writes;
     }
 
+    /// From now on a Secret holds at most so many bytes, as base64 has them.
+    pub fn largest_secret(&self, bytes: usize) {
+        self.state.lock().expect("state").largest_secret = Some(bytes);
+    }
+
+    /// From now on nobody may list or watch this resource.
+    pub fn forbid(&self, resource: &'static str) {
+        self.state.lock().expect("state").forbidden = Some(resource);
+    }
+
     pub fn object(&self, kind_name: &str, namespace: &str, name: &str) -> Option<Value> {
         let key = (kind(kind_name).resource.to_owned(), namespace.to_owned(), name.to_owned());
         self.state.lock().expect("state").objects.get(&key).cloned()
@@ -164,6 +176,9 @@ impl Server {
         let Some(kind) = k8s::kinds::find_resource(group, version, plural) else {
             return status(&ApiError::new(404, "NotFound", "no such resource"));
         };
+        if rest.is_empty() && parts.method == Method::GET && self.state.lock().expect("state").forbidden == Some(*plural) {
+            return status(&ApiError::new(403, "Forbidden", format!("{plural} is forbidden")));
+        }
         match rest {
             [_, "log"] => text(StatusCode::OK, "starting\nno database\n".to_owned()),
             [] if query.contains_key("watch") => self.watch(kind, namespace, &query),
@@ -241,6 +256,9 @@ impl Server {
             state.writes.push(format!("{method} {}/{name}", kind.resource));
         }
         let given: Value = serde_json::from_slice(body).unwrap_or_default();
+        if kind.kind == "Secret" && state.largest_secret.is_some_and(|most| given["data"].to_string().len() > most) {
+            return Err(ApiError::new(422, "Invalid", "data: Too long"));
+        }
         let made = match *method {
             Method::PATCH => {
                 let (api_version, manager) = (kind.api_version(), query.get("fieldManager").cloned().unwrap_or_default());
