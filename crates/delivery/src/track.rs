@@ -1,7 +1,7 @@
 //! Watches a cluster and drives a rollout to its end.
 
 use crate::last_lines::last_lines;
-use crate::progress::Listener;
+use crate::progress::{Listener, Progress};
 use crate::rollout::{Action, Cause, Patience, Rollout, Workload};
 use crate::world::{LogOf, World};
 use crate::{manifests::PROJECT, order};
@@ -22,11 +22,28 @@ const AGAIN: Duration = Duration::from_millis(300);
 const LOST: Duration = Duration::from_secs(30);
 
 enum News {
-    Listed { kind: String, namespace: String, items: Vec<Value> },
+    Listed {
+        kind: String,
+        namespace: String,
+        items: Vec<Value>,
+    },
     Changed(Event),
     Log(LogOf, Vec<String>),
     Broken(cluster::Error),
+    /// What only explains may not be read.
+    Unexplained(cluster::Error),
     Whole,
+}
+
+/// What is followed for what.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// A rollout is judged by it.
+    Judging,
+    /// It says why, and that it cannot be read is told.
+    Explaining,
+    /// It says why in a few cases; many may not read it, and nobody needs to know.
+    Hinting,
 }
 
 /// What to track, and how.
@@ -49,7 +66,7 @@ pub(crate) async fn track(tracking: Tracking<'_>) -> Result<Result<(), Cause>, P
     let (sender, mut news) = mpsc::channel::<News>(256);
     let mut tasks = JoinSet::new();
     let mut broken_since = None;
-    let mut watching = false;
+    let (mut watching, mut told) = (false, false);
     loop {
         let (next, actions) = rollout.step(&world, tracking.clock.now());
         rollout = next;
@@ -78,6 +95,12 @@ pub(crate) async fn track(tracking: Tracking<'_>) -> Result<Result<(), Cause>, P
                     }
                 }
                 News::Whole => broken_since = None,
+                News::Unexplained(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        let message = format!("a failure will be told without what events say: {error}");
+                        (tracking.listener)(Progress::Noted { severity: base::Severity::Warning, message });
+                    }
+                }
                 other => take_in(&mut world, other),
             }
             next = news.try_recv().ok();
@@ -94,7 +117,7 @@ fn take_in(world: &mut World, news: News) {
         News::Changed(Event::Applied(object)) => world.put(object),
         News::Changed(Event::Deleted(object)) => world.remove(&object),
         News::Log(log, lines) => world.put_log(log, lines),
-        News::Changed(Event::Bookmark(_)) | News::Broken(_) | News::Whole => {}
+        News::Changed(Event::Bookmark(_)) | News::Broken(_) | News::Unexplained(_) | News::Whole => {}
     }
 }
 
@@ -111,17 +134,17 @@ fn watch_all(tracking: &Tracking<'_>, workloads: &[&Value], sender: &mpsc::Sende
         }
     }
     for (resource, namespace) in wanted {
-        let selection = match resource.kind.as_str() {
-            "Event" => Selection::namespace(namespace).fields("type=Warning"),
-            _ => Selection::namespace(namespace).labels(format!("{PROJECT}={}", tracking.project)),
+        let (selection, why) = match resource.kind.as_str() {
+            "Event" => (Selection::namespace(namespace).fields("type=Warning"), For::Explaining),
+            _ => (Selection::namespace(namespace).labels(format!("{PROJECT}={}", tracking.project)), For::Judging),
         };
-        tasks.spawn(follow(tracking.cluster.clone(), resource, selection, sender.clone(), true));
+        tasks.spawn(follow(tracking.cluster.clone(), resource, selection, sender.clone(), why));
     }
     // Claims only explain: who may not read them is told less, and no rollout fails by it.
     for workload in workloads.iter().filter(|workload| claims_storage(workload)) {
         for (kind, namespace) in [(kinds::PERSISTENT_VOLUME_CLAIM, workload.namespace()), (kinds::STORAGE_CLASS, "")] {
             if explaining.insert((kind.kind, namespace)) {
-                tasks.spawn(follow(tracking.cluster.clone(), kind.into(), Selection::namespace(namespace), sender.clone(), false));
+                tasks.spawn(follow(tracking.cluster.clone(), kind.into(), Selection::namespace(namespace), sender.clone(), For::Hinting));
             }
         }
     }
@@ -144,13 +167,24 @@ fn resource_of(workload: &Value) -> Option<Resource> {
     Some(Resource { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned(), plural, namespaced: true })
 }
 
-async fn follow(cluster: Cluster, resource: Resource, selection: Selection, sender: mpsc::Sender<News>, needed: bool) {
+async fn follow(cluster: Cluster, resource: Resource, selection: Selection, sender: mpsc::Sender<News>, why: For) {
     loop {
-        if let Err(error) = follow_once(&cluster, &resource, &selection, &sender).await
-            && needed
-            && sender.send(News::Broken(error)).await.is_err()
-        {
-            return;
+        if let Err(error) = follow_once(&cluster, &resource, &selection, &sender).await {
+            let refused = error.api().is_some_and(|refusal| matches!(refusal.code, 401 | 403 | 404));
+            let news = match why {
+                For::Judging => Some(News::Broken(error)),
+                For::Explaining if refused => Some(News::Unexplained(error)),
+                For::Explaining | For::Hinting => None,
+            };
+            if let Some(news) = news
+                && sender.send(news).await.is_err()
+            {
+                return;
+            }
+            // Who may not read it now may not in a moment either.
+            if refused && why != For::Judging {
+                return;
+            }
         }
         if sender.is_closed() {
             return;

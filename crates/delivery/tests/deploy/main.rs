@@ -361,3 +361,24 @@ async fn a_hold_that_is_kept_lasts_until_it_is_let_go_and_one_that_was_taken_sto
     assert!(stopped.expect_err("taken").to_string().contains("has taken over the project `jobs`"));
     assert!(stand.server.object("Lease", "jobs", "wharf-hold-jobs").is_some(), "it is the other's");
 }
+
+#[tokio::test]
+async fn events_that_may_not_be_read_stop_no_deploy_and_are_told_of_once() {
+    let stand = Stand::new().await;
+    stand.server.forbid("events");
+    stand.deploy(&release("good:1", &[MANIFESTS])).await.expect("deployed");
+    let Err(DeployError::Rollout(failed)) = stand.deploy(&release("crash:2", &[MANIFESTS])).await else { panic!("it crashes") };
+    assert!(failed.rolled_back.is_some(), "{failed:?}");
+    let told = |told: &Progress| matches!(told, Progress::Noted { message, .. } if message.contains("events is forbidden"));
+    // Two deploys and a way back, and none says it twice.
+    let count = stand.told.lock().expect("told").iter().filter(|step| told(step)).count();
+    assert!((1..=3).contains(&count), "{count}");
+}
+
+#[tokio::test]
+async fn what_a_rollout_is_judged_by_must_be_readable() {
+    let stand = Stand::new().await;
+    stand.server.forbid("pods");
+    let error = stand.deploy(&release("good:1", &[MANIFESTS])).await.expect_err("forbidden");
+    assert!(error.to_string().contains("pods is forbidden"), "{error}");
+}
