@@ -177,12 +177,13 @@ impl Delivery {
         let abandoned = lease.is_some_and(|(standing, _)| standing == Standing::Free);
         let mut inventory = before.clone();
         for target in &targets {
-            inventory.remember(Entry::of(&target.intent, target.is_ours(&release.project)));
+            inventory.meet(Entry::of(&target.intent, target.is_ours(&release.project)), target.live.is_some());
         }
         let known = before.phase == Phase::Deployed && before.current.as_ref() == Some(&release.id);
         let all_stand = apply::all_stand(&mut targets, self.how(options));
         let nothing_goes = prune::surplus(&inventory, &release.intents_as_entries()).0.is_empty();
-        let quiet = known && all_stand && nothing_goes && inventory.entries.len() == before.entries.len();
+        inventory.entries.sort();
+        let quiet = known && all_stand && nothing_goes && inventory.entries == before.entries;
         Ok(Seen { targets, before, inventory, known, quiet, abandoned })
     }
 

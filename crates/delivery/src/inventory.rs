@@ -224,6 +224,15 @@ impl Inventory {
         self.entries.iter().find(|entry| entry.same(&wanted))
     }
 
+    /// Adds an object that is about to be applied. Whose it is is decided anew where it is not there, and so will be made, and where
+    /// it is not the project's; one that is there and the project's stays what it was known as, for what was taken over is labelled too.
+    pub fn meet(&mut self, entry: Entry, is_there: bool) {
+        if !is_there || !entry.made {
+            self.forget(&entry);
+        }
+        self.remember(entry);
+    }
+
     /// Adds an object, or keeps what is known of it.
     pub fn remember(&mut self, entry: Entry) {
         if !self.entries.iter().any(|known| known.same(&entry)) {

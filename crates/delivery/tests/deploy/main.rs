@@ -247,6 +247,39 @@ async fn what_was_there_before_is_never_removed() {
 }
 
 #[tokio::test]
+async fn what_is_ours_is_decided_anew_where_the_object_is_another() {
+    let stand = Stand::new().await;
+    let theirs = json!({"metadata": {"name": "extra", "namespace": "jobs"}, "data": {"theirs": "1"}});
+    let gone = || stand.server.remove("ConfigMap", "jobs", "extra");
+    let made = || async { stand.inventory().await.entries.iter().find(|entry| entry.name == "extra").map(|entry| entry.made) };
+    // Ours is deleted, and somebody makes another one under its name.
+    stand.deploy(&release("good:1", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(true));
+    gone();
+    stand.server.put("ConfigMap", theirs.clone());
+    stand.deploy(&release("good:2", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(false));
+    stand.deploy(&release("good:3", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(false), "that it carries our labels now changes nothing");
+    stand.deploy(&release("good:4", &[MANIFESTS])).await.expect("deployed");
+    assert!(stand.server.object("ConfigMap", "jobs", "extra").is_some(), "theirs is not pruned");
+    // Theirs is deleted, and we make one.
+    gone();
+    stand.deploy(&release("good:4", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(true));
+    // The same release again, which changes nothing but that.
+    gone();
+    stand.server.put("ConfigMap", theirs);
+    stand.deploy(&release("good:4", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(false));
+    gone();
+    stand.deploy(&release("good:4", &[MANIFESTS, EXTRA])).await.expect("deployed");
+    assert_eq!(made().await, Some(true));
+    stand.delivery.down("jobs", "jobs", &DownOptions { volumes: true, ..DownOptions::default() }).await.expect("down");
+    assert_eq!(stand.server.names(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_run_killed_after_any_write_is_resumed_by_the_next() {
     for writes in 0..16 {
         let mut stand = Stand::new().await;

@@ -136,6 +136,12 @@ impl Server {
         self.state.lock().expect("state").objects.get(&key).cloned()
     }
 
+    pub fn remove(&self, kind_name: &str, namespace: &str, name: &str) {
+        let key = (kind(kind_name).resource.to_owned(), namespace.to_owned(), name.to_owned());
+        self.state.lock().expect("state").remove(&key);
+        self.tell();
+    }
+
     pub fn names(&self) -> Vec<String> {
         let state = self.state.lock().expect("state");
         state.objects.keys().map(|(plural, _, name)| format!("{plural}/{name}")).collect()
