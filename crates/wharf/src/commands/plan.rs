@@ -7,8 +7,8 @@ use crate::output::{Output, Paint, Stages, Verdict, printable};
 use crate::stages::{Run, Selection, delivery, made_from, release};
 use ::delivery::health::{Health, Standing};
 use ::delivery::inventory::Inventory;
-use ::delivery::saved::{Origin, PlanFile};
-use ::delivery::{Change, Plan};
+use ::delivery::saved::{Origin, PlanFile, SavedPlan};
+use ::delivery::{Change, FieldChange, Plan};
 use base::{Problem, ProblemKind, Severity};
 use clap::Args;
 use serde_json::json;
@@ -113,6 +113,14 @@ fn summary(plan: &Plan) -> String {
     format!("{created} to create, {changed} to change, {pruned} to remove, {unchanged} unchanged")
 }
 
+/// Whether a field only says whose an object is, as the plan's first line does.
+fn is_own_label(field: &FieldChange, plan: &SavedPlan) -> bool {
+    let own =
+        [("app.kubernetes.io/managed-by", "wharf"), ("wharf.local/project", &*plan.project), ("wharf.local/release", &*plan.plan.release)];
+    let label = field.path.rsplit_once("metadata.labels.").map(|(_, label)| label);
+    own.iter().any(|(name, value)| label == Some(name) && field.after.as_ref().and_then(|after| after.as_str()) == Some(value))
+}
+
 /// A plan as a person reads it.
 pub fn show(output: &Output, file: &PlanFile) {
     let plan = &file.plan;
@@ -128,9 +136,20 @@ pub fn show(output: &Output, file: &PlanFile) {
             Change::Pruned => ("-", Paint::Red),
             Change::Changed | Change::Unchanged => ("~", Paint::Yellow),
         };
-        output.data(&format!("{} {}", output.paint(paint, mark), printable(&object.object)));
-        for field in &object.fields {
-            output.data(&format!("    {}", printable(&field.to_string())));
+        let fields: Vec<&FieldChange> = object.fields.iter().filter(|field| !is_own_label(field, plan)).collect();
+        let rest = if fields.is_empty() && object.change == Change::Changed {
+            output.paint(Paint::Dim, "  the label of its release")
+        } else {
+            String::new()
+        };
+        output.data(&format!("{} {}{rest}", output.paint(paint, mark), printable(&object.object)));
+        for field in fields {
+            // Of what is new all is new.
+            let told = match (&field.after, object.change) {
+                (Some(value), Change::Created) => format!("{}: {value}", field.path),
+                _ => field.to_string(),
+            };
+            output.data(&format!("    {}", printable(&told)));
         }
     }
     for (object, why) in &plan.plan.kept {
