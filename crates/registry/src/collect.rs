@@ -233,6 +233,11 @@ fn reach<'a>(room: &'a Repository, ties: &Ties<'a>, from: impl Iterator<Item = &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::digest::Algorithm;
+    use crate::index::At;
+    use crate::record::Facts;
+    use proptest::collection::vec;
+    use proptest::{option, prelude::*};
 
     #[test]
     fn tags_for_referrers_are_known() {
@@ -242,6 +247,68 @@ mod tests {
         }
         for tag in ["v1", "sha256-abc", &format!("sha256-{hex}x"), &format!("v-{hex}")] {
             assert_eq!(subject_of_tag(tag), None, "{tag}");
+        }
+    }
+
+    /// A manifest: which of those before it it lists and refers to, and when it came.
+    type Made = (Vec<bool>, Option<usize>, i64);
+    /// A tag: what it names, whether it stands for a referrer and of what, and when it was set.
+    type Named = (usize, Option<usize>, i64);
+
+    fn digest(number: usize) -> Digest {
+        Digest::of(Algorithm::Sha256, &number.to_le_bytes())
+    }
+
+    fn filled(made: &[Made], named: &[Named], name: &Arc<str>) -> Index {
+        let mut index = Index::default();
+        let mut apply = |record: &Record| index.apply(record, At { segment: 0, offset: 0, length: 1 }, 0, 0);
+        for (number, (lists, subject, at)) in made.iter().enumerate() {
+            let manifests = (0..number).filter(|other| lists.get(*other) == Some(&true)).map(digest).collect();
+            let facts = Facts {
+                media_type: String::new(),
+                subject: subject.filter(|subject| *subject < number).map(digest),
+                blobs: vec![digest(100 + number)],
+                elsewhere: Vec::new(),
+                manifests,
+                at: *at,
+            };
+            apply(&Record::Blob { repository: name.clone(), digest: digest(100 + number) });
+            apply(&Record::Manifest { repository: name.clone(), digest: digest(number), facts: Arc::new(facts) });
+        }
+        for (number, (what, subject, at)) in named.iter().enumerate() {
+            let tag = subject.map_or(format!("v{number}"), |subject| digest(subject).to_string().replace(':', "-")).into();
+            let digest = digest(*what % made.len());
+            apply(&Record::Tag { repository: name.clone(), tag, digest, at: *at });
+        }
+        index
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_stays_lacks_what_it_had(
+            made in vec((vec(any::<bool>(), 8), option::of(0..8_usize), 0..10_i64), 1..9),
+            named in vec((0..8_usize, option::of(0..8_usize), 0..10_i64), 0..8),
+            (cutoff, keep, untagged) in (0..12_i64, option::of(0..4_usize), option::of(0..12_i64)),
+        ) {
+            let name: Arc<str> = "a".into();
+            let (mut index, rules) = (filled(&made, &named, &name), Rules { cutoff, keep, untagged });
+            let (records, _) = plan(&index, &name, &rules);
+            for record in &records {
+                index.apply(record, At { segment: 0, offset: 0, length: 1 }, 0, 0);
+            }
+            let (again, _) = plan(&index, &name, &rules);
+            prop_assert!(again.is_empty(), "{again:?} comes only the second time");
+            let Some(room) = index.repositories.get(&name) else { return Ok(()) };
+            let there = |digest: &Digest| room.manifests.contains_key(digest);
+            for manifest in room.manifests.values() {
+                prop_assert!(manifest.facts.manifests.iter().all(there) && room.blobs.contains_key(&manifest.facts.blobs[0]));
+            }
+            prop_assert!(room.tags.values().all(|tag| there(&tag.digest)));
+            for (number, (_, subject, at)) in made.iter().enumerate() {
+                // What refers to something that stays has not gone; what is young neither.
+                let held = subject.is_some_and(|subject| subject < number && there(&digest(subject)));
+                prop_assert!(there(&digest(number)) || !held && *at < cutoff, "{number} has gone");
+            }
         }
     }
 }
