@@ -9,6 +9,7 @@ use crate::manifests::{MANAGER, Release};
 use crate::progress::Change;
 use crate::prune;
 use crate::records::{Fate, Record};
+use crate::redact;
 use base::{Finding, Place, Problem, Severity};
 use cluster::Apply;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -174,9 +175,7 @@ fn created(intent: &Value) -> Vec<FieldChange> {
 
 /// Puts a word in the place of a Secret's values; kubectl keeps a copy of them in an annotation.
 fn hide(changes: &mut [FieldChange]) {
-    let holds =
-        |path: &str| ["data", "stringData"].iter().any(|list| path.starts_with(list)) || path.contains("last-applied-configuration");
-    for change in changes.iter_mut().filter(|change| holds(&change.path)) {
+    for change in changes.iter_mut().filter(|change| redact::hides(&change.path)) {
         for value in [&mut change.before, &mut change.after].into_iter().flatten() {
             *value = Value::from("(hidden)");
         }

@@ -85,6 +85,12 @@ pub fn redacted(object: &Value, key: &Key) -> Value {
     hidden
 }
 
+/// Whether what stands at a path in a Secret, such as `data.token`, is hidden.
+pub(crate) fn hides(path: &str) -> bool {
+    let top = path.split(['.', '[']).next().unwrap_or_default();
+    !OPEN.contains(&top) || path.contains(LAST_APPLIED)
+}
+
 fn last_applied(object: &mut Value) -> Option<&mut Value> {
     object.get_mut("metadata")?.get_mut("annotations")?.get_mut(LAST_APPLIED)
 }
@@ -106,6 +112,7 @@ pub fn shown(value: &Value) -> Value {
     match value {
         Value::String(text) if text.starts_with(HIDDEN) => json!(HIDDEN),
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), shown(value))).collect(),
+        Value::Array(items) => items.iter().map(shown).collect(),
         other => other.clone(),
     }
 }
@@ -136,6 +143,12 @@ mod tests {
         for odd in [json!("hunter2"), json!(["hunter2"]), json!({"a": {"b": "hunter2"}})] {
             assert!(!redacted(&secret(odd), &one).to_string().contains("hunter2"));
         }
+        for (path, hidden) in
+            [("data.a", true), ("data", true), ("surprise[0]", true), ("metadata.name", false), ("type", false), ("", true)]
+        {
+            assert_eq!(hides(path), hidden, "{path}");
+        }
+        assert!(hides(&format!("metadata.annotations.{LAST_APPLIED}")));
         let open = json!({"kind": "ConfigMap", "data": {"a": "1"}});
         assert_eq!(redacted(&open, &one), open);
         assert_eq!(shown(&hidden)["data"]["password"], "(hidden)");

@@ -7,6 +7,7 @@ use crate::inventory::Entry;
 use crate::manifests::{Intent, Release};
 use crate::plan::approval::Approval;
 use crate::progress::Change;
+use crate::redact::{self, Key};
 use base::{Place, Problem, ProblemKind, Timestamp};
 use k8s::{Fields, Value};
 use oci::Digest;
@@ -32,7 +33,7 @@ pub struct PlannedImage {
 pub struct Before {
     /// Such as `Deployment jobs/app-a`.
     pub object: String,
-    /// Its state, without what the server keeps for itself, secrets as digests; absent where it is not there.
+    /// Its state, without what the server keeps for itself, what Secrets hold as HMACs; absent where it is not there.
     pub state: Option<Value>,
 }
 
@@ -75,6 +76,9 @@ pub struct SavedPlan {
     pub before: Vec<Before>,
     /// The release that served.
     pub current: Option<String>,
+    /// Under which `before` hides what Secrets hold; the inventory's, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
 }
 
 /// The file: a plan, its digest, and who approved it.
@@ -166,17 +170,9 @@ fn digest(plan: &SavedPlan) -> Result<Digest, Problem> {
     Ok(Digest::of(&bytes))
 }
 
-/// An object as it counts for a plan: secrets' values as digests, so that a change shows and nothing is told.
-fn state(object: &Value) -> Value {
-    let mut object = strip(object);
-    if object.text("kind") == "Secret" {
-        for list in ["data", "stringData"] {
-            for value in object.get_mut(list).and_then(Value::as_object_mut).into_iter().flat_map(|map| map.values_mut()) {
-                *value = Value::from(format!("(hidden) {}", Digest::of(value.to_string().as_bytes())));
-            }
-        }
-    }
-    object
+/// An object as it counts for a plan: what Secrets hold as HMACs, so that a change shows and nothing is told.
+fn state(object: &Value, key: &Key) -> Value {
+    redact::redacted(&strip(object), key)
 }
 
 impl Delivery {
@@ -186,8 +182,11 @@ impl Delivery {
     /// As [`Delivery::plan`].
     pub async fn save_plan(&self, release: &Release, origin: Origin, lasts: std::time::Duration) -> Result<PlanFile, Problem> {
         let plan = self.plan(release, true).await?;
-        let before = self.before(release).await?;
-        let current = self.inventory(release).await?.current;
+        let inventory = self.inventory(release).await?;
+        // Who may read the plan need not be able to try guesses; only before a first deploy there is no other key.
+        let key = inventory.key.is_none().then(Key::random);
+        let fresh = Key::random();
+        let before = self.before(release, key.as_ref().or(inventory.key.as_ref()).unwrap_or(&fresh)).await?;
         let now = self.clock.now();
         PlanFile::new(SavedPlan {
             format: FORMAT,
@@ -200,13 +199,17 @@ impl Delivery {
             plan,
             objects: release.intents.iter().map(|intent| intent.object.clone()).collect(),
             before,
-            current,
+            current: inventory.current,
+            key,
         })
     }
 
-    async fn before(&self, release: &Release) -> Result<Vec<Before>, Problem> {
+    async fn before(&self, release: &Release, key: &Key) -> Result<Vec<Before>, Problem> {
         let targets = apply::read(&self.cluster, release).await?;
-        Ok(targets.iter().map(|target| Before { object: target.shown(), state: target.live.as_ref().map(state) }).collect())
+        Ok(targets
+            .iter()
+            .map(|target| Before { object: target.shown(), state: target.live.as_ref().map(|live| state(live, key)) })
+            .collect())
     }
 
     /// Applies a plan that is allowed: by its objects and nothing else, and only when nothing has moved since it was made.
@@ -238,7 +241,12 @@ impl Delivery {
             let name = |release: &Option<String>| release.clone().unwrap_or_else(|| "none".to_owned());
             moved.push(format!("the release that serves: {} then, {} now", name(&plan.current), name(&inventory.current)));
         }
-        for now in self.before(&release).await? {
+        let key = plan.key.clone().or_else(|| inventory.key.clone());
+        let Some(key) = key else {
+            let message = "the plan is stale: the project's inventory, by which it was made, is gone";
+            return Err(refused(message).hint("make a new one with `wharf plan --out FILE`"));
+        };
+        for now in self.before(&release, &key).await? {
             // The namespace is made before anything else can be asked or held.
             if now.object == format!("Namespace {}", release.namespace) {
                 continue;
@@ -304,7 +312,10 @@ fn changed(object: &str, then: Option<&Value>, now: Option<&Value>) -> Option<St
         (Some(then), Some(now)) => {
             let mut changes = Vec::new();
             compare(String::new(), Some(then), Some(now), &mut changes);
-            let shown: Vec<String> = changes.iter().take(3).map(FieldChange::to_string).collect();
+            let hushed = |value: &Option<Value>| value.as_ref().map(redact::shown);
+            let hushed =
+                |change: &FieldChange| FieldChange { before: hushed(&change.before), after: hushed(&change.after), ..change.clone() };
+            let shown: Vec<String> = changes.iter().take(3).map(|change| hushed(change).to_string()).collect();
             let more = changes.len().saturating_sub(shown.len());
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             (!shown.is_empty()).then(|| format!("{object} ({}{more})", shown.join(", ")))
@@ -330,6 +341,7 @@ mod tests {
             objects: vec![json!({"kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"a": "1"}})],
             before: Vec::new(),
             current: None,
+            key: None,
         })
         .expect("a plan")
     }
@@ -364,9 +376,17 @@ mod tests {
 
     #[test]
     fn what_moved_is_named_and_secrets_are_not() {
-        let secret = |value: &str| state(&json!({"kind": "Secret", "metadata": {"resourceVersion": "1"}, "data": {"token": value}}));
+        let key = Key::random();
+        let applied = |value: &str| json!({"kubectl.kubernetes.io/last-applied-configuration": value});
+        let secret = |value: &str| {
+            let metadata = json!({"resourceVersion": "1", "annotations": applied(value)});
+            state(&json!({"kind": "Secret", "metadata": metadata, "data": {"token": value}, "stringData": value}), &key)
+        };
+        let kept = secret("aaaa").to_string();
+        let unkeyed = ["aaaa", "\"aaaa\""].map(|guess| Digest::of(guess.as_bytes()).hex());
+        assert!(!kept.contains("aaaa") && !unkeyed.iter().any(|guess| kept.contains(guess)), "{kept}");
         let told = changed("Secret p/s", Some(&secret("aaaa")), Some(&secret("bbbb"))).expect("moved");
-        assert!(told.contains("data.token") && !told.contains("aaaa") && !told.contains("bbbb"), "{told}");
+        assert!(told.contains("data.token: \"(hidden)\" -> \"(hidden)\"") && !told.contains("aaaa") && !told.contains("bbbb"), "{told}");
         assert_eq!(changed("x", Some(&secret("a")), Some(&secret("a"))), None);
         let replicas = |count: i64| json!({"spec": {"replicas": count}});
         assert_eq!(changed("D", Some(&replicas(2)), Some(&replicas(5))).as_deref(), Some("D (spec.replicas: 2 -> 5)"));

@@ -159,3 +159,40 @@ async fn what_happens_is_written_down_in_a_chain() {
     let late = stand.delivery.judge("jobs", "jobs", &judged(&*two.id, Some("late"))).await.expect_err("refused");
     assert!(late.message.contains(&format!("{} serves by now", one.id)), "{late}");
 }
+
+#[tokio::test]
+async fn a_plan_sees_that_a_secret_moved_and_says_nothing_of_it() {
+    const SECRET: &str = "{apiVersion: v1, kind: Secret, metadata: {name: pin}, data: {pin: MTIzNA==}}";
+    let stand = Stand::new().await;
+    stand.server.put("Namespace", json!({"metadata": {"name": "jobs"}}));
+    let live = |value: &str| {
+        let applied = json!({"kubectl.kubernetes.io/last-applied-configuration": format!("{{\"data\":{{\"pin\":\"{value}\"}}}}")});
+        stand
+            .server
+            .put("Secret", json!({"metadata": {"name": "pin", "namespace": "jobs", "annotations": applied}, "data": {"pin": value}}));
+    };
+    let guesses = ["ODg4OA==", "\"ODg4OA==\"", "8888"].map(|guess| oci::Digest::of(guess.as_bytes()).hex());
+    // Before a first deploy the plan has a key of its own, later it is the project's, which is in no file.
+    for (image, has_key) in [("good:1", true), ("good:2", false)] {
+        live("ODg4OA==");
+        let file = stand.planned(image, &[MANIFESTS, SECRET]).await;
+        assert_eq!(file.plan.key.is_some(), has_key);
+        let text = serde_json::to_string(&(&file.plan.before, &file.plan.plan)).expect("JSON");
+        assert!(!text.contains("ODg4OA") && !guesses.iter().any(|guess| text.contains(guess)), "{text}");
+        live("Nzc3Nw==");
+        let told = stand.refusal(&file).await;
+        assert!(told.contains("Secret jobs/pin (data.pin: \"(hidden)\" -> \"(hidden)\")"), "{told}");
+        assert!(!["ODg4OA", "Nzc3Nw", "MTIzNA"].iter().any(|value| told.contains(value)), "{told}");
+        live("ODg4OA==");
+        stand.delivery.apply_plan(&file, &Options::default()).await.expect("as it stood");
+    }
+    // What leaves the cluster: the copy in the home, and the ledger.
+    let inventory = stand.inventory().await;
+    let record: Record = delivery::read_home(&stand.server.folder(), "jobs", inventory.current.as_deref().expect("one serves"))
+        .expect("read")
+        .expect("a copy");
+    let kept = serde_json::to_string(&(&record, &inventory.ledger)).expect("JSON");
+    let unkeyed = ["MTIzNA==", "\"MTIzNA==\"", "{\"pin\":\"MTIzNA==\"}", "{\"data\":{\"pin\":\"MTIzNA==\"},\"stringData\":null}"];
+    assert!(kept.contains("(hidden)") && !kept.contains("MTIzNA"), "{kept}");
+    assert!(!unkeyed.iter().any(|guess| kept.contains(&oci::Digest::of(guess.as_bytes()).hex())), "{kept}");
+}
