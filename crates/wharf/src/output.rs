@@ -131,9 +131,9 @@ impl Output {
         for finding in &problem.findings {
             self.finding(finding);
         }
-        self.write(&mut std::io::stderr(), &format!("{} {}", self.paint(Paint::Red, "error:"), problem.message));
+        self.write(&mut std::io::stderr(), &format!("{} {}", self.paint(Paint::Red, "error:"), printable_lines(&problem.message)));
         for hint in &problem.hints {
-            self.write(&mut std::io::stderr(), &format!("{} {hint}", self.paint(Paint::Bold, "hint:")));
+            self.write(&mut std::io::stderr(), &format!("{} {}", self.paint(Paint::Bold, "hint:"), printable_lines(hint)));
         }
     }
 
@@ -144,15 +144,15 @@ impl Output {
             Severity::Warning => Paint::Yellow,
             Severity::Info | Severity::Style => Paint::Dim,
         };
-        let place = finding.place.to_string();
+        let place = printable(&finding.place.to_string());
         let place = if place.is_empty() { place } else { format!("{place} ") };
-        let head = format!("{place}{} {}: {}", finding.rule, self.paint(paint, finding.severity.name()), finding.message);
+        let head = format!("{place}{} {}: {}", finding.rule, self.paint(paint, finding.severity.name()), printable_lines(&finding.message));
         self.write(&mut std::io::stderr(), &head);
         for line in &finding.evidence {
             self.write(&mut std::io::stderr(), &format!("    {}", self.paint(Paint::Dim, &printable(line))));
         }
         if !finding.help.is_empty() {
-            self.write(&mut std::io::stderr(), &format!("    {}", finding.help));
+            self.write(&mut std::io::stderr(), &format!("    {}", printable_lines(&finding.help)));
         }
     }
 
@@ -174,17 +174,29 @@ impl Output {
     }
 }
 
-/// Foreign text as a terminal may show it: control characters become visible, so that no log line moves the cursor.
+/// Foreign text as a terminal may show it: control characters become visible, so that no log line moves the cursor, and what turns
+/// the direction of reading does too, so that no line reads as another.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars().map(|c| if moves(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same for text that may have several lines.
+pub fn printable_lines(text: &str) -> String {
+    text.chars().map(|c| if moves(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+fn moves(c: char) -> bool {
+    c.is_control() && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, printable_lines};
 
     #[test]
     fn foreign_text_moves_no_cursor() {
         assert_eq!(printable("a\x1b[2Jb\r\tc"), "a\u{fffd}[2Jb\u{fffd}\tc");
+        assert_eq!(printable("a\nb\u{202e}c\u{9b}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+        assert_eq!(printable_lines("a\nb\x1b\u{2066}"), "a\nb\u{fffd}\u{fffd}");
     }
 }

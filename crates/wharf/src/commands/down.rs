@@ -58,7 +58,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let nothing = downed.removed.is_empty() && downed.kept.is_empty();
     running.end(if nothing { Verdict::Unchanged } else { Verdict::Done }, if nothing { "there was nothing" } else { &summary });
     for (object, why) in &downed.kept {
-        context.output.say(&format!("kept {object}: {why}"));
+        context.output.say(&crate::output::printable(&format!("kept {object}: {why}")));
     }
     Ok(ExitCode::SUCCESS)
 }

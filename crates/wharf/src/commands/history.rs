@@ -2,11 +2,11 @@
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::output::Paint;
+use crate::output::{Output, Paint, printable};
 use crate::project::Project;
 use crate::target::Target;
 use ::delivery::inventory::Inventory;
-use ::delivery::{Delivery, Fate};
+use ::delivery::{Delivery, Fate, Record};
 use base::Problem;
 use clap::Args;
 use k8s::Fields;
@@ -22,6 +22,20 @@ pub const COMMAND: Command = Command { name: "history", about: "Lists the projec
 struct Arguments {
     /// The project's folder
     folder: Option<PathBuf>,
+}
+
+/// One release; what the record says was written by whoever could write to the cluster.
+fn line(output: &Output, record: &Record, serves: bool) -> String {
+    let (word, paint) = match (record.fate, serves) {
+        (Fate::Failed, _) => ("failed", Paint::Red),
+        (_, true) => ("serves", Paint::Green),
+        (Fate::Deploying, _) => ("deploying", Paint::Yellow),
+        (Fate::Deployed, false) => ("deployed", Paint::Dim),
+    };
+    let cause = record.cause.as_ref().map(ToString::to_string).unwrap_or_default();
+    let word = output.paint(paint, &format!("{word:<9}"));
+    let (id, created, source) = (printable(&record.id), printable(&record.created), printable(record.notes.text("source")));
+    format!("{id}  {created}  {word}  {source:<24} {}", printable(&cause))
 }
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
@@ -41,19 +55,33 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
                 "cause": record.cause, "previous": record.previous, "notes": record.notes}));
             continue;
         }
-        let (word, paint) = match (record.fate, serves) {
-            (Fate::Failed, _) => ("failed", Paint::Red),
-            (_, true) => ("serves", Paint::Green),
-            (Fate::Deploying, _) => ("deploying", Paint::Yellow),
-            (Fate::Deployed, false) => ("deployed", Paint::Dim),
-        };
-        let cause = record.cause.as_ref().map(ToString::to_string).unwrap_or_default();
-        let word = output.paint(paint, &format!("{word:<9}"));
-        let line = format!("{}  {}  {word}  {:<24} {cause}", record.id, record.created, record.notes.text("source"));
-        output.data(line.trim_end());
+        output.data(line(output, record, serves).trim_end());
     }
     if records.is_empty() && !output.is_json() {
         output.say("no release was deployed yet");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        globals: crate::context::Globals,
+    }
+
+    #[test]
+    fn what_a_cluster_says_moves_no_cursor() {
+        let globals = Flags::parse_from(["wharf", "--color", "never"]).globals;
+        let evil = "a\u{1b}[2J\rserves";
+        let record = json!({"id": evil, "project": "p", "namespace": "p", "created": evil, "fate": "failed", "objects": [],
+            "cause": {"workload": evil, "message": evil, "evidence": []}, "notes": {"source": evil}});
+        let record: Record = serde_json::from_value(record).expect("a record");
+        let line = line(&Output::new(&globals), &record, false);
+        assert!(line.contains("failed") && !line.chars().any(char::is_control), "{line:?}");
+    }
 }

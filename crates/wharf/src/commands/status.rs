@@ -66,7 +66,7 @@ async fn show(context: &Context, project: &Project, target: &Target, inventory: 
         head(output, project.name(), inventory);
         let shown = |standing: &&Standing| !standing.well || output.is_verbose() || SHOWN.contains(&standing.kind.as_str());
         health.standings.iter().filter(shown).for_each(|standing| line(output, standing, &target.namespace));
-        urls.iter().for_each(|url| output.data(&format!("{:<22} {:<32} {}{}", "", url.service, url.url, url.remark())));
+        urls.iter().for_each(|url| output.data(&printable(&format!("{:<22} {:<32} {}{}", "", url.service, url.url, url.remark()))));
     }
     Ok(ExitCode::from(if healthy { 0 } else { ProblemKind::Target.exit_code() }))
 }
@@ -86,22 +86,25 @@ fn line(output: &Output, standing: &Standing, namespace: &str) {
     };
     let elsewhere = !standing.namespace.is_empty() && standing.namespace != namespace;
     let name = if elsewhere { format!("{}/{}", standing.namespace, standing.name) } else { standing.name.clone() };
+    let (kind, name) = (printable(&standing.kind), printable(&name));
     let state = output.paint(paint, &format!("{:<12}", format!("{:?}", standing.state)));
-    output.data(format!("{:<22} {name:<32} {state} {}", standing.kind, printable(&standing.message)).trim_end());
+    output.data(format!("{kind:<22} {name:<32} {state} {}", printable(&standing.message)).trim_end());
     if let Some(cause) = &standing.cause {
         output.data(&format!("{:<22}   because {}", "", printable(cause)));
     }
 }
 
 fn head(output: &Output, project: &str, inventory: &Inventory) {
+    // Releases and causes are what whoever can write to the cluster says they are.
+    let data = |text: &str| output.data(&printable(text));
     if let (Phase::Deploying | Phase::RollingBack, Some(target)) = (inventory.phase, &inventory.target) {
         let message = format!("the deploy of release {target} has not ended; `wharf up` completes it where nobody is at it");
-        output.data(&output.paint(Paint::Yellow, &format!("project {project}: {message}")));
+        output.data(&output.paint(Paint::Yellow, &printable(&format!("project {project}: {message}"))));
     }
     match (&inventory.current, &inventory.cause) {
-        (Some(release), None) => output.data(&format!("project {project}, release {release}")),
-        (Some(release), Some(cause)) => output.data(&format!("project {project}, release {release}; the last one failed: {cause}")),
-        (None, Some(cause)) => output.data(&format!("project {project}: its only release failed: {cause}")),
-        (None, None) => output.data(&format!("project {project}: nothing is deployed")),
+        (Some(release), None) => data(&format!("project {project}, release {release}")),
+        (Some(release), Some(cause)) => data(&format!("project {project}, release {release}; the last one failed: {cause}")),
+        (None, Some(cause)) => data(&format!("project {project}: its only release failed: {cause}")),
+        (None, None) => data(&format!("project {project}: nothing is deployed")),
     }
 }

@@ -105,7 +105,7 @@ impl Running<'_> {
             self.clear();
             let name = format!("{:<width$}", self.name, width = self.stages.width);
             let mark = output.paint(verdict.paint(), &format!("{:<9}", verdict.name()));
-            let line = format!("{name}  {mark}  {:>9}  {summary}", show_duration(time));
+            let line = format!("{name}  {mark}  {:>9}  {}", show_duration(time), super::printable(summary));
             output.say(line.trim_end());
         }
         self.stages.done.push((self.name, verdict.name(), time));
