@@ -97,11 +97,10 @@ impl Statement {
         Ok(read)
     }
 
-    /// Whether a ledger has the very entries of which the newest seals the record.
+    /// Whether a ledger has all its entries, the newest of which seals the record.
     pub fn is_vouched_by(&self, ledger: &Ledger) -> bool {
-        let Predicate { record, entries } = &self.predicate;
         let known = |entry: &Entry| ledger.entries().iter().any(|own| own.digest == entry.digest);
-        !entries.is_empty() && entries.iter().all(known) && matches!(record.check(ledger, None), Ok(Check::Intact { .. }))
+        self.verify().is_ok() && self.predicate.entries.iter().all(known)
     }
 
     fn verify(&self) -> Result<(), Problem> {
@@ -150,6 +149,10 @@ mod tests {
         let (record, inventory) = deployed();
         let statement = Statement::of(&record, &inventory, &[]).expect("made");
         assert!(statement.is_vouched_by(&inventory.ledger));
+        let mut later = inventory.ledger.clone();
+        later.add(String::new(), crate::ledger::Event::Rejected, "r", serde_json::json!({"sealed": Digest::of(b"later")})).expect("added");
+        assert!(statement.is_vouched_by(&later), "it was true when it was written");
+        assert!(!statement.is_vouched_by(&Ledger::default()));
         // Whoever can push makes one that agrees with itself, newer and of the same name.
         let mut forged = Record { notes: serde_json::json!({"source": "evil"}), ..record };
         forged.created = "2027-01-01T00:00:00Z".to_owned();
