@@ -113,6 +113,12 @@ impl Ledger {
         last.is_some_and(|entry| matches!(entry.event, Event::Deployed | Event::Passed | Event::PutBack))
     }
 
+    /// Whether another copy of the same ledger says something else of the same number: one of both was begun anew, or written anew.
+    pub fn contradicts(&self, other: &Self) -> bool {
+        let differs = |own: &Entry| other.0.iter().any(|entry| entry.number == own.number && entry.digest != own.digest);
+        self.0.iter().any(differs)
+    }
+
     /// Adds an entry with what of `detail` fits into one; the oldest go where all are too much.
     ///
     /// # Errors
@@ -220,6 +226,15 @@ mod tests {
             }
         }
         assert!(found > 100, "{found}");
+    }
+
+    #[test]
+    fn a_ledger_that_was_written_anew_contradicts_a_copy_and_a_longer_one_does_not() {
+        let (short, long) = (ledger(2), ledger(4));
+        assert!(!short.contradicts(&long) && !long.contradicts(&short) && !short.contradicts(&Ledger::default()));
+        let mut anew = Ledger::default();
+        anew.add("2026-01-01T00:00:00Z".to_owned(), Event::Deployed, "r", json!({"commit": "evil"})).expect("added");
+        assert!(anew.verify().is_ok() && anew.contradicts(&long) && long.contradicts(&anew));
     }
 
     #[test]

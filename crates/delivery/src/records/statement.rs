@@ -53,7 +53,7 @@ impl Statement {
     /// What is said of a release's images; `images` are names with the digests of their manifests.
     ///
     /// # Errors
-    /// When the inventory has no key, with which what Secrets hold is hidden.
+    /// When the inventory has no key, with which what Secrets hold is hidden, or says something else than the record.
     pub fn of(record: &Record, inventory: &Inventory, images: &[(String, Digest)]) -> Result<Self, Problem> {
         let no_key = || Problem::new(ProblemKind::Target, format!("the record of release {} was written without a key", record.id));
         let key = inventory.key.as_ref().ok_or_else(no_key)?;
@@ -65,7 +65,9 @@ impl Statement {
             Subject { name: name.clone(), digest: hex.into() }
         });
         let predicate = Predicate { record: record.redacted(key), entries };
-        Ok(Self { kind: STATEMENT.to_owned(), subject: subject.collect(), predicate_type: PREDICATE.to_owned(), predicate })
+        let made = Self { kind: STATEMENT.to_owned(), subject: subject.collect(), predicate_type: PREDICATE.to_owned(), predicate };
+        made.verify()?;
+        Ok(made)
     }
 
     /// Its bytes: the same for the same.

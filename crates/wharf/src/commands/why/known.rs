@@ -105,6 +105,12 @@ pub async fn online(context: &Context, project: &Project, workload: &str) -> Res
             }
         }
     };
+    if of_home(context, project).is_ok_and(|own| own.is_some_and(|own| own.contradicts(&inventory.ledger))) {
+        remarks.push(
+            "this machine's own ledger says something else: the project was removed and deployed anew from elsewhere, or somebody wrote the cluster's anew"
+                .to_owned(),
+        );
+    }
     known.remarks.splice(0..0, remarks);
     known.lineage = Some(lineage);
     Ok(known)
