@@ -4,8 +4,7 @@
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::rt::TokioIo;
 use k8s::apply::{Manager, Operation};
@@ -19,8 +18,11 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+mod answer;
+
+use answer::{Body, percent, status, text};
+
 type Key = (String, String, String);
-type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 #[derive(Default)]
 struct State {
@@ -54,6 +56,12 @@ impl State {
         self.objects.insert((kind.resource.to_owned(), object.namespace().to_owned(), object.name().to_owned()), object.clone());
         self.log.push((self.revision, event, object.clone()));
         object
+    }
+
+    fn taken(&self, kind: &Kind, body: &[u8]) -> Result<Value, ApiError> {
+        let given: Value = serde_json::from_slice(body).unwrap_or_default();
+        let too_long = kind.kind == "Secret" && self.largest_secret.is_some_and(|most| given["data"].to_string().len() > most);
+        if too_long { Err(ApiError::new(422, "Invalid", "data: Too long")) } else { Ok(given) }
     }
 
     fn remove(&mut self, key: &Key) -> Option<Value> {
@@ -261,10 +269,7 @@ impl Server {
             state.die_after = state.die_after.map(|left| left - 1);
             state.writes.push(format!("{method} {}/{name}", kind.resource));
         }
-        let given: Value = serde_json::from_slice(body).unwrap_or_default();
-        if kind.kind == "Secret" && state.largest_secret.is_some_and(|most| given["data"].to_string().len() > most) {
-            return Err(ApiError::new(422, "Invalid", "data: Too long"));
-        }
+        let given = state.taken(kind, body)?;
         let made = match *method {
             Method::PATCH => {
                 let (api_version, manager) = (kind.api_version(), query.get("fieldManager").cloned().unwrap_or_default());
@@ -375,28 +380,4 @@ fn wanted(object: &Value, namespace: &str, query: &HashMap<String, String>) -> b
     (namespace.is_empty() || object.namespace() == namespace)
         && labels.is_none_or(|labels| labels.matches(object))
         && fields.is_none_or(|fields| fields.matches(object))
-}
-
-fn percent(text: &str) -> String {
-    let mut bytes = text.bytes();
-    let mut made = Vec::new();
-    while let Some(byte) = bytes.next() {
-        if byte == b'%' {
-            let hex = [bytes.next().unwrap_or(b'0'), bytes.next().unwrap_or(b'0')];
-            made.push(u8::from_str_radix(&String::from_utf8_lossy(&hex), 16).unwrap_or(b'?'));
-        } else {
-            made.push(byte);
-        }
-    }
-    String::from_utf8_lossy(&made).into_owned()
-}
-
-fn text(code: StatusCode, text: String) -> Response<Body> {
-    let mut response = Response::new(BodyExt::boxed_unsync(Full::new(Bytes::from(text))));
-    *response.status_mut() = code;
-    response
-}
-
-fn status(error: &ApiError) -> Response<Body> {
-    text(StatusCode::from_u16(error.code).expect("a code"), error.to_status().to_string())
 }
