@@ -77,7 +77,7 @@ struct Build {
     /// A secret for `RUN --mount=type=secret`: id=NAME,src=FILE or id=NAME,env=VARIABLE
     #[arg(long, value_name = "id=NAME,..")]
     secret: Vec<String>,
-    /// An ssh agent for `RUN --mount=type=ssh` and repositories: default, or ID=SOCKET, or ID=KEY[,KEY] for the keys of files
+    /// An ssh agent for `RUN --mount=type=ssh` and repositories: default, or ID=SOCKET, or ID=KEY,KEY,.. for the keys of files
     #[arg(long, value_name = "ID[=WHAT]")]
     ssh: Vec<String>,
     /// Lets the Dockerfile have what it is refused otherwise: network.host
