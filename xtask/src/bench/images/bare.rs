@@ -13,15 +13,15 @@ pub(super) struct Bare {
 
 const SCRIPT: &str = r#"
 set -e
-mkdir -p "$1/upper" "$1/work" "$1/root"
-mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/root"
-mount -t proc proc "$1/root/proc"
-mount --rbind /dev "$1/root/dev"
-: >>"$1/root/etc/resolv.conf"
-mount --bind /etc/resolv.conf "$1/root/etc/resolv.conf"
-mkdir -p "$1/root/app"
-cp "$3/requirements.txt" "$1/root/app"
-exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot "$1/root" sh -c "cd /app && $4"
+mkdir -p "$1/upper" "$1/work" "$1/tree"
+mount -t overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" overlay "$1/tree"
+mount -t proc proc "$1/tree/proc"
+mount --rbind /dev "$1/tree/dev"
+: >>"$1/tree/etc/resolv.conf"
+mount --bind /etc/resolv.conf "$1/tree/etc/resolv.conf"
+mkdir -p "$1/tree/app"
+cp "$3/requirements.txt" "$1/tree/app"
+exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot "$1/tree" sh -c "cd /app && $4"
 "#;
 
 impl Bare {
