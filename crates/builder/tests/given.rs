@@ -16,14 +16,7 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
         let mut request = home.request(&format!("FROM scratch\nCOPY empty /\nRUN {run} [\"/x\"]\n"));
         request.no_cache = true;
         request.agents = given.iter().map(|id| ((*id).to_owned(), PathBuf::from(format!("/agents/{id}")))).collect();
-        let outside = builder::Outside {
-            isolate: &look,
-            bases: &builder::Nowhere,
-            fetch: &builder::Nowhere,
-            repositories: &builder::Nowhere,
-            remembered: &builder::Nowhere,
-        };
-        builder::build(&request, &home.store, &outside, &|_| {})
+        home.build_isolated(&request, &look)
     };
     let seen = |run: &str, given: &[&str]| {
         let built = build(run, given).unwrap_or_else(|error| panic!("{run}: {error}"));
@@ -48,14 +41,7 @@ fn an_agent_is_there_for_the_steps_that_ask_for_it() {
     let error = build("--mount=type=ssh,id=x,required", &["default"]).expect_err("refused");
     assert!(error.to_string().contains("the ssh agent `x` was not given") && error.problem().hints[0].contains("--ssh x"), "{error}");
     let failing = home.request("FROM scratch\nCOPY empty /\nRUN --mount=type=ssh [\"/none\"]\n");
-    let outside = builder::Outside {
-        isolate: &Fails,
-        bases: &builder::Nowhere,
-        fetch: &builder::Nowhere,
-        repositories: &builder::Nowhere,
-        remembered: &builder::Nowhere,
-    };
-    let error = builder::build(&failing, &home.store, &outside, &|_| {}).expect_err("fails");
+    let error = home.build_isolated(&failing, &Fails).expect_err("fails");
     assert!(error.problem().hints[0].contains("pass `--ssh default`"), "{:?}", error.problem());
 }
 
@@ -88,14 +74,7 @@ fn cache_mounts_have_a_bound() {
     let build = |id: &str, limit: u64| {
         let mut request = home.request(&format!("FROM scratch\nCOPY empty /\nRUN --mount=type=cache,id={id},target=/c [\"/x\"]\n"));
         (request.no_cache, request.cache_mount_bytes) = (true, Some(limit));
-        let outside = builder::Outside {
-            isolate: &writes,
-            bases: &builder::Nowhere,
-            fetch: &builder::Nowhere,
-            repositories: &builder::Nowhere,
-            remembered: &builder::Nowhere,
-        };
-        builder::build(&request, &home.store, &outside, &|_| {}).expect("built");
+        home.build_isolated(&request, &writes).expect("built");
         builder::cache_mounts(&home.store).expect("listed").into_iter().map(|mount| (mount.id, mount.bytes)).collect::<Vec<_>>()
     };
     let of = |ids: &[&str], bytes: u64| ids.iter().map(|id| ((*id).to_owned(), bytes)).collect::<Vec<_>>();
@@ -113,14 +92,7 @@ fn cache_mounts_have_a_bound() {
     let mut request = home.request("FROM scratch\nCOPY empty /\nRUN --mount=type=cache,target=/c [\"/x\"]\n");
     request.no_cache = true;
     let trims = Trims(&home.store);
-    let outside = builder::Outside {
-        isolate: &trims,
-        bases: &builder::Nowhere,
-        fetch: &builder::Nowhere,
-        repositories: &builder::Nowhere,
-        remembered: &builder::Nowhere,
-    };
-    builder::build(&request, &home.store, &outside, &|_| {}).expect("built");
+    home.build_isolated(&request, &trims).expect("built");
 }
 
 /// Somebody else trims while a step runs.

@@ -269,15 +269,8 @@ fn cve_2024_23651_the_path_in_a_cache_is_never_resolved_by_the_builder() {
     let look = Look(std::sync::Mutex::default());
     let mut request = home.request("FROM scratch\nRUN --mount=type=cache,id=c,target=/c,source=sub/../sub true\n");
     request.no_cache = true;
-    let outside = builder::Outside {
-        isolate: &look,
-        bases: &builder::Nowhere,
-        fetch: &builder::Nowhere,
-        repositories: &builder::Nowhere,
-        remembered: &builder::Nowhere,
-    };
     for _ in 0..2 {
-        builder::build(&request, &home.store, &outside, &|_| {}).expect("built");
+        home.build_isolated(&request, &look).expect("built");
     }
     for source in look.0.lock().expect("seen").iter() {
         let RunSource::Below { base, path } = source else { panic!("{source:?}") };

@@ -58,6 +58,12 @@ impl Home {
         self.build_with(request, &Nowhere, &Nowhere)
     }
 
+    /// Builds with steps that are isolated so, and nothing else of the world.
+    pub fn build_isolated(&self, request: &Request, isolate: &dyn Isolate) -> Result<Built, BuildError> {
+        let outside = Outside { isolate, bases: &Nowhere, fetch: &Nowhere, repositories: &Nowhere, remembered: &Nowhere };
+        builder::build(request, &self.store, &outside, &|_| {})
+    }
+
     pub fn build_with(&self, request: &Request, bases: &dyn Bases, fetch: &dyn Fetch) -> Result<Built, BuildError> {
         let outside = Outside { isolate: &Chroot, bases, fetch, repositories: &Nowhere, remembered: &Nowhere };
         builder::build(request, &self.store, &outside, &|event| self.events.lock().expect("events").push(event))
