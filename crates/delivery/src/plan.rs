@@ -1,6 +1,7 @@
 //! What a deploy would change, asked of the cluster itself by a dry run.
 
 pub mod approval;
+mod check;
 pub mod saved;
 
 use crate::apply::{self, Target};

@@ -1,15 +1,13 @@
 //! A plan as a file: what was shown is what is applied, once, and only where the world stands as it stood.
 
-use super::{FieldChange, Plan, PlannedObject, compare, strip};
+use super::{Plan, strip};
 use crate::apply;
 use crate::deploy::{Delivery, DeployError, Deployed, Options};
-use crate::inventory::Entry;
 use crate::manifests::{Intent, Release};
 use crate::plan::approval::Approval;
-use crate::progress::Change;
 use crate::redact::{self, Key};
 use base::{Place, Problem, ProblemKind, Timestamp};
-use k8s::{Fields, Value};
+use k8s::Value;
 use oci::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,7 +91,7 @@ pub struct PlanFile {
     pub approvals: Vec<Approval>,
 }
 
-fn refused(message: impl Into<String>) -> Problem {
+pub(super) fn refused(message: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Target, message.into())
 }
 
@@ -171,7 +169,7 @@ fn digest(plan: &SavedPlan) -> Result<Digest, Problem> {
 }
 
 /// An object as it counts for a plan: what Secrets hold as HMACs, so that a change shows and nothing is told.
-fn state(object: &Value, key: &Key) -> Value {
+pub(super) fn state(object: &Value, key: &Key) -> Value {
     redact::redacted(&strip(object), key)
 }
 
@@ -184,9 +182,14 @@ impl Delivery {
         let plan = self.plan(release, true).await?;
         let inventory = self.inventory(release).await?;
         // Who may read the plan need not be able to try guesses; only before a first deploy there is no other key.
-        let key = inventory.key.is_none().then(Key::random);
-        let fresh = Key::random();
-        let before = self.before(release, key.as_ref().or(inventory.key.as_ref()).unwrap_or(&fresh)).await?;
+        let (key, own) = match inventory.key {
+            Some(key) => (key, None),
+            None => {
+                let key = Key::random();
+                (key.clone(), Some(key))
+            }
+        };
+        let before = self.before(release, &key).await?;
         let now = self.clock.now();
         PlanFile::new(SavedPlan {
             format: FORMAT,
@@ -200,11 +203,11 @@ impl Delivery {
             objects: release.intents.iter().map(|intent| intent.object.clone()).collect(),
             before,
             current: inventory.current,
-            key,
+            key: own,
         })
     }
 
-    async fn before(&self, release: &Release, key: &Key) -> Result<Vec<Before>, Problem> {
+    pub(super) async fn before(&self, release: &Release, key: &Key) -> Result<Vec<Before>, Problem> {
         let targets = apply::read(&self.cluster, release).await?;
         Ok(targets
             .iter()
@@ -219,107 +222,6 @@ impl Delivery {
     pub async fn apply_plan(&self, file: &PlanFile, options: &Options) -> Result<Deployed, DeployError> {
         self.check_plan(file).await?;
         self.deploy_as(&file.release(), options, Some(file)).await
-    }
-
-    /// Whether the world stands as it stood when a plan was made.
-    ///
-    /// # Errors
-    /// When it is for another cluster, the world has moved, with what moved, or it would do something else than it says.
-    pub async fn check_plan(&self, file: &PlanFile) -> Result<(), Problem> {
-        let plan = &file.plan;
-        if plan.server != self.cluster.server() {
-            let message = format!("the plan is for the cluster at {}, and this one is at {}", plan.server, self.cluster.server());
-            return Err(refused(message).hint("pass the environment that it was made for with `--env`"));
-        }
-        let release = file.release();
-        let inventory = self.inventory(&release).await?;
-        if inventory.current.as_deref() == Some(release.id.as_str()) && plan.current != inventory.current {
-            return Err(refused(format!("the plan was applied already: release {} serves", release.id)));
-        }
-        let mut moved: Vec<String> = Vec::new();
-        if inventory.current != plan.current {
-            let name = |release: &Option<String>| release.clone().unwrap_or_else(|| "none".to_owned());
-            moved.push(format!("the release that serves: {} then, {} now", name(&plan.current), name(&inventory.current)));
-        }
-        let key = plan.key.clone().or_else(|| inventory.key.clone());
-        let Some(key) = key else {
-            let message = "the plan is stale: the project's inventory, by which it was made, is gone";
-            return Err(refused(message).hint("make a new one with `wharf plan --out FILE`"));
-        };
-        for now in self.before(&release, &key).await? {
-            // The namespace is made before anything else can be asked or held.
-            if now.object == format!("Namespace {}", release.namespace) {
-                continue;
-            }
-            let then = plan.before.iter().find(|before| before.object == now.object);
-            moved.extend(then.and_then(|then| changed(&now.object, then.state.as_ref(), now.state.as_ref())));
-        }
-        let surplus: Vec<String> =
-            crate::prune::surplus(&inventory, &release.intents_as_entries()).0.iter().map(Entry::to_string).collect();
-        let planned: Vec<&str> = plan.plan.pruned().collect();
-        if surplus.iter().map(String::as_str).ne(planned.iter().copied()) {
-            moved.push(format!("what is to be removed: {} then, {} now", named(&planned), named(&surplus)));
-        }
-        if !moved.is_empty() {
-            return Err(refused(format!("the plan is stale: {}", moved.join("; "))).hint("make a new one with `wharf plan --out FILE`"));
-        }
-        self.does_what_it_says(plan, &release).await
-    }
-
-    /// What a person read and signed is what was shown, and that is not what is applied: both must say the same.
-    async fn does_what_it_says(&self, plan: &SavedPlan, release: &Release) -> Result<(), Problem> {
-        let shown: Vec<&PlannedObject> = plan.plan.objects.iter().filter(|object| object.change != Change::Pruned).collect();
-        let would: Vec<PlannedObject> = self.plan_objects(release, true).await?;
-        let mut other: Vec<&str> =
-            would.iter().filter(|now| !shown.iter().any(|then| says_the_same(then, now))).map(|now| &*now.object).collect();
-        other.extend(shown.iter().filter(|then| !would.iter().any(|now| now.object == then.object)).map(|then| &*then.object));
-        if other.is_empty() {
-            return Ok(());
-        }
-        Err(refused(format!("the plan says one thing and would do another: {}", other.join(", ")))
-            .hint("somebody put it together by hand; make a new one with `wharf plan --out FILE`"))
-    }
-}
-
-/// Whether two looks at an object tell the same change. Ports of nodes that nobody asked for are others with each look, and a namespace
-/// may have been made since.
-fn says_the_same(then: &PlannedObject, now: &PlannedObject) -> bool {
-    let asked = |object: &PlannedObject| -> Vec<FieldChange> {
-        let fields = object.fields.iter().filter(|field| !field.path.ends_with(".nodePort")).cloned();
-        fields.map(|field| FieldChange { after: field.after.map(without_node_ports), ..field }).collect()
-    };
-    let made = then.change == Change::Created && then.object.starts_with("Namespace ");
-    then.object == now.object && (made || (then.change == now.change && asked(then) == asked(now)))
-}
-
-fn without_node_ports(mut value: Value) -> Value {
-    for port in value.as_array_mut().into_iter().flatten() {
-        port.unset("nodePort");
-    }
-    value
-}
-
-fn named(names: &[impl AsRef<str>]) -> String {
-    if names.is_empty() { "nothing".to_owned() } else { names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ") }
-}
-
-/// What of an object moved, in a few words.
-fn changed(object: &str, then: Option<&Value>, now: Option<&Value>) -> Option<String> {
-    match (then, now) {
-        (None, None) => None,
-        (None, Some(_)) => Some(format!("{object} is there now")),
-        (Some(_), None) => Some(format!("{object} is gone")),
-        (Some(then), Some(now)) => {
-            let mut changes = Vec::new();
-            compare(String::new(), Some(then), Some(now), &mut changes);
-            let hushed = |value: &Option<Value>| value.as_ref().map(redact::shown);
-            let hushed =
-                |change: &FieldChange| FieldChange { before: hushed(&change.before), after: hushed(&change.after), ..change.clone() };
-            let shown: Vec<String> = changes.iter().take(3).map(|change| hushed(change).to_string()).collect();
-            let more = changes.len().saturating_sub(shown.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            (!shown.is_empty()).then(|| format!("{object} ({}{more})", shown.join(", ")))
-        }
     }
 }
 
@@ -372,24 +274,5 @@ mod tests {
         let (_, approver) = crate::plan::approval::tests::key(1);
         let unsigned = file().allowed(at("2026-01-01T01:00:00Z"), &[approver]).expect_err("unsigned");
         assert_eq!(unsigned.kind, ProblemKind::Target);
-    }
-
-    #[test]
-    fn what_moved_is_named_and_secrets_are_not() {
-        let key = Key::random();
-        let applied = |value: &str| json!({"kubectl.kubernetes.io/last-applied-configuration": value});
-        let secret = |value: &str| {
-            let metadata = json!({"resourceVersion": "1", "annotations": applied(value)});
-            state(&json!({"kind": "Secret", "metadata": metadata, "data": {"token": value}, "stringData": value}), &key)
-        };
-        let kept = secret("aaaa").to_string();
-        let unkeyed = ["aaaa", "\"aaaa\""].map(|guess| Digest::of(guess.as_bytes()).hex());
-        assert!(!kept.contains("aaaa") && !unkeyed.iter().any(|guess| kept.contains(guess)), "{kept}");
-        let told = changed("Secret p/s", Some(&secret("aaaa")), Some(&secret("bbbb"))).expect("moved");
-        assert!(told.contains("data.token: \"(hidden)\" -> \"(hidden)\"") && !told.contains("aaaa") && !told.contains("bbbb"), "{told}");
-        assert_eq!(changed("x", Some(&secret("a")), Some(&secret("a"))), None);
-        let replicas = |count: i64| json!({"spec": {"replicas": count}});
-        assert_eq!(changed("D", Some(&replicas(2)), Some(&replicas(5))).as_deref(), Some("D (spec.replicas: 2 -> 5)"));
-        assert_eq!(changed("D", None, Some(&replicas(5))).as_deref(), Some("D is there now"));
     }
 }

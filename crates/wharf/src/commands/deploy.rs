@@ -40,7 +40,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     Ok(ExitCode::SUCCESS)
 }
 
-/// Applies a saved plan, then smokes what serves; a plan is judged as any release is.
+/// Applies a saved plan, then judges what serves as any release of this environment is judged.
 fn planned(context: &Context, path: &Path, no_rollback: bool) -> Result<ExitCode, Problem> {
     let file = approve::read(path)?;
     let mut run = Run::new(context, None)?;
@@ -68,7 +68,8 @@ fn planned(context: &Context, path: &Path, no_rollback: bool) -> Result<ExitCode
             return Err(problem);
         }
     }
-    run.go(&Selection::of(&["smoke"]).stages()?)?;
+    let judging = [&["smoke"][..], &run.asked_stages()?].concat();
+    run.go(&Selection::of(&judging).stages()?)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -116,9 +116,9 @@ pub fn plans(place: &Place) {
         std::fs::read_to_string(format!("{key}.pub")).expect("read")
     };
     let (open, closed) = if place.is_cluster() {
-        ("drain: 2s }", format!("drain: 2s, approvers: [\"{}\"] }}", public.trim()))
+        ("drain: 2s }", format!("drain: 2s, load: true, approvers: [\"{}\"] }}", public.trim()))
     } else {
-        ("local: {}", format!("local: {{ approvers: [\"{}\"] }}", public.trim()))
+        ("local: {}", format!("local: {{ load: true, approvers: [\"{}\"] }}", public.trim()))
     };
     edit(place, "wharf.yaml", open, &closed);
     let own = format!("environments.{}.approvers=[]", if place.is_cluster() { "kube" } else { "local" });
@@ -146,7 +146,8 @@ pub fn plans(place: &Place) {
     place.kubectl(&["-n", "tiny", "annotate", "service", "web", "moved=yes"]);
     refused("Service tiny/web (metadata.annotations");
     place.kubectl(&["-n", "tiny", "annotate", "service", "web", "moved-"]);
-    place.well(&["deploy", &file]);
+    let (code, told) = said(&place.wharf(&["deploy", &file]));
+    assert!(code == Some(0) && told.lines().any(|line| line.starts_with("load ") && line.contains("20 requests,")), "{told}");
     let replicas = place.kubectl(&["-n", "tiny", "get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"]);
     assert_eq!(replicas, "3");
     refused("applied already");

@@ -31,6 +31,8 @@ checks:
 manifests: [k8s/]
 smoke:
   - { get: web/, status: 200, body: hello one }
+load:
+  - { get: web/, requests: 20, concurrency: 2, max-failed: 0 }
 environments:
   local: {}
   kube: { context: kubernetes-test, registry: 127.0.0.1:5000/tiny, drain: 2s }

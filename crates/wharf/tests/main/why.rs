@@ -34,10 +34,7 @@ fn pod(place: &Place) -> String {
 fn prepared(place: &Place) -> String {
     edit(place, "Dockerfile", |text| format!("{FINDING}{text}"));
     edit(place, "wharf.yaml", |text| {
-        let text = text.replace(
-            "manifests:",
-            "tests:\n  unit: [/bin/true]\nload:\n  - { get: web/, requests: 20, concurrency: 2, max-failed: 0 }\nmanifests:",
-        );
+        let text = text.replace("manifests:", "tests:\n  unit: [/bin/true]\nmanifests:");
         text.replace("  local: {}\n", "  local: { load: true }\n").replace("drain: 2s }", "drain: 2s, load: true }")
     });
     let git = |words: &[&str]| place.tool("git", &[&["-c", "user.name=a", "-c", "user.email=a@example.com"], words].concat());
