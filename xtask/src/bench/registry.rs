@@ -67,14 +67,15 @@ fn crane(site: &Site, load: &Path, peers: &[Peer]) -> Result<(), String> {
         return Ok(());
     }
     let ours = &peers[0].address;
-    site::said(Command::new(load).args([ours, "image", LAYERS, MEGABYTES]))?;
     let layout = site.folder().join("image");
     let pulled = format!("{ours}/bench/load:v1");
-    site::said(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &pulled]).arg(&layout))?;
     let (mut push, mut pull) = (Figures::default(), Figures::default());
     for round in 0..ROUNDS {
+        // Contents that are new: zot knows those of its other repositories and takes none of them again.
+        site::said(Command::new(load).args([ours, "image", LAYERS, MEGABYTES]))?;
+        let _ = std::fs::remove_dir_all(&layout);
+        site::said(Command::new("crane").args(["pull", "--insecure", "--format", "oci", &pulled]).arg(&layout))?;
         for peer in peers {
-            // A repository of its own, so that no blob is found to be there.
             let name = format!("{}/bench/crane-{round}:v1", peer.address);
             push.add(peer, rate(Command::new("crane").args(["push", "--insecure"]).arg(&layout).arg(&name))?);
             let to = site.folder().join("pulled");

@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 6] = [
     &["oci", "dockerfile", "k8s"],
     &["blobs", "store", "runtime", "network", "cluster"],
     &["linter", "builder", "scanner", "registry", "apiserver", "controllers", "node", "delivery", "infra", "ci", "monitor", "loadgen"],
-    &["engine"],
+    &["engine", "dashboard"],
     &["wharf"],
 ];
 /// The edges that are allowed inside a layer.
