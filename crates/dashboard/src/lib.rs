@@ -1,1 +1,13 @@
 //! Pages that people watch: runs by stage, releases and what allowed them, images and what is in them.
+//!
+//! Rendered here, whole; a small script puts in what changes. Everything that is shown is foreign text, and nothing is fetched
+//! from anywhere else.
+
+mod pages;
+mod source;
+
+pub use pages::{Options, Pages};
+pub use source::{
+    Allowed, Approval, Change, Check, Download, Fate, Happened, Image, ImageBrief, Layer, LogPage, Release, ReleaseKey, Role, RunFilter,
+    Source, SourceError, StageResult, User,
+};
