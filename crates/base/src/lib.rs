@@ -6,10 +6,12 @@ pub mod clock;
 pub mod files;
 pub mod finding;
 pub mod ids;
+pub mod mask;
 pub mod problem;
 pub mod suggest;
 pub mod units;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use finding::{Finding, Place, Severity};
+pub use mask::Mask;
 pub use problem::{Problem, ProblemKind};
