@@ -1,0 +1,131 @@
+//! What a line of a runner changes in its run. Pure.
+
+use crate::event::Event;
+use crate::run::{Run, RunState, StageRun, StageState};
+use base::Timestamp;
+
+/// Findings kept of a stage.
+const FINDINGS: usize = 500;
+/// Stages of a run.
+const STAGES: usize = 64;
+/// Bytes of a stage's detail.
+const DETAIL: usize = 256 << 10;
+/// URLs of a run.
+const URLS: usize = 64;
+
+/// Takes one line; the answer is what belongs into a log, and whose.
+pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(String, String)> {
+    match event {
+        Event::Stages(names) => {
+            for name in names {
+                stage(run, &name);
+            }
+            None
+        }
+        Event::Began(name) => {
+            let stage = stage(run, &name)?;
+            stage.state = StageState::Running;
+            stage.began = Some(now);
+            None
+        }
+        Event::Note(name, text) => stage(run, &name).map(|stage| (stage.name.clone(), text)),
+        Event::Found(name, finding) => {
+            let stage = stage(run, &name)?;
+            if stage.findings.len() < FINDINGS && !stage.findings.contains(&finding) {
+                stage.findings.push(*finding);
+            }
+            None
+        }
+        Event::Detail(name, detail) => {
+            let stage = stage(run, &name)?;
+            if detail.to_string().len() <= DETAIL {
+                stage.detail = detail;
+            }
+            None
+        }
+        Event::Ended { stage: name, state, summary, milliseconds, detail } => {
+            let stage = stage(run, &name)?;
+            stage.state = state;
+            stage.summary = summary;
+            stage.milliseconds = Some(milliseconds);
+            if !detail.is_null() && detail.to_string().len() <= DETAIL {
+                stage.detail = detail;
+            }
+            None
+        }
+        Event::Url(service, url) => {
+            run.urls.retain(|(known, _)| *known != service);
+            if run.urls.len() < URLS {
+                run.urls.push((service, url));
+            }
+            None
+        }
+        Event::Release(release) => {
+            run.release = Some(release);
+            None
+        }
+        Event::Failed(cause, findings) => {
+            let name = at(run)?;
+            let stage = stage(run, &name)?;
+            for finding in findings {
+                if stage.findings.len() < FINDINGS && !stage.findings.contains(&finding) {
+                    stage.findings.push(finding);
+                }
+            }
+            let message = cause.message.clone();
+            run.cause = Some(cause);
+            Some((name, message))
+        }
+        Event::Line(text) => at(run).map(|name| (name, text)),
+    }
+}
+
+/// The stage that a line belongs to which names none: the one that runs, else the one that failed, else the last that did anything.
+pub(super) fn at(run: &Run) -> Option<String> {
+    let last = |state: fn(StageState) -> bool| run.stages.iter().rev().find(|stage| state(stage.state));
+    let found = last(|state| state == StageState::Running)
+        .or_else(|| last(|state| state == StageState::Failed))
+        .or_else(|| last(|state| state != StageState::Waiting))
+        .or_else(|| run.stages.first());
+    found.map(|stage| stage.name.clone())
+}
+
+/// The stage of a name; a new one stands at the end, `None` when there are too many.
+fn stage<'r>(run: &'r mut Run, name: &str) -> Option<&'r mut StageRun> {
+    let at = match run.stages.iter().position(|stage| stage.name == name) {
+        Some(at) => at,
+        None if run.stages.len() < STAGES => {
+            run.stages.push(StageRun::waiting(name.chars().take(100).collect::<String>()));
+            run.stages.len() - 1
+        }
+        None => return None,
+    };
+    run.stages.get_mut(at)
+}
+
+/// Ends a run: what still ran has failed with it, what waited is left out.
+pub(super) fn end(run: &mut Run, state: RunState, now: Timestamp) {
+    run.state = state;
+    run.ended = Some(now);
+    for stage in &mut run.stages {
+        match stage.state {
+            StageState::Waiting => stage.state = StageState::Skipped,
+            StageState::Running => {
+                stage.state = if state == RunState::Cancelled { StageState::Skipped } else { StageState::Failed };
+                stage.milliseconds = stage.began.map(|began| u64::try_from(now.since(began).as_millis()).unwrap_or(u64::MAX));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A run that waits again: its stages have not begun; their logs stay.
+pub(super) fn begin_again(run: &mut Run) {
+    run.state = RunState::Queued;
+    run.cause = None;
+    run.urls = Vec::new();
+    run.release = None;
+    for stage in &mut run.stages {
+        *stage = StageRun { lines: stage.lines, ..StageRun::waiting(std::mem::take(&mut stage.name)) };
+    }
+}

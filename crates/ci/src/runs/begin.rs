@@ -1,0 +1,136 @@
+//! Runs begin: numbered, written down together with what they were begun for, then in line.
+
+use super::kept::{self, Kept, Work};
+use super::logs::Logs;
+use super::{Change, Runs, RunsError, lane};
+use crate::queue::Observation;
+use crate::run::{Commit, Run, RunId, RunState, StageRun, Trigger};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use store::Txn;
+
+/// The stage before all others.
+pub(crate) const CHECKOUT: &str = "checkout";
+
+/// A run that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The repository.
+    pub repository: String,
+    /// The branch.
+    pub branch: String,
+    /// The environment.
+    pub environment: String,
+    /// The commit.
+    pub commit: Commit,
+    /// Why.
+    pub trigger: Trigger,
+    /// What is to be done.
+    pub work: Work,
+}
+
+/// The numbers of runs that began.
+pub type Begun = Vec<RunId>;
+
+/// What is known from now on, together with the runs: either both are on the disk or neither.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refs {
+    /// The branches of a repository and their commits, all of them.
+    pub branches: Option<(String, BTreeMap<String, String>)>,
+    /// A delivery of a web hook.
+    pub delivery: Option<String>,
+}
+
+fn refs_key(repository: &str) -> String {
+    format!("refs/{repository}")
+}
+
+fn delivery_key(delivery: &str) -> String {
+    format!("deliveries/{delivery}")
+}
+
+impl Runs {
+    /// The branches of a repository for which runs began, and their commits.
+    pub fn branches(&self, repository: &str) -> BTreeMap<String, String> {
+        let entry = self.inner.store.get(&refs_key(repository));
+        entry.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default()
+    }
+
+    /// Whether a delivery of a web hook was taken before.
+    pub fn knows_delivery(&self, delivery: &str) -> bool {
+        self.inner.store.get(&delivery_key(delivery)).is_some()
+    }
+
+    /// Whether more runs may wait.
+    ///
+    /// # Errors
+    /// When too many do.
+    pub fn room(&self) -> Result<(), RunsError> {
+        let waiting = self.book().queue.waiting();
+        if waiting >= self.inner.options.waiting { Err(RunsError::Full(waiting)) } else { Ok(()) }
+    }
+
+    /// Begins runs, and keeps in the same step what they were begun for.
+    ///
+    /// # Errors
+    /// When nothing can be kept: then none has begun.
+    pub async fn begin(&self, asked: Vec<Asked>, refs: Refs) -> Result<Begun, RunsError> {
+        let now = self.now();
+        let mut txn = Txn::default();
+        let first = {
+            let mut book = self.book();
+            let first = book.next;
+            book.next = first.saturating_add(asked.len() as u64);
+            first
+        };
+        let new: Vec<Kept> = asked.into_iter().zip(first..).map(|(asked, number)| record(asked, RunId(number), now)).collect();
+        for kept in &new {
+            txn = txn.put(kept::key(kept.run.id), kept.bytes());
+        }
+        if let Some((repository, branches)) = &refs.branches {
+            txn = txn.put(refs_key(repository), serde_json::to_vec(branches).unwrap_or_default());
+        }
+        if let Some(delivery) = &refs.delivery {
+            txn = txn.put(delivery_key(delivery), now.micros().to_string());
+        }
+        txn = txn.put(kept::NEXT, self.book().next.to_string());
+        self.inner.store.commit(txn).await?;
+        let mut begun = Vec::new();
+        for kept in new {
+            let (id, lane, run) = (kept.run.id, lane(&kept.run), Arc::new(tokio::sync::Mutex::new(kept)));
+            {
+                let mut book = self.book();
+                book.all.insert(id);
+                book.live.insert(id, run);
+            }
+            begun.push(id);
+            self.tell(Change::Run(id));
+            let actions = self.observe(Observation::Pushed { id, lane, attempts: 0 });
+            self.carry_out(actions).await;
+        }
+        Ok(begun)
+    }
+}
+
+fn record(asked: Asked, id: RunId, now: base::Timestamp) -> Kept {
+    let run = Run {
+        id,
+        repository: asked.repository,
+        branch: asked.branch,
+        environment: asked.environment,
+        commit: asked.commit,
+        trigger: asked.trigger,
+        state: RunState::Queued,
+        attempt: 0,
+        runner: None,
+        created: now,
+        began: None,
+        ended: None,
+        stages: vec![StageRun::waiting(CHECKOUT)],
+        cause: None,
+        urls: Vec::new(),
+        release: None,
+        artefacts: Vec::new(),
+    };
+    Kept { run, work: asked.work, doing: None, cancelled: None, logs: Logs::default(), slim: false }
+}

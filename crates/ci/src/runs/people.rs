@@ -1,0 +1,54 @@
+//! What people ask for: a run again, or its end.
+
+use super::begin::Asked;
+use super::{Runs, RunsError, kept};
+use crate::queue::Observation;
+use crate::run::{RunId, Trigger};
+
+impl Runs {
+    /// Does a run again, from a stage on; the answer is the new run's number.
+    ///
+    /// # Errors
+    /// When there is no such run or stage, it has not ended, or nothing can be kept.
+    pub async fn retry(&self, id: RunId, from: Option<&str>, by: &str) -> Result<RunId, RunsError> {
+        let before = kept::get(&self.inner.store, id).ok_or(RunsError::NoRun(id))?;
+        if !before.run.state.has_ended() {
+            return Err(RunsError::NotEnded(id));
+        }
+        // All stages come after the checkout.
+        let from = from.filter(|from| *from != super::begin::CHECKOUT);
+        if let Some(from) = from
+            && !before.run.stages.iter().any(|stage| stage.name == from)
+        {
+            return Err(RunsError::NoStage(id, from.to_owned()));
+        }
+        let mut work = before.work;
+        work.from = from.map(str::to_owned).or(work.from);
+        let trigger = Trigger::Retry { of: id, from: from.map(str::to_owned), by: by.to_owned() };
+        let run = before.run;
+        let asked =
+            Asked { repository: run.repository, branch: run.branch, environment: run.environment, commit: run.commit, trigger, work };
+        self.begin(vec![asked], super::Refs::default()).await?.first().copied().ok_or(RunsError::NoRun(id))
+    }
+
+    /// Ends a run: one that waits at once, one that is being done as soon as its runner hears of it.
+    ///
+    /// # Errors
+    /// When there is no such run, it has ended, or nothing can be kept.
+    pub async fn cancel(&self, id: RunId, by: &str) -> Result<(), RunsError> {
+        let Some(live) = self.live(id) else {
+            return Err(if self.book().all.contains(&id) { RunsError::HasEnded(id) } else { RunsError::NoRun(id) });
+        };
+        {
+            let mut kept = live.lock().await;
+            if kept.run.state.has_ended() {
+                return Err(RunsError::HasEnded(id));
+            }
+            kept.cancelled = Some(by.to_owned());
+            self.save(&kept).await?;
+        }
+        let actions = self.observe(Observation::Cancelled(id));
+        self.carry_out(actions).await;
+        Ok(())
+    }
+}
