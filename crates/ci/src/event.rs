@@ -15,7 +15,7 @@ pub enum Event {
     Note(String, String),
     /// Something found that does not stop the run: `{"stage":"lint","finding":{...}}`.
     Found(String, Box<Finding>),
-    /// What a stage tells while it runs, each time whole: `{"stage":"deploy","detail":{...}}`.
+    /// What a stage tells while it runs; members replace those of the detail so far: `{"stage":"deploy","detail":{"pods":[...]}}`.
     Detail(String, Value),
     /// A stage ended: `{"stage":"lint","state":"done","summary":"...","milliseconds":3,"detail":{...}}`.
     Ended {
@@ -27,7 +27,7 @@ pub enum Event {
         summary: String,
         /// How long it took.
         milliseconds: u64,
-        /// All that it found, in its own shape; null where that is the summary.
+        /// All that it found, in its own shape, whose members replace those of the detail so far; null where there is nothing to add.
         detail: Value,
     },
     /// A service answers: `{"service":"web","url":"http://..."}`.

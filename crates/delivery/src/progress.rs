@@ -62,6 +62,11 @@ pub enum Progress {
         /// Milliseconds since the first event or status that carries the cause.
         told_after_ms: u64,
     },
+    /// The pods of all workloads, told whole whenever one of them is another.
+    Pods {
+        /// Those of the newest template first.
+        pods: Vec<crate::rollout::PodSeen>,
+    },
     /// The release before is put back.
     RollingBack {
         /// Its id.

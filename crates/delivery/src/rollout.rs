@@ -1,12 +1,14 @@
 //! A rollout as a pure step: what is seen of workloads, pods, events and logs becomes progress, readiness, or a cause.
 
 mod explain;
+mod pods;
 mod trouble;
 
 #[cfg(test)]
 mod tests;
 
 pub use explain::{Explanation, explain};
+pub use pods::PodSeen;
 
 use crate::progress::Progress;
 use crate::status::{State, is_left_to_people, verdict};
@@ -119,13 +121,23 @@ pub struct Rollout {
     asked: BTreeMap<LogOf, Timestamp>,
     /// Signs that were talked of while it is waited.
     mentioned: BTreeSet<String>,
+    /// The pods as they were told last.
+    pods: Vec<PodSeen>,
 }
 
 impl Rollout {
     /// Begins to watch workloads.
     pub fn new(workloads: impl IntoIterator<Item = Workload>, patience: Patience, now: Timestamp) -> Self {
         let workloads = workloads.into_iter().map(|workload| (workload, Watched::default())).collect();
-        Self { workloads, patience, begun: now, signs: BTreeMap::new(), asked: BTreeMap::new(), mentioned: BTreeSet::new() }
+        Self {
+            workloads,
+            patience,
+            begun: now,
+            signs: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            mentioned: BTreeSet::new(),
+            pods: Vec::new(),
+        }
     }
 
     /// One step; to be repeated on every change of the world and a few times a second until it succeeds or fails.
@@ -134,6 +146,7 @@ impl Rollout {
         let mut actions = Vec::new();
         let mut seen: Vec<String> = Vec::new();
         let names: Vec<Workload> = self.workloads.keys().cloned().collect();
+        self.tell_pods(&names, world, &mut actions);
         for name in names {
             if let Some(cause) = self.look(&name, world, now, &mut seen, &mut actions) {
                 let (workload, message) = (cause.workload.clone(), cause.message.clone());
@@ -147,6 +160,15 @@ impl Rollout {
             actions.push(Action::Succeed);
         }
         (self, actions)
+    }
+
+    fn tell_pods(&mut self, workloads: &[Workload], world: &World, actions: &mut Vec<Action>) {
+        let known = workloads.iter().filter_map(|name| Some((name, world.get(&name.kind, &name.namespace, &name.name)?)));
+        let pods: Vec<PodSeen> = known.flat_map(|(name, object)| pods::of(object, &name.to_string(), world)).collect();
+        if pods != self.pods {
+            self.pods.clone_from(&pods);
+            actions.push(Action::Tell(Progress::Pods { pods }));
+        }
     }
 
     fn look(&mut self, name: &Workload, world: &World, now: Timestamp, seen: &mut Vec<String>, actions: &mut Vec<Action>) -> Option<Cause> {

@@ -258,6 +258,9 @@ impl Run {
             self.starting = Some(engine::begin(&self.context));
         }
         let mut shown = Stages::new(self.context.output.clone(), width);
+        if self.context.output.is_json() {
+            self.context.output.json(&json!({"stages": stages.iter().map(|stage| stage.name).collect::<Vec<_>>()}));
+        }
         for stage in &stages {
             crate::interrupt::doing(format!("in {}: {}{}", stage.name, stage.interrupted, self.engine_left()));
             let running = shown.begin(stage.name);
@@ -265,7 +268,7 @@ impl Run {
             crate::interrupt::give_way();
             match done {
                 Ok(done) => {
-                    running.end(done.verdict, &done.summary);
+                    running.end_with(done.verdict, &done.summary, &done.detail);
                     let result = done.noted();
                     if self.is_on_trial(stage) {
                         self.recorded = true;

@@ -70,6 +70,38 @@ fn warning(reason: &str, message: &str) -> Value {
 }
 
 #[test]
+fn pods_are_told_one_by_one_when_they_change() {
+    let named = |name: &str, owner: &str, since: &str, status: Value| {
+        let mut pod = pod(owner, status);
+        (pod["metadata"]["name"], pod["metadata"]["uid"]) = (json!(name), json!(name));
+        (pod["metadata"]["creationTimestamp"], pod["spec"]["nodeName"]) = (json!(since), json!("n1"));
+        pod
+    };
+    let ready = json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]});
+    let waits = container(json!({"waiting": {"reason": "ContainerCreating"}}), json!({}));
+    let old = named("a", "old", "2026-01-01T00:00:00Z", ready.clone());
+    let new = named("b", "new", "2026-01-02T00:00:00Z", waits);
+    let mut play = Play::new(&[deployment(1, "ReplicaSetUpdated"), set("1", "old"), set("2", "new"), old.clone(), new]);
+    assert_eq!(play.run(2), None);
+    let told = |play: &Play| -> Vec<Vec<(String, bool, bool, String)>> {
+        let pods = play.told.iter().filter_map(|told| match told {
+            Progress::Pods { pods } => Some(pods.iter().map(|pod| (pod.name.clone(), pod.newest, pod.ready, pod.state.clone())).collect()),
+            _ => None,
+        });
+        pods.collect()
+    };
+    let seen = |name: &str, newest, ready, state: &str| (name.to_owned(), newest, ready, state.to_owned());
+    let first = vec![seen("b", true, false, "ContainerCreating"), seen("a", false, true, "Running")];
+    assert_eq!(told(&play), std::slice::from_ref(&first));
+    let mut leaving = old;
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:01Z");
+    play.world.put(leaving);
+    play.world.put(named("b", "new", "2026-01-02T00:00:00Z", ready));
+    assert_eq!(play.run(2), None);
+    assert_eq!(told(&play), [first, vec![seen("b", true, true, "Running"), seen("a", false, true, "Terminating")]]);
+}
+
+#[test]
 fn ready_is_told_once_and_ends_it() {
     let mut play = Play::new(&[deployment(1, "ReplicaSetUpdated")]);
     assert_eq!(play.run(3), None);

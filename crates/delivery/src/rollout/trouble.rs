@@ -65,31 +65,12 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     if behind {
         return troubles;
     }
-    let pods: Vec<&Value> = match workload.text("kind") {
-        "Deployment" => match newest_replica_set(workload, world) {
-            Some(set) => {
-                refused(workload, Some(set), world, &mut troubles);
-                world.owned_by("Pod", set).collect()
-            }
-            None => {
-                refused(workload, None, world, &mut troubles);
-                Vec::new()
-            }
-        },
-        "Pod" => vec![workload],
-        "StatefulSet" => {
-            refused(workload, None, world, &mut troubles);
-            let newest = workload.text("status.updateRevision");
-            world
-                .owned_by("Pod", workload)
-                .filter(|pod| newest.is_empty() || pod.label("controller-revision-hash") == Some(newest))
-                .collect()
-        }
-        _ => {
-            refused(workload, None, world, &mut troubles);
-            world.owned_by("Pod", workload).collect()
-        }
-    };
+    match workload.text("kind") {
+        "Pod" => {}
+        "Deployment" => refused(workload, newest_replica_set(workload, world), world, &mut troubles),
+        _ => refused(workload, None, world, &mut troubles),
+    }
+    let pods = newest_pods(workload, world);
     for pod in pods.into_iter().filter(|pod| !pod.is_terminating()) {
         look_at(pod, world, &mut troubles);
     }
@@ -98,6 +79,20 @@ pub(super) fn find(workload: &Value, world: &World) -> Vec<Trouble> {
     }
     troubles.sort_by_key(|trouble| trouble.weight);
     troubles
+}
+
+/// The pods of a workload's newest template.
+pub(super) fn newest_pods<'a>(workload: &'a Value, world: &'a World) -> Vec<&'a Value> {
+    match workload.text("kind") {
+        "Deployment" => newest_replica_set(workload, world).map(|set| world.owned_by("Pod", set).collect()).unwrap_or_default(),
+        "Pod" => vec![workload],
+        "StatefulSet" => {
+            let newest = workload.text("status.updateRevision");
+            let is_newest = |pod: &&Value| newest.is_empty() || pod.label("controller-revision-hash") == Some(newest);
+            world.owned_by("Pod", workload).filter(is_newest).collect()
+        }
+        _ => world.owned_by("Pod", workload).collect(),
+    }
 }
 
 // How often a pod of a Job may fail is the Job's own setting.

@@ -1,8 +1,9 @@
 //! Stages as they go by: one line each, with its time; the running one is written over where the terminal can.
 
 use super::{Output, Paint};
+use base::Finding;
 use base::units::show_duration;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -94,13 +95,38 @@ impl Running<'_> {
         }
     }
 
+    /// Something found that does not end the stage.
+    pub fn finding(&self, finding: &Finding) {
+        let output = &self.stages.output;
+        if output.is_json() {
+            output.json(&json!({"stage": self.name, "finding": finding}));
+        }
+        output.finding(finding);
+    }
+
+    /// What programs that watch are told while it runs, in the stage's own shape; members replace those that were told before.
+    pub fn detail(&self, detail: &Value) {
+        if self.stages.output.is_json() {
+            self.stages.output.json(&json!({"stage": self.name, "detail": detail}));
+        }
+    }
+
     /// Ends the stage with a verdict and a few words.
     pub fn end(self, verdict: Verdict, summary: &str) {
+        self.end_with(verdict, summary, &Value::Null);
+    }
+
+    /// The same with all that it found; null where that is the summary.
+    pub fn end_with(self, verdict: Verdict, summary: &str, detail: &Value) {
         let time = self.began.elapsed();
         let output = self.stages.output.clone();
         if output.is_json() {
             let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            output.json(&json!({"stage": self.name, "state": verdict.name(), "summary": summary, "milliseconds": milliseconds}));
+            let mut line = json!({"stage": self.name, "state": verdict.name(), "summary": summary, "milliseconds": milliseconds});
+            if !detail.is_null() {
+                line["detail"] = detail.clone();
+            }
+            output.json(&line);
         } else {
             self.clear();
             let name = format!("{:<width$}", self.name, width = self.stages.width);

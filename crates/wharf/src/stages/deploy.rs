@@ -33,7 +33,19 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     if run.place == Place::Engine {
         ports_are_free(&release)?;
     }
+    tell_plan(run, running, &release)?;
     carry_out(run, running, |delivery, options| Box::pin(async move { delivery.deploy(&release, &options).await }))
+}
+
+/// Whoever watches by program sees what would change before it does. What a plan cannot say the deploy says.
+fn tell_plan(run: &Run, running: &Running<'_>, release: &Release) -> Result<(), Problem> {
+    if run.context.output.is_json() {
+        let quiet = Delivery::new(run.cluster()?, Arc::new(|_| {}));
+        if let Ok(plan) = run.tokio.block_on(quiet.plan(release, true)) {
+            running.detail(&json!({"plan": plan}));
+        }
+    }
+    Ok(())
 }
 
 /// Applies a plan that was allowed, as a stage of its own.
@@ -62,6 +74,9 @@ fn carry_out(run: &mut Run, running: &Running<'_>, deploy: impl FnOnce(Delivery,
     (run.released, run.recorded) = (Some(deployed.release.clone()), !deployed.unchanged);
     for (object, why) in &deployed.kept {
         running.note(&format!("kept {object}: {why}"));
+    }
+    if run.context.output.is_json() {
+        run.context.output.json(&json!({"release": deployed.release}));
     }
     Ok(told(run, &deployed))
 }
@@ -204,15 +219,24 @@ fn some_of(names: &[String]) -> String {
 }
 
 fn tell(output: &Output, stage: &str, progress: &Progress) {
-    if output.is_json() {
-        output.json(&serde_json::json!({"stage": stage, "progress": progress}));
+    if let (true, Progress::Pods { pods }) = (output.is_json(), progress) {
+        output.json(&json!({"stage": stage, "detail": {"pods": pods}}));
         return;
     }
-    let said = match progress {
-        Progress::Noted { severity: Severity::Error | Severity::Warning, message } => {
-            output.warning(message);
-            return;
-        }
+    if output.is_json() {
+        output.json(&json!({"stage": stage, "progress": progress, "note": said(progress, true)}));
+        return;
+    }
+    if let Progress::Noted { severity: Severity::Error | Severity::Warning, message } = progress {
+        output.warning(message);
+    } else if let Some(said) = said(progress, output.is_verbose()) {
+        output.note(&said);
+    }
+}
+
+/// Progress in words; much of it only where more is wanted.
+fn said(progress: &Progress, verbose: bool) -> Option<String> {
+    Some(match progress {
         Progress::Noted { message, .. } => message.clone(),
         Progress::Waiting { workload, message } => format!("{workload}: {message}"),
         Progress::Failed { workload, cause, told_after_ms } => {
@@ -222,10 +246,9 @@ fn tell(output: &Output, stage: &str, progress: &Progress) {
         Progress::RollingBack { release } => format!("going back to release {release}"),
         Progress::Leaving { left } => format!("waiting for {} to end", some_of(left)),
         Progress::Kept { object, why } => format!("kept {object}: {why}"),
-        Progress::Object { object, change } if output.is_verbose() => format!("{object}: {change:?}").to_lowercase(),
-        Progress::Ready { workload } if output.is_verbose() => format!("{workload}: ready"),
-        Progress::Checked { check, took_ms } if output.is_verbose() => format!("{check}: {took_ms} ms"),
-        _ => return,
-    };
-    output.note(&said);
+        Progress::Object { object, change } if verbose => format!("{object}: {change:?}").to_lowercase(),
+        Progress::Ready { workload } if verbose => format!("{workload}: ready"),
+        Progress::Checked { check, took_ms } if verbose => format!("{check}: {took_ms} ms"),
+        _ => return None,
+    })
 }

@@ -19,7 +19,7 @@ pub const STAGE: Stage = Stage {
     run,
 };
 
-fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
+fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let project = &run.project;
     let mut paths: Vec<PathBuf> = project.settings().images.values().map(|image| project.folder.join(image.dockerfile_path())).collect();
     paths.sort();
@@ -39,7 +39,7 @@ fn run(run: &mut Run, _: &Running<'_>) -> Result<Done, Problem> {
     let (stopping, others): (Vec<Finding>, Vec<Finding>) =
         findings.iter().cloned().partition(|finding| threshold.is_some_and(|threshold| linter::reaches(finding, threshold)));
     for finding in &others {
-        run.context.output.finding(finding);
+        running.finding(finding);
     }
     if !stopping.is_empty() {
         let problem = Problem::new(ProblemKind::Work, format!("lint: {}", summary(&stopping, files.len())));
