@@ -1,5 +1,15 @@
 //! Who is told, and how: notices, kept on disk until they were taken.
+//!
+//! What is put into the [`Outbox`] is on disk before it counts as taken, and stays there until each receiver has it. Whoever is told
+//! by mail, web hook or chat stands in [`NOTIFIERS`].
 
 mod notice;
+pub mod notifiers;
+pub mod outbox;
+mod receiver;
+mod render;
 
 pub use notice::{Notice, NoticeKind};
+pub use notifiers::{NOTIFIERS, Notifier, Refusal};
+pub use outbox::{Outbox, OutboxError, Put};
+pub use receiver::{Book, Mail, MailServer, MailTls, Receiver, Secret, Slack, Way, WebHook};

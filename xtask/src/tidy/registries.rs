@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 7] = [
+const REGISTRIES: [Registry; 8] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -53,6 +53,13 @@ const REGISTRIES: [Registry; 7] = [
         folder: "crates/wharf/src/commands/",
         list: "crates/wharf/src/commands.rs",
         begins: "pub const COMMANDS",
+        helpers: &[],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/monitor/src/notifiers/",
+        list: "crates/monitor/src/notifiers.rs",
+        begins: "pub const NOTIFIERS",
         helpers: &[],
         pages: false,
     },

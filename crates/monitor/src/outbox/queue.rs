@@ -1,0 +1,255 @@
+//! What is to be sent when: pure, on whatever time it is given.
+//!
+//! Each receiver is a lane of its own with one telling at a time. What fails holds its lane back, longer with each failure, so that a
+//! server that is down is asked rarely and one that is up again is told everything at once.
+
+use crate::{Notice, Refusal};
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// The first wait of a lane, and of a notice that was said no to.
+const FIRST: Duration = Duration::from_secs(1);
+const FIRST_AFTER_NO: Duration = Duration::from_secs(60);
+/// The longest wait of a lane, and of a notice that was said no to.
+const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST_AFTER_NO: Duration = Duration::from_secs(3_600);
+/// After this long nobody is told any more (RFC 5321 section 4.5.4.1 asks mail for 4 to 5 days).
+const PATIENCE: Duration = Duration::from_secs(5 * 86_400);
+/// Tellings at once.
+const MOST_AT_ONCE: usize = 8;
+
+/// How a telling stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It waits.
+    Waiting,
+    /// The other side has it.
+    Taken,
+    /// It was tried for five days.
+    GivenUp,
+}
+
+/// A telling: one notice for one address of one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telling {
+    /// The receiver's name.
+    pub receiver: String,
+    /// Who of it; empty where it is one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub address: String,
+    /// How it stands.
+    pub fate: Fate,
+    /// How often it failed.
+    #[serde(default)]
+    pub failures: u32,
+    /// Why, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// When it came to its end, or is tried next.
+    pub at: Timestamp,
+}
+
+impl Telling {
+    /// One that waits.
+    pub fn new(receiver: impl Into<String>, address: impl Into<String>, at: Timestamp) -> Self {
+        Self { receiver: receiver.into(), address: address.into(), fate: Fate::Waiting, failures: 0, why: None, at }
+    }
+}
+
+/// A notice and everybody who is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What is told.
+    pub notice: Notice,
+    /// Since when it is here.
+    pub since: Timestamp,
+    /// Who is told.
+    pub tellings: Vec<Telling>,
+}
+
+impl Entry {
+    /// Whether nobody waits any more.
+    pub fn has_ended(&self) -> bool {
+        self.tellings.iter().all(|telling| telling.fate != Fate::Waiting)
+    }
+}
+
+/// A telling of an entry, by the entry's id and its place there.
+pub type Which = (String, usize);
+
+/// Something seen.
+#[derive(Clone, Debug)]
+pub enum Observation {
+    /// An entry lies there, with its id.
+    Found(String, Box<Entry>),
+    /// The other side took it.
+    Taken(Which),
+    /// It did not.
+    Refused(Which, Refusal),
+    /// Time has gone by.
+    Tick,
+}
+
+/// Something to do, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Write the entry as it is now; before anything else is done.
+    Keep(String, Box<Entry>),
+    /// Nobody waits for the entry any more.
+    Close(String, Box<Entry>),
+    /// Tell it.
+    Send(Which, Box<Entry>),
+}
+
+/// By project and receiver.
+type LaneName = (String, String);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Lane {
+    failures: u32,
+    not_before: Timestamp,
+    busy: bool,
+}
+
+/// Everything that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    entries: BTreeMap<String, Entry>,
+    lanes: BTreeMap<LaneName, Lane>,
+    sending: BTreeSet<Which>,
+    seed: u64,
+}
+
+impl Queue {
+    /// Empty; the seed scatters the waits.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Whether an entry is here.
+    pub fn knows(&self, id: &str) -> bool {
+        self.entries.contains_key(id)
+    }
+
+    /// When there is something to do next, if nothing is seen until then.
+    pub fn next(&self) -> Option<Timestamp> {
+        let waiting = self.waiting().filter(|(which, _, lane)| !lane.busy && !self.sending.contains(which));
+        waiting.map(|(_, telling, lane)| telling.at.max(lane.not_before)).min()
+    }
+
+    fn waiting(&self) -> impl Iterator<Item = (Which, &Telling, Lane)> {
+        let tellings = self.entries.iter().flat_map(|(id, entry)| {
+            entry.tellings.iter().enumerate().map(move |(index, telling)| ((id.clone(), index), &entry.notice.project, telling))
+        });
+        let waiting = tellings.filter(|(_, _, telling)| telling.fate == Fate::Waiting);
+        waiting.map(|(which, project, telling)| {
+            let lane = self.lanes.get(&(project.clone(), telling.receiver.clone())).cloned().unwrap_or_default();
+            (which, telling, lane)
+        })
+    }
+}
+
+/// Goes on.
+pub fn step(mut queue: Queue, observation: Observation, now: Timestamp) -> (Queue, Vec<Action>) {
+    let mut actions = Vec::new();
+    match observation {
+        Observation::Found(id, entry) => found(&mut queue, id, *entry, &mut actions),
+        Observation::Taken(which) => ended(&mut queue, &which, None, now, &mut actions),
+        Observation::Refused(which, why) => ended(&mut queue, &which, Some(why), now, &mut actions),
+        Observation::Tick => {}
+    }
+    send(&mut queue, now, &mut actions);
+    (queue, actions)
+}
+
+fn found(queue: &mut Queue, id: String, entry: Entry, actions: &mut Vec<Action>) {
+    if queue.knows(&id) {
+        return;
+    }
+    if entry.has_ended() {
+        actions.push(Action::Close(id, Box::new(entry)));
+    } else {
+        queue.entries.insert(id, entry);
+    }
+}
+
+fn ended(queue: &mut Queue, which: &Which, refusal: Option<Refusal>, now: Timestamp, actions: &mut Vec<Action>) {
+    if !queue.sending.remove(which) {
+        return;
+    }
+    let seed = queue.seed;
+    let Some(entry) = queue.entries.get_mut(&which.0) else { return };
+    let (project, since) = (entry.notice.project.clone(), entry.since);
+    let Some(telling) = entry.tellings.get_mut(which.1) else { return };
+    let lane = queue.lanes.entry((project, telling.receiver.clone())).or_default();
+    lane.busy = false;
+    match refusal {
+        None => {
+            (telling.fate, telling.at, telling.why) = (Fate::Taken, now, None);
+            *lane = Lane::default();
+        }
+        Some(refusal) => {
+            lane.failures = lane.failures.saturating_add(1);
+            lane.not_before = now.plus(wait(FIRST, LONGEST, lane.failures, seed));
+            refused(telling, refusal, since, now, seed);
+        }
+    }
+    let entry = entry.clone();
+    if entry.has_ended() {
+        queue.entries.remove(&which.0);
+        actions.push(Action::Close(which.0.clone(), Box::new(entry)));
+    } else {
+        actions.push(Action::Keep(which.0.clone(), Box::new(entry)));
+    }
+}
+
+fn refused(telling: &mut Telling, refusal: Refusal, since: Timestamp, now: Timestamp, seed: u64) {
+    telling.failures = telling.failures.saturating_add(1);
+    telling.at = now;
+    if now.since(since) >= PATIENCE {
+        telling.fate = Fate::GivenUp;
+    } else if refusal.lasting {
+        telling.at = now.plus(wait(FIRST_AFTER_NO, LONGEST_AFTER_NO, telling.failures, seed));
+    }
+    telling.why = Some(refusal.why);
+}
+
+/// Starts what may start: in each lane the oldest that is due.
+fn send(queue: &mut Queue, now: Timestamp, actions: &mut Vec<Action>) {
+    let mut due: Vec<(Timestamp, Which)> = queue
+        .waiting()
+        .filter(|(which, telling, lane)| !lane.busy && lane.not_before <= now && telling.at <= now && !queue.sending.contains(which))
+        .filter_map(|(which, _, _)| Some((queue.entries.get(&which.0)?.since, which)))
+        .collect();
+    due.sort();
+    for (_, which) in due {
+        if queue.sending.len() >= MOST_AT_ONCE {
+            return;
+        }
+        let Some(entry) = queue.entries.get(&which.0) else { continue };
+        let Some(telling) = entry.tellings.get(which.1) else { continue };
+        let lane = queue.lanes.entry((entry.notice.project.clone(), telling.receiver.clone())).or_default();
+        if std::mem::replace(&mut lane.busy, true) {
+            continue;
+        }
+        actions.push(Action::Send(which.clone(), Box::new(entry.clone())));
+        queue.sending.insert(which);
+    }
+}
+
+/// Doubled with each failure, within a quarter to either side, so that not all come back at one moment.
+fn wait(first: Duration, longest: Duration, failures: u32, seed: u64) -> Duration {
+    let doubled = first.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(longest);
+    // SplitMix64, one step: the same seed replays the same waits.
+    let mut mixed = seed.wrapping_add(u64::from(failures).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    let part = u32::try_from((mixed ^ (mixed >> 31)) % 501).unwrap_or(0);
+    doubled.saturating_mul(750 + part) / 1_000
+}
+
+#[cfg(test)]
+mod tests;

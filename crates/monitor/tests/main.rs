@@ -1,0 +1,8 @@
+//! The outbox against real servers, real files and a process that is killed.
+
+#[path = "main/chat.rs"]
+mod chat;
+#[path = "main/mails.rs"]
+mod mails;
+#[path = "main/server.rs"]
+mod server;
