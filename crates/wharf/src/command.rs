@@ -58,19 +58,26 @@ impl Tail {
         }
     }
 
+    /// They, safe to be shown.
+    pub fn lines(self) -> Vec<String> {
+        self.0.into_inner().unwrap_or_default().iter().map(|line| printable(line)).collect()
+    }
+
     /// The problem of a command that did not end well, with what it said last.
     pub fn failure(self, name: &str, command: &CommandLine, status: &str) -> Problem {
         let mut finding = Finding::new("command", Severity::Error, Place::default(), format!("`{command}` ended with {status}"));
-        finding.evidence = self.0.into_inner().unwrap_or_default().iter().map(|line| printable(line)).collect();
+        finding.evidence = self.lines();
         Problem::new(ProblemKind::Work, format!("`{name}` failed")).with_findings(vec![finding])
     }
 }
 
+/// Hands lines on; one that has no end is handed on in pieces.
 fn read(stream: Option<impl Read>, take: &dyn Fn(&str)) {
+    const LONGEST: u64 = 64 << 10;
     let Some(stream) = stream else { return };
     let mut reader = BufReader::new(stream);
     let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+    while (&mut reader).take(LONGEST).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         take(String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']));
         line.clear();
     }

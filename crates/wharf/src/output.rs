@@ -73,6 +73,11 @@ impl Output {
         self.inner.verbose
     }
 
+    /// Whether every line of what runs is wanted: where more is, and by programs that watch.
+    pub fn takes_lines(&self) -> bool {
+        self.inner.verbose || self.inner.json
+    }
+
     /// Whether lines can be written over.
     pub fn is_live(&self) -> bool {
         self.inner.live

@@ -202,6 +202,16 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// Ends a container at once, and removes it.
+    ///
+    /// # Errors
+    /// When the sandbox was closed.
+    pub fn end(&self, pod: &str) -> Result<(), Problem> {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(interrupt::problem)?;
+        self.tokio.block_on(self.remove(&open, pod));
+        Ok(())
+    }
+
     /// Namespaces and secrets that an earlier process that was killed has left.
     fn sweep(&self) {
         for entry in std::fs::read_dir(self.folder.join("alone")).into_iter().flatten().flatten() {

@@ -9,6 +9,7 @@ use clap::Args;
 use runtime::{ContainerSpec, Mount, MountSource, Propagation, Resources, Root, Streams, User};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 /// See the module.
@@ -70,16 +71,36 @@ pub fn image(context: &Context, image: &str, command: Vec<String>) -> Result<Exi
     start(context, &plain(image, command))
 }
 
-/// The same, handing its lines on instead of showing them; how it ended.
+/// What a container may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Thousandths of a CPU.
+    pub cpu_milli: Option<u64>,
+    /// Its time; it is ended afterwards.
+    pub time: Duration,
+}
+
+/// Runs a command in a container of an image within limits, handing its lines on; how it ended, nothing where its time was up.
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn watched(context: &Context, image: &str, command: Vec<String>, line: &dyn Fn(&str)) -> Result<runtime::Exit, Problem> {
+pub fn watched(
+    context: &Context,
+    image: &str,
+    command: Vec<String>,
+    limits: &Limits,
+    line: &dyn Fn(&str),
+) -> Result<Option<runtime::Exit>, Problem> {
     // The image's own entry point is not asked for.
     let (program, rest) = command.split_first().map_or((None, Vec::new()), |(program, rest)| (Some(program.clone()), rest.to_vec()));
     let mut asked = plain(image, rest);
     asked.entrypoint = program;
-    contained(context, &asked, |streams, tokio| tokio.block_on(lines(streams, line)))
+    let resources = Resources { memory_bytes: Some(limits.memory_bytes), cpu_milli: limits.cpu_milli, ..Resources::default() };
+    contained(context, &asked, &resources, |streams, tokio| {
+        tokio.block_on(async { tokio::time::timeout(limits.time, lines(streams, line)).await.is_ok() })
+    })
 }
 
 fn plain(image: &str, command: Vec<String>) -> Arguments {
@@ -100,11 +121,13 @@ fn plain(image: &str, command: Vec<String>) -> Arguments {
     }
 }
 
+/// Runs a container while it is watched; nothing where whoever watches has seen enough.
 fn contained(
     context: &Context,
     asked: &Arguments,
-    watch: impl FnOnce(Streams, &tokio::runtime::Runtime),
-) -> Result<runtime::Exit, Problem> {
+    resources: &Resources,
+    watch: impl FnOnce(Streams, &tokio::runtime::Runtime) -> bool,
+) -> Result<Option<runtime::Exit>, Problem> {
     let store = image::open(context)?;
     let found = store.images().resolve(&asked.image).map_err(image::problem)?;
     let sandbox = Sandbox::new(context)?;
@@ -112,10 +135,13 @@ fn contained(
     let name = format!("run-{}", base::ids::suffix(10));
     let folder = sandbox.files(&name);
     let done = (|| {
-        let container = container(asked, &found, &folder, &name)?;
+        let container = container(asked, &found, &folder, &name, resources)?;
         let started = sandbox.start(&name, &container, &container.resources)?;
-        watch(started.streams, sandbox.tokio());
-        sandbox.finish(&started.pod)
+        if watch(started.streams, sandbox.tokio()) {
+            sandbox.finish(&started.pod).map(Some)
+        } else {
+            sandbox.end(&started.pod).map(|()| None)
+        }
     })();
     let _ = std::fs::remove_dir_all(&folder);
     crate::interrupt::give_way();
@@ -123,8 +149,13 @@ fn contained(
 }
 
 fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
-    match contained(context, asked, |streams, tokio| tokio.block_on(pipe(streams))) {
-        Ok(exit) => Ok(ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))),
+    let to_its_end = |streams, tokio: &tokio::runtime::Runtime| {
+        tokio.block_on(pipe(streams));
+        true
+    };
+    match resources(asked).and_then(|resources| contained(context, asked, &resources, to_its_end)) {
+        Ok(None) => Err(Problem::new(ProblemKind::Defect, "the container was ended before its time")),
+        Ok(Some(exit)) => Ok(ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))),
         // docker's codes: 125 for what is ours, 126 and 127 for the program's.
         Err(problem) => {
             context.output.problem(&problem);
@@ -137,7 +168,13 @@ fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
     }
 }
 
-fn container(asked: &Arguments, found: &blobs::Image, folder: &std::path::Path, name: &str) -> Result<ContainerSpec, Problem> {
+fn container(
+    asked: &Arguments,
+    found: &blobs::Image,
+    folder: &std::path::Path,
+    name: &str,
+    resources: &Resources,
+) -> Result<ContainerSpec, Problem> {
     let config = &found.config.config;
     let mut args = match &asked.entrypoint {
         Some(program) => vec![program.clone()],
@@ -170,7 +207,7 @@ fn container(asked: &Arguments, found: &blobs::Image, folder: &std::path::Path, 
             .unwrap_or_else(|| if config.working_dir.is_empty() { "/".to_owned() } else { config.working_dir.clone() }),
         user: User { image: asked.user.clone().unwrap_or_else(|| config.user.clone()), ..User::default() },
         privileges,
-        resources: resources(asked)?,
+        resources: resources.clone(),
         mounts,
         log: None,
         stdin: asked.interactive,

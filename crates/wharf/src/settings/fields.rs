@@ -103,6 +103,12 @@ section! {
         "target" target: Option<String>,
         /// The command.
         "run" run: CommandLine,
+        /// How much memory it may have.
+        "memory" memory: Bytes = "2GiB",
+        /// How many CPUs it may have, as percent of one, such as `150%`; by default all.
+        "cpu" cpu: Option<Percent>,
+        /// How long it may take.
+        "timeout" timeout: Duration = "15m",
     }
 }
 

@@ -87,7 +87,7 @@ pub fn target(run: &Run, running: &Running<'_>, name: &str, target: Option<&str>
     let world = World::new(&sandbox, &store, move || crate::registry::remote(context, project));
     let mut request = request(run, name, "")?;
     request.target = target.map(str::to_owned).or(request.target);
-    let verbose = run.context.output.is_verbose() || run.context.output.is_json();
+    let verbose = run.context.output.takes_lines();
     let report = |event: BuildEvent| {
         if verbose {
             note(running, name, &event);
@@ -105,7 +105,7 @@ fn build_all(run: &Run, running: &Running<'_>) -> Result<BTreeMap<String, Built>
     let tag = run.project.tag(&run.inputs);
     let requests: Vec<(String, Request)> =
         run.project.settings().images.keys().map(|name| Ok((name.clone(), request(run, name, &tag)?))).collect::<Result<_, Problem>>()?;
-    let verbose = run.context.output.is_verbose() || run.context.output.is_json();
+    let verbose = run.context.output.takes_lines();
     let one = |name: &String, request: &Request| {
         let report = |event: BuildEvent| {
             if verbose {

@@ -41,7 +41,7 @@ pub fn prepare(run: &mut Run, running: &Running<'_>) -> Result<(usize, usize), P
             continue;
         }
         run.memory.forget(&stage);
-        let verbose = run.context.output.is_verbose();
+        let verbose = run.context.output.takes_lines();
         command::run(&stage, &prepare, &run.project.folder, &|line| {
             if verbose {
                 running.note(line);

@@ -32,7 +32,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
             continue;
         }
         run.memory.forget(&stage);
-        let verbose = run.context.output.is_verbose();
+        let verbose = run.context.output.takes_lines();
         command::run(name, test, &run.project.folder, &|line| {
             if verbose {
                 running.note(line);

@@ -223,6 +223,18 @@ pub fn checked(place: &Place) {
     assert!(code == Some(1) && told.contains("`check web` failed") && told.contains("nothing to greet"), "{told}");
     assert_eq!(versions(place), before);
     edit(place, "www/index.html", "nobody", "hello");
+    let settings = std::fs::read_to_string(place.project().join("wharf.yaml")).expect("read");
+    for (check, cause, hint) in [
+        ("{ run: [/bin/sleep, \"60\"], timeout: 1s }", "its time up after 1", "`timeout:`"),
+        ("{ run: [/bin/sh, -c, \"tail -c 100m /dev/zero\"], memory: 16MiB }", "more memory than 16", "`memory:`"),
+    ] {
+        let lines =
+            settings.lines().map(|line| if line.starts_with("  web: { run:") { format!("  web: {check}") } else { line.to_owned() });
+        std::fs::write(place.project().join("wharf.yaml"), lines.collect::<Vec<_>>().join("\n")).expect("written");
+        let (code, told) = said(&place.wharf(&["up", "--only", "check"]));
+        assert!(code == Some(1) && told.contains(cause) && told.contains(hint), "{told}");
+    }
+    std::fs::write(place.project().join("wharf.yaml"), settings).expect("written");
 }
 
 /// A release that serves and fails its smoke checks is taken back and marked, and the next plan says so.
