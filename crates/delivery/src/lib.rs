@@ -32,4 +32,4 @@ pub use judge::Judgement;
 pub use plan::{FieldChange, Plan, PlannedObject, approval, differences, saved};
 pub use progress::{Change, Listener, Progress};
 pub use records::seal::{self, Check, Verified};
-pub use records::{Fate, Record, read_home, statement};
+pub use records::{Fate, Record, list_home, read_home, statement};

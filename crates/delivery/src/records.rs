@@ -199,6 +199,31 @@ pub fn read_home<T: serde::de::DeserializeOwned>(home: &Path, project: &str, nam
     bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(broken)).transpose()
 }
 
+/// The projects that have records below the home, each with the ids of its releases; sorted.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn list_home(home: &Path) -> Result<Vec<(String, Vec<String>)>, Problem> {
+    let names = |folder: &Path| -> Result<Vec<String>, Problem> {
+        let entries = match std::fs::read_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries,
+        };
+        let host = |error: std::io::Error| Problem::new(ProblemKind::Host, format!("cannot read `{}`: {error}", folder.display()));
+        let names = entries.map_err(host)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(host));
+        let mut names = names.collect::<Result<Vec<String>, Problem>>()?;
+        names.sort();
+        Ok(names)
+    };
+    let records = home.join("records");
+    let of = |project: String| {
+        let files = names(&records.join(&project))?;
+        let releases = files.iter().filter_map(|file| file.strip_suffix(".json")).filter(|name| *name != "ledger").map(str::to_owned);
+        Ok((project, releases.collect()))
+    };
+    names(&records)?.into_iter().map(of).collect()
+}
+
 async fn remove(cluster: &Cluster, namespace: &str, project: &str, id: &str) -> Result<(), Problem> {
     cluster.delete(&Resource::from(kinds::SECRET), namespace, &Record::name(project, id), &Delete::default()).await?;
     Ok(())

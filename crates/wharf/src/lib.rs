@@ -15,6 +15,7 @@ mod lint;
 mod load;
 mod output;
 mod outside;
+pub mod pages;
 mod project;
 mod registries;
 mod registry;
