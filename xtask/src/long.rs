@@ -7,6 +7,7 @@ mod kubernetes;
 mod machine;
 mod power_cut;
 mod properties;
+mod versions;
 
 use crate::Command;
 use std::ffi::OsString;
@@ -29,7 +30,8 @@ struct Long {
     run: fn(&[String]) -> Result<(), String>,
 }
 
-const TESTS: &[Long] = &[properties::TEST, kills::TEST, fuzz::TEST, machine::TEST, power_cut::TEST, conformance::TEST, kubernetes::TEST];
+const TESTS: &[Long] =
+    &[properties::TEST, kills::TEST, fuzz::TEST, machine::TEST, power_cut::TEST, conformance::TEST, kubernetes::TEST, versions::TEST];
 
 fn run(arguments: &[String]) -> Result<(), String> {
     let Some((name, rest)) = arguments.split_first() else {

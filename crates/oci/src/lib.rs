@@ -7,6 +7,7 @@ pub mod layer;
 pub mod manifest;
 pub mod reference;
 pub mod registry;
+pub mod signature;
 pub mod tar;
 
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};

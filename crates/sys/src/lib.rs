@@ -6,6 +6,7 @@ pub mod creds;
 pub mod disk;
 pub mod fds;
 pub mod kernel;
+pub mod map;
 pub mod mount;
 pub mod netns;
 pub mod path;

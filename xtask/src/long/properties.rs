@@ -6,7 +6,7 @@ use std::process::Command;
 pub(super) const TEST: Long =
     Long { name: "properties", usage: "[CASES]", about: "every property of the pure crates with 20,000 random inputs, or CASES", run };
 
-const CRATES: [&str; 6] = ["base", "oci", "dockerfile", "k8s", "store", "controllers"];
+const CRATES: [&str; 7] = ["base", "oci", "dockerfile", "k8s", "store", "controllers", "scanner"];
 
 fn run(arguments: &[String]) -> Result<(), String> {
     let cases = arguments.first().map_or("20000", String::as_str);

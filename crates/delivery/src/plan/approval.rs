@@ -3,9 +3,9 @@
 
 use base::{Problem, ProblemKind};
 use oci::Digest;
-use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use oci::signature::{self, PublicKey, SignError, shown};
 use serde::{Deserialize, Serialize};
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, PublicKey, SshSig};
+use ssh_key::HashAlg;
 
 /// What signatures are for; one over the same bytes for anything else is none.
 pub const NAMESPACE: &str = "wharf-plan";
@@ -33,23 +33,13 @@ pub fn sign(digest: &Digest, key: &str) -> Result<Approval, Problem> {
     let by_hand = format!(
         "sign by hand: printf %s {digest} | ssh-keygen -Y sign -n {NAMESPACE} -f KEY, and pass what it prints with `--signature FILE`"
     );
-    let key = PrivateKey::from_openssh(key).map_err(|error| usage(format!("this is no private key of ssh: {error}")))?;
-    if key.is_encrypted() {
-        return Err(usage("the key has a passphrase".to_owned()).hint(by_hand));
-    }
-    let Some(pair) = key.key_data().ed25519() else {
-        return Err(
-            usage(format!("the key is of the kind {}, not ssh-ed25519", key.algorithm())).hint("make one with `ssh-keygen -t ed25519`")
-        );
-    };
-    let signer = Ed25519KeyPair::from_seed_and_public_key(pair.private.as_ref(), pair.public.as_ref())
-        .map_err(|_| usage("the key's private and public parts do not belong together".to_owned()))?;
-    let broken = |error: &dyn std::fmt::Display| Problem::new(ProblemKind::Defect, error.to_string());
-    let text = digest.to_string();
-    let data = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, text.as_bytes()).map_err(|error| broken(&error))?;
-    let made = ssh_key::Signature::new(Algorithm::Ed25519, signer.sign(&data).as_ref().to_vec()).map_err(|error| broken(&error))?;
-    let signature = SshSig::new(key.public_key().key_data().clone(), NAMESPACE, HashAlg::Sha512, made).map_err(|error| broken(&error))?;
-    Ok(Approval { signature: signature.to_pem(LineEnding::LF).map_err(|error| broken(&error))? })
+    let signature = signature::sign(NAMESPACE, digest.to_string().as_bytes(), key).map_err(|error| match &error {
+        SignError::Passphrase => usage(error.to_string()).hint(by_hand),
+        SignError::Kind(_) => usage(error.to_string()).hint("make one with `ssh-keygen -t ed25519`"),
+        SignError::Write(_) => Problem::new(ProblemKind::Defect, error.to_string()),
+        SignError::NoKey(_) | SignError::Parts => usage(error.to_string()),
+    })?;
+    Ok(Approval { signature })
 }
 
 /// A signature that was made elsewhere.
@@ -63,18 +53,8 @@ pub fn take(digest: &Digest, signature: &str) -> Result<Approval, Problem> {
 
 /// Whose key made a signature over a digest, or why it is none.
 fn verify(signature: &str, digest: &Digest) -> Result<PublicKey, String> {
-    let signature = SshSig::from_pem(signature).map_err(|error| format!("this is no signature of ssh: {error}"))?;
-    if signature.namespace() != NAMESPACE {
-        return Err(format!("the signature is for `{}`, not for `{NAMESPACE}`", signature.namespace()));
-    }
-    let Some(key) = signature.public_key().ed25519() else {
-        return Err(format!("the signature is by a key of the kind {}, not ssh-ed25519", signature.algorithm()));
-    };
-    let text = digest.to_string();
-    let data = SshSig::signed_data(NAMESPACE, signature.hash_alg(), text.as_bytes()).map_err(|error| error.to_string())?;
-    let good = UnparsedPublicKey::new(&ED25519, key.as_ref()).verify(&data, signature.signature_bytes());
-    good.map_err(|_| format!("the signature is not over {digest}"))?;
-    Ok(PublicKey::from(signature.public_key().clone()))
+    let good = signature::verify(NAMESPACE, digest.to_string().as_bytes(), signature);
+    good.map_err(|why| why.replace("not over this content", &format!("not over {digest}")))
 }
 
 /// Checks that one of `approvers` signed; who did. Without approvers nobody needs to.
@@ -129,26 +109,13 @@ pub fn signed_by(approvals: &[Approval], digest: &Digest, approver: &str) -> Res
     Err(wrong)
 }
 
-/// A key's comment and fingerprint.
-fn shown(key: &PublicKey) -> String {
-    let fingerprint = key.fingerprint(HashAlg::Sha256);
-    if key.comment().is_empty() { fingerprint.to_string() } else { format!("{} ({fingerprint})", key.comment()) }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use ring::signature::KeyPair;
-    use ssh_key::private::{Ed25519Keypair, Ed25519PrivateKey, KeypairData};
-    use ssh_key::public::Ed25519PublicKey;
 
     /// A private and a public key in OpenSSH's form.
     pub fn key(seed: u8) -> (String, String) {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("a key");
-        let public = Ed25519PublicKey(pair.public_key().as_ref().try_into().expect("32 bytes"));
-        let data = KeypairData::Ed25519(Ed25519Keypair { public, private: Ed25519PrivateKey::from_bytes(&[seed; 32]) });
-        let key = PrivateKey::new(data, format!("person-{seed}")).expect("a key");
-        (key.to_openssh(LineEnding::LF).expect("text").to_string(), key.public_key().to_openssh().expect("text"))
+        signature::key_pair([seed; 32], &format!("person-{seed}")).expect("a key")
     }
 
     #[test]

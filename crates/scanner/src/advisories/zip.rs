@@ -1,0 +1,146 @@
+//! The files of a zip archive, as `all.zip` of an OSV bucket is one (APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16).
+
+use flate2::read::DeflateDecoder;
+use std::io::Read;
+
+/// A file's content is at most this long.
+const LARGEST: u64 = 64 << 20;
+
+/// Calls back with name and content of every file.
+///
+/// # Errors
+/// What is wrong with the archive, in words; files before that were handed on.
+pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Result<(), String> {
+    let end = end(archive).ok_or("it has no end of a central directory")?;
+    let count = u64::from(number::<2>(archive, end + 10).ok_or("its end is cut off")?);
+    let mut at = place(number::<4>(archive, end + 16)).ok_or("its end is cut off")?;
+    if count == 0xffff || at == 0xffff_ffff {
+        return zip64(archive, end, file);
+    }
+    for _ in 0..count {
+        at = one(archive, at, &mut file)?;
+    }
+    Ok(())
+}
+
+/// The same where the number of files or the directory's place do not fit.
+fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, Vec<u8>)) -> Result<(), String> {
+    let broken = "its end of the central directory (zip64) is broken";
+    let locator = end.checked_sub(20).filter(|at| number::<4>(archive, *at) == Some(0x0706_4b50)).ok_or(broken)?;
+    let record = place64(archive, locator + 8).ok_or(broken)?;
+    if number::<4>(archive, record) != Some(0x0606_4b50) {
+        return Err(broken.to_owned());
+    }
+    let (count, mut at) = (place64(archive, record + 32).ok_or(broken)?, place64(archive, record + 48).ok_or(broken)?);
+    for _ in 0..count.min(archive.len()) {
+        at = one(archive, at, &mut file)?;
+    }
+    Ok(())
+}
+
+/// Hands one file on; the place of the next.
+fn one(archive: &[u8], at: usize, file: &mut impl FnMut(&str, Vec<u8>)) -> Result<usize, String> {
+    let cut = || "its central directory is cut off".to_owned();
+    if number::<4>(archive, at) != Some(0x0201_4b50) {
+        return Err(cut());
+    }
+    let method = number::<2>(archive, at + 10).ok_or_else(cut)?;
+    let packed = place(number::<4>(archive, at + 20)).ok_or_else(cut)?;
+    let [name, extra, comment] = [28, 30, 32].map(|field| place(number::<2>(archive, at + field)));
+    let (name, extra, comment) = (name.ok_or_else(cut)?, extra.ok_or_else(cut)?, comment.ok_or_else(cut)?);
+    let header = place(number::<4>(archive, at + 42)).ok_or_else(cut)?;
+    let text = archive.get(at + 46..at + 46 + name).ok_or_else(cut)?;
+    let text = String::from_utf8_lossy(text);
+    if !text.ends_with('/') {
+        let content = content(archive, header, packed, method).map_err(|why| format!("{text}: {why}"))?;
+        file(&text, content);
+    }
+    Ok(at + 46 + name + extra + comment)
+}
+
+fn content(archive: &[u8], header: usize, packed: usize, method: u32) -> Result<Vec<u8>, String> {
+    let cut = || "it is cut off".to_owned();
+    if header == 0xffff_ffff || packed == 0xffff_ffff {
+        return Err("it is larger than 4 GB".to_owned());
+    }
+    if number::<4>(archive, header) != Some(0x0403_4b50) {
+        return Err(cut());
+    }
+    let name = place(number::<2>(archive, header + 26)).ok_or_else(cut)?;
+    let extra = place(number::<2>(archive, header + 28)).ok_or_else(cut)?;
+    let from = header + 30 + name + extra;
+    let bytes = archive.get(from..from.saturating_add(packed)).ok_or_else(cut)?;
+    let mut content = Vec::new();
+    let read = match method {
+        0 => bytes.take(LARGEST + 1).read_to_end(&mut content),
+        8 => DeflateDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut content),
+        other => return Err(format!("it is packed by method {other}; only stored and deflated files are read")),
+    };
+    let length = read.map_err(|error| error.to_string())?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > LARGEST { Err(format!("it is larger than {LARGEST} bytes")) } else { Ok(content) }
+}
+
+/// The end record stands last, behind it only a comment of at most 65,535 bytes.
+fn end(archive: &[u8]) -> Option<usize> {
+    let last = archive.len().checked_sub(22)?;
+    let first = last.saturating_sub(0xffff);
+    (first..=last).rev().find(|at| number::<4>(archive, *at) == Some(0x0605_4b50))
+}
+
+fn number<const N: usize>(archive: &[u8], at: usize) -> Option<u32> {
+    let bytes = archive.get(at..at.checked_add(N)?)?;
+    Some(bytes.iter().rev().fold(0, |value, byte| value << 8 | u32::from(*byte)))
+}
+
+fn place(number: Option<u32>) -> Option<usize> {
+    usize::try_from(number?).ok()
+}
+
+fn place64(archive: &[u8], at: usize) -> Option<usize> {
+    let (low, high) = (number::<4>(archive, at)?, number::<4>(archive, at.checked_add(4)?)?);
+    usize::try_from(u64::from(high) << 32 | u64::from(low)).ok().filter(|place| *place <= archive.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    /// An archive of one deflated file.
+    fn archive(name: &str, content: &[u8]) -> Vec<u8> {
+        let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        packer.write_all(content).expect("packed");
+        let packed = packer.finish().expect("packed");
+        let le = |value: usize, bytes: usize| value.to_le_bytes()[..bytes].to_vec();
+        let sizes = [le(0, 4), le(packed.len(), 4), le(content.len(), 4), le(name.len(), 2), le(0, 2)].concat();
+        let mut out = [&b"PK\x03\x04"[..], &le(20, 2), &le(0, 2), &le(8, 2), &le(0, 4), &sizes, name.as_bytes(), &packed].concat();
+        let directory = out.len();
+        out.extend(
+            [&b"PK\x01\x02"[..], &le(20, 2), &le(20, 2), &le(0, 2), &le(8, 2), &le(0, 4), &sizes, &[0; 14], name.as_bytes()].concat(),
+        );
+        let length = out.len() - directory;
+        out.extend([&b"PK\x05\x06"[..], &le(0, 4), &le(1, 2), &le(1, 2), &le(length, 4), &le(directory, 4), &le(0, 2)].concat());
+        out
+    }
+
+    #[test]
+    fn a_file_comes_out_as_it_went_in() {
+        let mut seen = Vec::new();
+        each(&archive("a/b.json", b"{\"id\":1}"), |name, content| seen.push((name.to_owned(), content))).expect("read");
+        assert_eq!(seen, [("a/b.json".to_owned(), b"{\"id\":1}".to_vec())]);
+        assert!(each(b"", |_, _| {}).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_broken_archive_is_an_error_and_no_more(at in 0_usize..150, byte in any::<u8>(), cut in 0_usize..150) {
+            let mut bytes = archive("x", b"content content content");
+            if let Some(place) = bytes.get_mut(at) {
+                *place = byte;
+            }
+            bytes.drain(..cut.min(bytes.len()));
+            let _ = each(&bytes, |_, _| {});
+        }
+    }
+}

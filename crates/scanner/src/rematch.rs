@@ -1,0 +1,112 @@
+//! What runs, matched again when the index changes: without looking at any image, from the inventories that were kept of them.
+
+use crate::Inventory;
+use crate::advisories::index::{Index, IndexError};
+use crate::matching::{Options, Report, Vulnerability, keys, scan};
+use base::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An image that a workload runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Running<'a> {
+    /// The workload, written `Kind namespace/name`.
+    pub workload: &'a str,
+    /// The release that it belongs to.
+    pub release: &'a str,
+    /// Since when it runs.
+    pub since: Timestamp,
+    /// What is in its image.
+    pub inventory: &'a Inventory,
+}
+
+/// What was already told, by workload and image. Kept beside the inventories; each step gives the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Told(BTreeMap<String, BTreeSet<(String, String, String)>>);
+
+/// A vulnerability that was not known of what runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct New {
+    /// The workload.
+    pub workload: String,
+    /// Its release.
+    pub release: String,
+    /// Since when it runs.
+    pub since: Timestamp,
+    /// Its image, as it was named when it was looked at.
+    pub image: String,
+    /// What was found.
+    pub vulnerability: Vulnerability,
+}
+
+impl Told {
+    /// Takes what a report found of a workload as told: what its release was let through with is no news.
+    pub fn take(&mut self, workload: &str, report: &Report) {
+        self.0.entry(of(workload, report)).or_default().extend(report.known());
+    }
+}
+
+/// What is new of everything that runs, and what is told from now on. What does not run any more is forgotten.
+///
+/// # Errors
+/// When a part of the index is not what was signed.
+pub fn rematch(
+    running: &[Running<'_>],
+    told: &Told,
+    index: &Index,
+    options: &Options,
+    now: Timestamp,
+) -> Result<(Vec<New>, Told), IndexError> {
+    let (mut news, mut next) = (Vec::new(), Told::default());
+    for run in running {
+        let report = scan(run.inventory, index, options, now)?;
+        let before = told.0.get(&of(run.workload, &report));
+        let is_new = |found: &&Vulnerability| before.is_none_or(|before| !keys(found).any(|key| before.contains(&key)));
+        news.extend(report.vulnerabilities.iter().filter(is_new).map(|found| New {
+            workload: run.workload.to_owned(),
+            release: run.release.to_owned(),
+            since: run.since,
+            image: run.inventory.target.name.clone(),
+            vulnerability: found.clone(),
+        }));
+        let entry = next.0.entry(of(run.workload, &report)).or_default();
+        entry.extend(before.into_iter().flatten().cloned());
+        entry.extend(report.known());
+    }
+    Ok((news, next))
+}
+
+fn of(workload: &str, report: &Report) -> String {
+    format!("{workload} {}", report.target.id.as_deref().unwrap_or(&report.target.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ecosystem;
+    use crate::advisories::index::tests::index_of;
+    use crate::matching::tests::{inventory, osv, package};
+
+    #[test]
+    fn a_new_advisory_names_workload_release_and_since_once() {
+        let (first, second) = (osv("GHSA-1", &[], ("npm", "a"), "2.0.0"), osv("GHSA-2", &[], ("npm", "a"), "3.0.0"));
+        let (before, after) = (index_of(&[&first]), index_of(&[&first, &second]));
+        let inventory = inventory(vec![package(Ecosystem::Npm, "a", "1.0.0")]);
+        let since = Timestamp::from_micros(5);
+        let running = [Running { workload: "Deployment shop/web", release: "abc", since, inventory: &inventory }];
+        let options = Options::default();
+        let mut told = Told::default();
+        told.take("Deployment shop/web", &scan(&inventory, &before, &options, since).expect("scanned"));
+        let (none, told) = rematch(&running, &told, &before, &options, since).expect("matched");
+        assert!(none.is_empty());
+        let (news, told) = rematch(&running, &told, &after, &options, since).expect("matched");
+        let [new] = news.as_slice() else { panic!("{news:?}") };
+        assert_eq!((new.workload.as_str(), new.release.as_str(), new.since), ("Deployment shop/web", "abc", since));
+        assert_eq!(new.vulnerability.id, "GHSA-2");
+        let kept: Told = serde_json::from_str(&serde_json::to_string(&told).expect("written")).expect("read");
+        assert!(rematch(&running, &kept, &after, &options, since).expect("matched").0.is_empty());
+        // A package that was mended and comes back is no news either, but what stopped running is forgotten.
+        assert_eq!(rematch(&[], &kept, &after, &options, since).expect("matched").1, Told::default());
+    }
+}
