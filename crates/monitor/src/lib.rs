@@ -10,6 +10,6 @@ mod receiver;
 mod render;
 
 pub use notice::{Notice, NoticeKind};
-pub use notifiers::{NOTIFIERS, Notifier, Refusal};
+pub use notifiers::{NOTIFIERS, Notifier, Refusal, is_mail_address};
 pub use outbox::{Outbox, OutboxError, Put};
-pub use receiver::{Book, Mail, MailServer, MailTls, Receiver, Secret, Slack, Way, WebHook};
+pub use receiver::{Book, Mail, MailServer, MailTls, Receiver, Secret, Slack, To, Way, WebHook};

@@ -4,6 +4,8 @@ mod mail;
 mod slack;
 mod webhook;
 
+pub use mail::is_address as is_mail_address;
+
 use crate::{Notice, Receiver};
 use std::future::Future;
 use std::pin::Pin;

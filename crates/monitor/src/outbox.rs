@@ -11,7 +11,7 @@ mod run;
 pub use queue::{Entry, Fate, Telling};
 pub use run::{Said, Sending};
 
-use crate::{Notice, Receiver};
+use crate::{Notice, To};
 use base::files::FileError;
 use base::{Clock, Timestamp};
 use disk::Disk;
@@ -86,17 +86,13 @@ impl Outbox {
         Ok(Self { disk: Arc::new(Disk::open(folder)?), wake: Arc::default() })
     }
 
-    /// Puts a notice for some receivers. What is too long is cut. When this returns the notice survives everything that the disk does.
+    /// Puts a notice for some people. What is too long is cut. When this returns the notice survives everything that the disk does.
     ///
     /// # Errors
     /// When too many wait, or it cannot be written.
-    pub fn put(&self, notice: &Notice, receivers: &[&Receiver], clock: &dyn Clock) -> Result<Put, OutboxError> {
+    pub fn put(&self, notice: &Notice, to: &[To], clock: &dyn Clock) -> Result<Put, OutboxError> {
         let now = clock.now();
-        let each = |receiver: &&Receiver| {
-            let name = receiver.name.clone();
-            receiver.addresses().into_iter().map(move |address| Telling::new(name.clone(), address, now)).collect::<Vec<_>>()
-        };
-        let tellings: Vec<Telling> = receivers.iter().flat_map(each).collect();
+        let tellings: Vec<Telling> = to.iter().map(|to| Telling::new(to.receiver.clone(), to.address.clone(), now)).collect();
         if tellings.is_empty() {
             return Ok(Put::Nobody);
         }

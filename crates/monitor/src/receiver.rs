@@ -133,13 +133,20 @@ pub struct Receiver {
     pub way: Way,
 }
 
-impl Receiver {
-    /// Who of it is told apart from the others: every address of mail; else one without a name.
-    pub fn addresses(&self) -> Vec<String> {
-        match &self.way {
-            Way::Mail(mail) => mail.to.clone(),
-            Way::WebHook(_) | Way::Slack(_) => vec![String::new()],
-        }
+/// Somebody who is told for himself: a receiver, or one of its addresses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct To {
+    /// The receiver's name.
+    pub receiver: String,
+    /// An address of mail; empty where the receiver is one.
+    pub address: String,
+}
+
+impl To {
+    /// The receiver itself, or each of its addresses.
+    pub fn each(receiver: &str, addresses: &[String]) -> Vec<Self> {
+        let one = |address: &str| Self { receiver: receiver.to_owned(), address: address.to_owned() };
+        if addresses.is_empty() { vec![one("")] } else { addresses.iter().map(|address| one(address)).collect() }
     }
 }
 

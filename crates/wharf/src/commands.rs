@@ -1,5 +1,6 @@
 //! The commands, one file each; [`COMMANDS`] lists them.
 
+mod alerts;
 mod approve;
 pub(crate) mod build;
 mod deploy;
@@ -16,6 +17,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
+mod monitor;
 mod plan;
 mod pull;
 mod push;
@@ -76,6 +78,8 @@ pub const COMMANDS: &[Command] = &[
     explain::COMMAND,
     registry::COMMAND,
     engine::COMMAND,
+    monitor::COMMAND,
+    alerts::COMMAND,
     doctor::COMMAND,
 ];
 

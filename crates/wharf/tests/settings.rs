@@ -124,8 +124,40 @@ fn what_stands_later_wins_and_says_where_it_comes_from() {
 }
 
 #[test]
+fn who_is_told_is_told_in_one_way_with_what_it_needs() {
+    let text = "notify:\n  a: { smtp: smtp://h, from: W <w@h>, to: [o@h], user: u, password: { file: p } }\n  b: { webhook: https://h/x, secret: { env: S }, about: [run-failed] }\n  c: { slack: { env: CHAT } }\n";
+    let (settings, _) = good(text, "", &[]);
+    assert_eq!(settings.notify["b"].about.len(), 1);
+    let text = "notify:\n  a: { from: w@h }\n  b: { smtp: smtp://h, webhook: https://h, to: [] }\n  c: { smtp: http://h, from: w, to: [o@h, p], user: u, secret: { env: S } }\n  d: { webhook: http://h/x, password: {} }\n  e: { slack: https://hooks/secret }\n  f: { smtp: smtp://h, to: [], password: { file: a, env: B } }\n";
+    let found = wrong(text, &[]);
+    for (place, message) in [
+        ("wharf.yaml:2:3 notify.a", "it is not said how they are told; write `smtp`, `webhook` or `slack`"),
+        ("wharf.yaml:3:33 notify.b", "`webhook` is a second way to tell them"),
+        ("wharf.yaml:4:14 notify.c.smtp", "`http://h` is no mail server"),
+        ("wharf.yaml:4:30 notify.c", "`w` is no address of mail"),
+        ("wharf.yaml:4:43 notify.c", "`p` is no address of mail"),
+        ("wharf.yaml:4:53 notify.c", "the user needs `password`"),
+        ("wharf.yaml:4:64 notify.c", "`secret` belongs to `webhook`; take it out"),
+        ("wharf.yaml:5:17 notify.d.webhook", "`http://h` is not https"),
+        ("wharf.yaml:5:39 notify.d", "`password` belongs to `smtp`"),
+        ("wharf.yaml:5:39 notify.d.password", "it is not said where `password` is, or twice; write `file: PATH` or `env: NAME`"),
+        ("wharf.yaml:6:15 notify.e.slack", "a text stands here; write a map with `file`, `env`"),
+        ("wharf.yaml:7:14 notify.f", "mail needs `from`"),
+        ("wharf.yaml:7:14 notify.f", "mail needs `to`"),
+        ("wharf.yaml:7:42 notify.f", "the password needs `user`"),
+        ("wharf.yaml:7:42 notify.f.password", "it is not said where `password` is, or twice"),
+    ] {
+        assert!(
+            found.iter().any(|found| found.starts_with(&format!("{place}: ")) && found.contains(message)),
+            "{place}: {message}\nin {found:#?}"
+        );
+    }
+    assert!(!found.iter().any(|found| found.contains("hooks/secret")), "{found:#?}");
+}
+
+#[test]
 fn all_errors_are_told_at_once_each_with_its_place() {
-    let text = "projet: x\nimages:\n  App: { contxt: . }\n  b: [1]\nsmoke:\n  - { get: b/x, post: b/y, status: 20O }\n  - { status: 700 }\nload:\n  - { get: Not A Target, p99: fast }\nuptime:\n  - { get: b/x, notify: [opps] }\nchecks:\n  c: { target: t }\ngates: { lint: wanring }\nnotify: { ops: { smtp: smtp://x, from: a, to: b } }\ntests: { unit: [], unit: x }\nenvironments: { prod: { registry: \"https://x\" } }\n";
+    let text = "projet: x\nimages:\n  App: { contxt: . }\n  b: [1]\nsmoke:\n  - { get: b/x, post: b/y, status: 20O }\n  - { status: 700 }\nload:\n  - { get: Not A Target, p99: fast }\nuptime:\n  - { get: b/x, notify: [opps] }\nchecks:\n  c: { target: t }\ngates: { lint: wanring }\nnotify: { ops: { smtp: smtp://x, from: a@x, to: b } }\ntests: { unit: [], unit: x }\nenvironments: { prod: { registry: \"https://x\" } }\n";
     let found = wrong(text, &["gates.scan.fail-on=hi", "a..b=c", "noequals", "nothing.such=1"]);
     let expected = [
         ("wharf.yaml:1:1", "there is no field `projet` here; did you mean `project`?"),
@@ -142,7 +174,7 @@ fn all_errors_are_told_at_once_each_with_its_place() {
         ("wharf.yaml:13:3 checks.c", "there is no image `c`"),
         ("wharf.yaml:13:6 checks.c.run", "`run` is missing"),
         ("wharf.yaml:14:16 gates.lint", "`wanring` is not one of `error`, `warning`, `info`, `style`, `none`; did you mean `warning`?"),
-        ("wharf.yaml:15:47 notify.ops.to", "a text stands here; write a list"),
+        ("wharf.yaml:15:49 notify.ops.to", "a text stands here; write a list"),
         ("wharf.yaml:16:16 tests.unit", "the command is empty"),
         ("wharf.yaml:16:20", "`unit` stands here a second time; the first is at wharf.yaml:16:10"),
         ("wharf.yaml:17:35 environments.prod", "`https://x` is no registry"),

@@ -16,6 +16,11 @@ pub const NOTIFIER: Notifier = Notifier { name: "mail", serves: |receiver| match
 /// How long the server may take for one answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Whether a text is an address of mail, such as `ops@example.com` or `Ops <ops@example.com>`.
+pub fn is_address(text: &str) -> bool {
+    text.parse::<Mailbox>().is_ok()
+}
+
 fn send<'a>(parcel: &'a Parcel<'a>) -> Sending<'a> {
     Box::pin(async move {
         let Way::Mail(mail) = &parcel.receiver.way else { return Err(Refusal::lasting("it is no mail")) };

@@ -3,7 +3,7 @@
 use crate::server::{self, Manner, Taken};
 use base::{Clock, SystemClock, Timestamp};
 use monitor::outbox::{Fate, Sending};
-use monitor::{Book, Mail, MailServer, NOTIFIERS, Notice, NoticeKind, Outbox, Put, Receiver, Secret, Way};
+use monitor::{Book, Mail, MailServer, NOTIFIERS, Notice, NoticeKind, Outbox, Put, Receiver, Secret, To, Way};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -84,7 +84,7 @@ fn mail_goes_over_tls_with_a_login_and_each_address_for_itself() {
         let receiver = Receiver { name: "ops".to_owned(), way: Way::Mail(mail.clone()) };
         let folder = folder();
         let outbox = Outbox::open(&folder).expect("open");
-        assert_eq!(outbox.put(&notice(1), &[&receiver], &SystemClock).expect("put"), Put::Waiting);
+        assert_eq!(outbox.put(&notice(1), &To::each("ops", &mail.to), &SystemClock).expect("put"), Put::Waiting);
         until(&outbox, &sending(vec![receiver.clone()]), "the one is told and the other refused", || {
             let listed = outbox.list().expect("listed");
             let tellings = listed.waiting.first().map(|entry| entry.tellings.clone()).unwrap_or_default();
@@ -102,7 +102,7 @@ fn mail_goes_over_tls_with_a_login_and_each_address_for_itself() {
         // One whose certificate nobody vouches for is told nothing.
         mail.authorities = vec![server::tls().1];
         let stranger = Receiver { name: "ops".to_owned(), way: Way::Mail(mail) };
-        outbox.put(&notice(2), &[&stranger], &SystemClock).expect("put");
+        outbox.put(&notice(2), &To::each("ops", &["ops@example.com".to_owned()]), &SystemClock).expect("put");
         until(&outbox, &sending(vec![stranger]), "it is refused", || {
             outbox.list().expect("listed").waiting.iter().any(|entry| entry.notice.key == "advisory/2" && entry.tellings[0].failures > 0)
         });
@@ -117,12 +117,13 @@ fn a_server_without_starttls_is_told_nothing_but_on_this_machine() {
     let folder = folder();
     let outbox = Outbox::open(&folder).expect("open");
     let mut mail = by_mail(&format!("smtp://127.0.0.1:{}", address.port()), &["ops@example.com"]);
+    let mail_to = mail.to.clone();
     // With an authority it has to prove who it is, here too.
     mail.authorities = vec![server::tls().1];
     let strict = Receiver { name: "strict".to_owned(), way: Way::Mail(mail.clone()) };
     mail.authorities.clear();
     let plain = Receiver { name: "plain".to_owned(), way: Way::Mail(mail) };
-    outbox.put(&notice(1), &[&strict, &plain], &SystemClock).expect("put");
+    outbox.put(&notice(1), &[To::each("strict", &mail_to), To::each("plain", &mail_to)].concat(), &SystemClock).expect("put");
     until(&outbox, &sending(vec![strict, plain]), "one is told and the other not", || {
         let listed = outbox.list().expect("listed");
         listed.waiting.first().is_some_and(|entry| entry.tellings[0].failures > 0 && entry.tellings[1].fate == Fate::Taken)
@@ -159,12 +160,10 @@ fn a_server_that_is_down_and_kills_lose_nothing() {
     }
     let folder = folder();
     let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr()).expect("a port");
-    let receiver =
-        Receiver { name: "ops".to_owned(), way: Way::Mail(by_mail(&format!("smtp://127.0.0.1:{}", free.port()), &["ops@example.com"])) };
     let outbox = Outbox::open(&folder).expect("open");
     let mut running = child(&folder, free.port());
     for key in 0..MAILS / 2 {
-        outbox.put(&notice(key), &[&receiver], &SystemClock).expect("put");
+        outbox.put(&notice(key), &To::each("ops", &["ops@example.com".to_owned()]), &SystemClock).expect("put");
     }
     let end = |mut running: Child| {
         running.kill().expect("killed");
@@ -178,7 +177,7 @@ fn a_server_that_is_down_and_kills_lose_nothing() {
     }
     end(running);
     for key in MAILS / 2..MAILS {
-        outbox.put(&notice(key), &[&receiver], &SystemClock).expect("put");
+        outbox.put(&notice(key), &To::each("ops", &["ops@example.com".to_owned()]), &SystemClock).expect("put");
     }
     let (_, taken) = server::mail(free.port(), Manner::default());
     let mut kills = 0;
@@ -207,6 +206,6 @@ fn a_server_that_is_down_and_kills_lose_nothing() {
     assert_eq!(ids.len(), MAILS, "a double has the same id");
     assert_eq!(outbox.list().expect("listed").told.len(), MAILS);
     // What was told is not told again.
-    assert_eq!(outbox.put(&notice(0), &[&receiver], &SystemClock).expect("put"), Put::Known);
+    assert_eq!(outbox.put(&notice(0), &To::each("ops", &["ops@example.com".to_owned()]), &SystemClock).expect("put"), Put::Known);
     std::fs::remove_dir_all(folder).expect("removed");
 }

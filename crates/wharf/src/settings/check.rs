@@ -1,5 +1,7 @@
 //! What the table of fields cannot say: names, targets, and what refers to what.
 
+mod notify;
+
 use super::node::{Node, Origin};
 use super::reader::{Reader, rule};
 
@@ -32,6 +34,7 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
             reader.below(&format!("{list}[{index}]"), |reader| request(root, item, reader));
         }
     }
+    below(root, "notify", reader, |key, node, reader| notify::check(&key.origin, node, reader));
     below(root, "environments", reader, |_, environment, reader| {
         approvers(environment, reader);
         let registry = environment.get("registry");

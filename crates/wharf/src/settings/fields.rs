@@ -1,5 +1,9 @@
 //! The table of fields: everything that `wharf.yaml` can say, with its kind, its default and what it is for.
 
+mod notify;
+
+pub use notify::{About, Notify, SecretPlace};
+
 use super::command::CommandLine;
 use super::reader::{Bytes, Percent};
 use super::section::{section, words};
@@ -260,18 +264,6 @@ section! {
         "approvers" approvers: Vec<String>,
         /// Values for `${NAME}` in manifests; they win over the project's.
         "settings" settings: BTreeMap<String, String>,
-    }
-}
-
-section! {
-    /// Somebody who is told.
-    Notify {
-        /// The mail server, such as `smtp://mail.example.com:587`.
-        "smtp" smtp: String,
-        /// The sender.
-        "from" from: String,
-        /// The receivers.
-        "to" to: Vec<String>,
     }
 }
 
