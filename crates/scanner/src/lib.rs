@@ -5,11 +5,23 @@
 
 pub mod advisories;
 pub mod baseline;
+pub mod catalogues;
+mod database;
+mod elf;
 pub mod gate;
+mod inventory;
 pub mod matching;
+mod os;
+mod ownership;
 mod package;
+mod read;
 pub mod rematch;
+pub mod sbom;
 pub mod severity;
+mod tree;
 pub mod versions;
 
+pub use inventory::inventory;
 pub use package::{Ecosystem, Inventory, Os, Package, Source, Target, TargetKind};
+pub use read::{List, Reading, Told};
+pub use tree::{Entry, Tree};

@@ -24,6 +24,7 @@ mod push;
 mod registry;
 mod rollback;
 pub(crate) mod run;
+mod sbom;
 mod settings;
 mod smoke;
 mod status;
@@ -65,6 +66,7 @@ pub const COMMANDS: &[Command] = &[
     login::COMMAND,
     logout::COMMAND,
     run::COMMAND,
+    sbom::COMMAND,
     plan::COMMAND,
     approve::COMMAND,
     deploy::COMMAND,

@@ -21,6 +21,7 @@ mod project;
 mod registries;
 mod registry;
 mod sandbox;
+mod scan;
 mod session;
 pub mod settings;
 mod stages;

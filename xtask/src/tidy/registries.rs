@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 8] = [
+const REGISTRIES: [Registry; 9] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -61,6 +61,13 @@ const REGISTRIES: [Registry; 8] = [
         list: "crates/monitor/src/notifiers.rs",
         begins: "pub const NOTIFIERS",
         helpers: &[],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/scanner/src/catalogues/",
+        list: "crates/scanner/src/catalogues.rs",
+        begins: "pub const CATALOGUES",
+        helpers: &["python_lock"],
         pages: false,
     },
     Registry { folder: "xtask/src/tidy/", list: "xtask/src/tidy.rs", begins: "const CHECKS", helpers: &["mask", "tree"], pages: false },
