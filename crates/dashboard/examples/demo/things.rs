@@ -1,0 +1,129 @@
+//! Made-up releases and images.
+
+use crate::runs::{HOSTILE, advisories, before, hex};
+use ci::RunId;
+use dashboard::{Allowed, Approval, Check, Fate, Happened, Image, ImageBrief, Layer, Release, ReleaseKey, StageResult};
+use scanner::{Ecosystem, Package};
+use std::time::Duration;
+
+pub fn releases() -> Vec<Release> {
+    let release = |at: u64, fate, cause: Option<&str>, environment: &str| Release {
+        key: ReleaseKey { project: "request-info".into(), environment: environment.into(), id: hex(at + 600)[..12].into() },
+        created: before(at * 30_000 + 900),
+        fate,
+        cause: cause.map(str::to_owned),
+        source: format!("commit {}", &hex(at)[..8]),
+        run: Some(RunId(29 - at)),
+    };
+    let mut all = vec![
+        release(0, Fate::Serves, None, "production"),
+        release(1, Fate::Failed, Some("Deployment request-info: the new pods end again and again (exit code 1)"), "production"),
+        release(2, Fate::Serves, None, "local"),
+        release(3, Fate::Deployed, None, "production"),
+        release(4, Fate::Deploying, None, "staging"),
+    ];
+    all.push(Release { source: HOSTILE.into(), cause: Some(HOSTILE.into()), ..release(5, Fate::Failed, None, HOSTILE) });
+    all
+}
+
+pub fn allowed(release: Release) -> Allowed {
+    let result = |name: &str, verdict: &str, summary: &str| StageResult {
+        name: name.into(),
+        verdict: verdict.into(),
+        summary: summary.into(),
+        findings: Vec::new(),
+    };
+    let scan = StageResult { findings: advisories(2), ..result("scan", "warned", "6 known of 212 packages, report-only") };
+    let happened = |number: u64, event: &str, words: &str| Happened {
+        number,
+        at: release.created.plus(Duration::from_secs(number * 7)),
+        event: event.into(),
+        words: words.into(),
+        digest: format!("sha256:{}", hex(number + 40)),
+    };
+    Allowed {
+        check: if release.fate == Fate::Failed { Check::NotVerifiable { why: HOSTILE.into() } } else { Check::Intact { entry: 14 } },
+        commit: Some(hex(9)[..40].into()),
+        tree: Some(format!("sha256:{}", hex(10))),
+        by: "ada@build-1".into(),
+        previous: Some(hex(603)[..12].into()),
+        images: vec![("web".into(), format!("registry.example.com/request-info/web@sha256:{}", hex(11)), format!("sha256:{}", hex(1)))],
+        stages: vec![
+            result("lint", "done", "nothing found in 1 file"),
+            result("test", "unchanged", "2 passed before with the same inputs"),
+            result("build", "done", "1 image, 11 of 14 steps cached"),
+            scan,
+            result("smoke", "done", "2 answered as they should"),
+        ],
+        approval: Some(Approval {
+            plan: format!("sha256:{}", hex(12)),
+            by: Some("ops (SHA256:Jk3…)".into()),
+            signature: Some("its signature holds: SHA256:Jk3c0qf8".into()),
+            holds: true,
+        }),
+        happened: vec![
+            happened(12, "begun", ""),
+            happened(13, "deployed", "1 created, 1 changed"),
+            happened(14, "passed", "smoke: 2 answered as they should"),
+        ],
+        remarks: vec!["this machine's own ledger ends at entry 13".into()],
+        release,
+    }
+}
+
+pub fn images() -> Vec<ImageBrief> {
+    let brief = |at: u64, names: &[&str], bytes| ImageBrief {
+        id: format!("sha256:{}", hex(at)),
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        bytes,
+        created: Some(before(at * 5_000)),
+    };
+    vec![
+        brief(1, &["localhost/request-info/web:latest", "registry.example.com/request-info/web:94c0a7e5"], 92_400_000),
+        brief(2, &["localhost/jobs/app-a:latest"], 31_000_000),
+        brief(3, &[HOSTILE], 812),
+    ]
+}
+
+pub fn image(brief: ImageBrief) -> Image {
+    let layer =
+        |at: u64, bytes, instruction: &str| Layer { id: format!("sha256:{}", hex(at + 20)), bytes, instruction: instruction.into() };
+    let layers = vec![
+        layer(0, 74_800_000, "debian:bookworm-slim"),
+        layer(
+            1,
+            9_100_000,
+            "RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl \\\n    && rm -rf /var/lib/apt/lists/*",
+        ),
+        layer(2, 8_400_000, "COPY --from=build /out/request-info /usr/bin/request-info"),
+        layer(3, 412, HOSTILE),
+    ];
+    let names = ["adduser", "apt", "base-files", "bash", "ca-certificates", "coreutils", "curl", "dash", "libc6", "libssl3", "zlib1g"];
+    let package = |at: usize| Package {
+        ecosystem: if at % 5 == 4 { Ecosystem::Cargo } else { Ecosystem::Debian("12".into()) },
+        name: format!("{}{}", names[at % names.len()], if at < names.len() { String::new() } else { format!("-{at}") }),
+        version: format!("{}.{}-1+deb12u{}", at % 7, at % 11, at % 3),
+        source: None,
+        architecture: Some("amd64".into()),
+        licenses: Vec::new(),
+        file: if at % 5 == 4 { "usr/bin/request-info".into() } else { "var/lib/dpkg/status".into() },
+        line: None,
+        layer: Some(layers[if at % 5 == 4 { 2 } else { usize::from(at.is_multiple_of(9)) }].id.clone()),
+        development: false,
+        owned: false,
+    };
+    Image {
+        os: Some("Debian GNU/Linux 12 (bookworm)".into()),
+        platform: "linux/amd64".into(),
+        settings: vec![
+            "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin".into(),
+            "USER app".into(),
+            "ENTRYPOINT [\"/usr/bin/request-info\"]".into(),
+        ],
+        packages: (0..430).map(package).collect(),
+        findings: advisories(60),
+        scanned: Some("2 h ago, with advisories of today".into()),
+        layers,
+        brief,
+    }
+}
