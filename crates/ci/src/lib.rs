@@ -1,10 +1,26 @@
 //! Runs: what begins them, in which order they go, who does them, and what is kept of them.
 
 mod event;
+mod git;
+pub mod hook;
 pub mod queue;
+mod repositories;
+mod rules;
 mod run;
+pub mod runner;
 mod runs;
+mod secrets;
+mod server;
+mod tokens;
 
 pub use event::Event;
+pub use git::{Git, GitError};
+pub use repositories::{Known, Repositories, RepositoryError, is_name};
+pub use rules::{Moved, Rule, Rules, matches};
 pub use run::{Artefact, Cause, Commit, Run, RunId, RunState, StageRun, StageState, Trigger};
-pub use runs::{Asked, Begun, Change, Changes, Filter, LogPage, OpenError, Options, Refs, Runs, RunsError, Said, Taken, Told, Work};
+pub use runs::{
+    Asked, Begun, Change, Changes, Filter, LogPage, OpenError, Options, Pending, Refs, Runs, RunsError, Said, Taken, Told, Work,
+};
+pub use secrets::{Secret, SecretError, Secrets};
+pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions};
+pub use tokens::{Right, Role, Tokens, Who};

@@ -85,6 +85,13 @@ pub enum Observation {
         /// With this token.
         token: String,
     },
+    /// The runner of a run leaves, and did not end it: that was no attempt.
+    Returned {
+        /// Which.
+        id: RunId,
+        /// With this token.
+        token: String,
+    },
     /// A person wants a run to end.
     Cancelled(RunId),
     /// Time went by.
@@ -118,6 +125,8 @@ pub enum Action {
     Stop(RunId),
     /// Nothing was heard of its runner: the run waits again.
     Again(RunId),
+    /// Its runner left: the run waits again, as if it had not been given away.
+    Return(RunId),
     /// Nothing was heard of its last runner either: the run is over.
     Lose(RunId),
     /// The run is over because a person wanted it.
@@ -210,6 +219,7 @@ pub fn step(mut queue: Queue, observation: Observation, now: Timestamp) -> (Queu
             }
             _ => actions.push(Action::Refuse(id)),
         },
+        Observation::Returned { id, token } => queue.take_back(id, &token, &mut actions),
         Observation::Cancelled(id) => queue.cancel(id, &mut actions),
         Observation::Tick => queue.lose_the_silent(now, &mut actions),
     }
@@ -254,6 +264,20 @@ impl Queue {
         } else if let Some(doing) = self.doing.get_mut(&id) {
             doing.cancelled = true;
         }
+    }
+
+    fn take_back(&mut self, id: RunId, token: &str, actions: &mut Vec<Action>) {
+        let Some(doing) = self.doing.get(&id).filter(|doing| doing.attempt.token == token) else {
+            return actions.push(Action::Refuse(id));
+        };
+        if doing.cancelled {
+            self.doing.remove(&id);
+            return actions.push(Action::Cancel(id));
+        }
+        let waiting = Waiting { lane: doing.lane.clone(), attempts: doing.attempt.number.saturating_sub(1) };
+        self.doing.remove(&id);
+        self.waiting.insert(id, waiting);
+        actions.push(Action::Return(id));
     }
 
     fn lose_the_silent(&mut self, now: Timestamp, actions: &mut Vec<Action>) {

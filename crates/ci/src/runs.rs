@@ -12,9 +12,11 @@ mod people;
 #[cfg(test)]
 mod tests;
 
-pub use begin::{Asked, Begun, Refs};
+pub(crate) use begin::CHECKOUT;
+pub use begin::{Asked, Begun, Pending, Refs};
 pub use doing::{Said, Taken, Told};
 pub use kept::Work;
+pub(crate) use logs::LINE_BYTES;
 pub use logs::LogPage;
 
 use crate::queue::{self, Action, Lane, Observation, Patience, Queue};

@@ -126,6 +126,7 @@ enum Move {
     Ask(u8),
     Speak(u8),
     End(u8),
+    Return(u8),
     Lie(u8),
     Cancel(u8),
     Wait(u8),
@@ -138,6 +139,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         4 => (0..5u8).prop_map(Move::Ask),
         3 => (0..5u8).prop_map(Move::Speak),
         3 => (0..5u8).prop_map(Move::End),
+        1 => (0..5u8).prop_map(Move::Return),
         1 => any::<u8>().prop_map(Move::Lie),
         1 => any::<u8>().prop_map(Move::Cancel),
         2 => (1..40u8).prop_map(Move::Wait),
@@ -173,6 +175,7 @@ impl World {
                     self.holds.insert(attempt.instance.clone(), (id.0, attempt.clone()));
                 }
                 Action::Lose(id) | Action::Cancel(id) => self.end(id.0),
+                Action::Return(id) => *self.gave.entry(id.0).or_default() -= 1,
                 Action::GiveAgain { .. } | Action::Refuse(_) | Action::Stop(_) | Action::Again(_) => {}
             }
         }
@@ -215,8 +218,9 @@ impl Game {
             Move::Ask(who) => {
                 self.ask(&format!("i{who}"));
             }
-            Move::Speak(who) => self.speak(who, false),
-            Move::End(who) => self.speak(who, true),
+            Move::Speak(who) => self.speak(who, |id, token| Observation::Heard { id, token }),
+            Move::End(who) => self.speak(who, |id, token| Observation::Ended { id, token }),
+            Move::Return(who) => self.speak(who, |id, token| Observation::Returned { id, token }),
             Move::Lie(number) => {
                 let id = RunId(u64::from(number));
                 let actions = self.see(Observation::Ended { id, token: "guess".into() });
@@ -233,12 +237,13 @@ impl Game {
         }
     }
 
-    fn speak(&mut self, who: u8, ends: bool) {
+    fn speak(&mut self, who: u8, what: fn(RunId, String) -> Observation) {
         let Some((number, attempt)) = self.world.holds.get(&format!("i{who}")).cloned() else { return };
         let id = RunId(number);
         let valid = self.queue.attempt(id) == Some(&attempt);
-        let token = attempt.token;
-        let actions = self.see(if ends { Observation::Ended { id, token } } else { Observation::Heard { id, token } });
+        let observation = what(id, attempt.token);
+        let ends = matches!(observation, Observation::Ended { .. });
+        let actions = self.see(observation);
         assert_eq!(actions.contains(&Action::Refuse(id)), !valid);
         if ends && valid {
             self.world.end(number);

@@ -5,6 +5,7 @@ use super::logs::Logs;
 use super::{Change, Runs, RunsError, lane};
 use crate::queue::Observation;
 use crate::run::{Commit, Run, RunId, RunState, StageRun, Trigger};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use store::Txn;
@@ -39,7 +40,22 @@ pub struct Refs {
     pub branches: Option<(String, BTreeMap<String, String>)>,
     /// A delivery of a web hook.
     pub delivery: Option<String>,
+    /// A repository that is to be fetched, and which delivery says so.
+    pub pending: Option<(String, Pending)>,
+    /// A repository that was fetched.
+    pub fetched: Option<String>,
 }
+
+/// A delivery of a web hook that was taken, and whose repository has not been fetched yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// `github`, `gitlab` or `plain`.
+    pub provider: String,
+    /// The sender's name for it.
+    pub delivery: String,
+}
+
+const PENDING: &str = "pending/";
 
 fn refs_key(repository: &str) -> String {
     format!("refs/{repository}")
@@ -59,6 +75,14 @@ impl Runs {
     /// Whether a delivery of a web hook was taken before.
     pub fn knows_delivery(&self, delivery: &str) -> bool {
         self.inner.store.get(&delivery_key(delivery)).is_some()
+    }
+
+    /// Repositories that are to be fetched.
+    pub fn pending(&self) -> Vec<(String, Pending)> {
+        let Ok(page) = self.inner.store.list(PENDING, 0, "", None) else { return Vec::new() };
+        let read =
+            |entry: &Arc<store::Entry>| Some((entry.key.strip_prefix(PENDING)?.to_owned(), serde_json::from_slice(&entry.value).ok()?));
+        page.entries.iter().filter_map(read).collect()
     }
 
     /// Whether more runs may wait.
@@ -92,6 +116,13 @@ impl Runs {
         }
         if let Some(delivery) = &refs.delivery {
             txn = txn.put(delivery_key(delivery), now.micros().to_string());
+        }
+        if let Some((repository, pending)) = &refs.pending {
+            txn = txn.put(format!("{PENDING}{repository}"), serde_json::to_vec(pending).unwrap_or_default());
+        }
+        if let Some(key) = refs.fetched.map(|repository| format!("{PENDING}{repository}")).filter(|key| self.inner.store.get(key).is_some())
+        {
+            txn = txn.delete(key);
         }
         txn = txn.put(kept::NEXT, self.book().next.to_string());
         self.inner.store.commit(txn).await?;

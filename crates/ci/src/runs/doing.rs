@@ -180,6 +180,19 @@ impl Runs {
         Ok(lengths)
     }
 
+    /// A runner leaves and did not end its run: another one does, as if this one had not begun.
+    ///
+    /// # Errors
+    /// When the run is not the runner's.
+    pub async fn give_back(&self, id: RunId, token: &str) -> Result<(), RunsError> {
+        let actions = self.observe(Observation::Returned { id, token: token.to_owned() });
+        if actions.contains(&Action::Refuse(id)) {
+            return Err(RunsError::NotYours(id));
+        }
+        self.carry_out(actions).await;
+        Ok(())
+    }
+
     /// Looks after runners that fell silent; to be called every second or so.
     pub async fn tick(&self) {
         let actions = self.observe(Observation::Tick);
@@ -222,14 +235,12 @@ impl Runs {
                 Action::Give { asker, id, attempt } => self.give(asker, id, attempt, true).await,
                 Action::GiveAgain { asker, id, attempt } => self.give(asker, id, attempt, false).await,
                 Action::Again(id) => {
-                    self.change(id, |kept, now| {
-                        let runner = kept.run.runner.take().unwrap_or_default();
-                        let _ = now;
-                        kept.doing = None;
-                        apply::begin_again(&mut kept.run);
-                        Some(format!("nothing was heard of the runner `{runner}` any more: the run is given to another one"))
-                    })
-                    .await
+                    let why =
+                        |runner: &str| format!("nothing was heard of the runner `{runner}` any more: the run is given to another one");
+                    self.wait_again(id, why).await;
+                }
+                Action::Return(id) => {
+                    self.wait_again(id, |runner| format!("the runner `{runner}` leaves: the run is given to another one")).await;
                 }
                 Action::Lose(id) => {
                     self.over(id, RunState::Lost, "its runners died: it was given to two, and none ended it").await;
@@ -261,6 +272,16 @@ impl Runs {
             // Who is gone by now asks again, and gets it again.
             let _ = sender.send(taken);
         }
+    }
+
+    async fn wait_again(&self, id: RunId, why: impl FnOnce(&str) -> String) {
+        let changed = self.change(id, |kept, _| {
+            let runner = kept.run.runner.take().unwrap_or_default();
+            kept.doing = None;
+            apply::begin_again(&mut kept.run);
+            Some(why(&runner))
+        });
+        changed.await;
     }
 
     async fn over(&self, id: RunId, state: RunState, why: &str) {

@@ -170,7 +170,7 @@ async fn a_delivery_and_the_branches_are_known_with_their_runs() {
     let place = Place::new();
     let runs = place.open();
     let branches = std::collections::BTreeMap::from([("main".to_owned(), "a".repeat(40))]);
-    let refs = Refs { branches: Some(("web".into(), branches.clone())), delivery: Some("web/1".into()) };
+    let refs = Refs { branches: Some(("web".into(), branches.clone())), delivery: Some("web/1".into()), ..Refs::default() };
     runs.begin(vec![asked("main")], refs).await.expect("begun");
     drop(runs);
     let runs = place.open();

@@ -1,0 +1,224 @@
+//! The server: repositories to push to, web hooks, runners and people, over HTTP; and what begins runs.
+
+mod api;
+mod door;
+mod hooks;
+mod observe;
+mod remote;
+mod reply;
+mod runners;
+mod spool;
+pub(crate) mod wire;
+
+pub use observe::Pushed;
+
+use crate::git::Git;
+use crate::repositories::{Repositories, RepositoryError};
+use crate::rules::Rules;
+use crate::runs::{OpenError, Options, Runs, RunsError};
+use crate::secrets::Secrets;
+use crate::tokens::Tokens;
+use base::files::FileError;
+use base::{Clock, SystemClock};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore};
+
+/// What a server has to say: for a log.
+pub type Say = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Reads the rules of a commit's `wharf.yaml`; those that cannot be read are `None`: the run itself will say why.
+pub type ReadRules = Arc<dyn Fn(&str) -> Option<Rules> + Send + Sync>;
+
+/// How a server is run.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// What is kept of runs.
+    pub runs: Options,
+    /// How git is started.
+    pub git: Git,
+    /// Names under which it may be reached, beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Where people find it: `http://127.0.0.1:8080`.
+    pub url: String,
+    /// git processes at once.
+    pub processes: usize,
+    /// Bytes of one push.
+    pub push_bytes: u64,
+    /// Reads settings.
+    pub rules: ReadRules,
+    /// Its log.
+    pub say: Say,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            runs: Options::default(),
+            git: Git::default(),
+            hosts: Vec::new(),
+            url: String::new(),
+            processes: 8,
+            push_bytes: 2 << 30,
+            rules: Arc::new(|_| None),
+            say: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// Why something went wrong that nobody asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Runs.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+    /// Repositories.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// git.
+    #[error(transparent)]
+    Git(#[from] crate::git::GitError),
+    /// Secrets.
+    #[error(transparent)]
+    Secret(#[from] crate::secrets::SecretError),
+    /// A file.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+/// A server. Cheap to clone.
+#[derive(Clone)]
+pub struct Server {
+    core: Arc<Core>,
+}
+
+struct Core {
+    runs: Runs,
+    repositories: Repositories,
+    tokens: Tokens,
+    secrets: Secrets,
+    options: ServerOptions,
+    folder: PathBuf,
+    /// One push at a time into a repository; what it changed is seen before the next.
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    processes: Arc<Semaphore>,
+    /// A repository is to be fetched.
+    fetch: Notify,
+}
+
+/// How often runners are looked after.
+const TICK: Duration = Duration::from_secs(1);
+/// How often what is old is removed.
+const EXPIRE: Duration = Duration::from_secs(600);
+/// How long until what could not be fetched is tried again.
+const FETCH_AGAIN: Duration = Duration::from_secs(30);
+
+impl Server {
+    /// Opens the server of a folder, made when missing.
+    ///
+    /// # Errors
+    /// When files cannot be read or made, or another server has it.
+    pub fn open(folder: &Path, options: ServerOptions) -> Result<Self, OpenError> {
+        Self::open_at(folder, options, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of one's own.
+    ///
+    /// # Errors
+    /// As [`Server::open`].
+    pub fn open_at(folder: &Path, options: ServerOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        base::files::make_folder(folder, 0o700)?;
+        let runs = Runs::open(folder, options.runs, clock)?;
+        let repositories = Repositories::open(&folder.join("repositories"), options.git.clone())?;
+        spool::sweep(folder)?;
+        let core = Core {
+            runs,
+            repositories,
+            tokens: Tokens::new(&folder.join("tokens.json")),
+            secrets: Secrets::new(folder),
+            processes: Arc::new(Semaphore::new(options.processes.max(1))),
+            options,
+            folder: folder.to_owned(),
+            locks: Mutex::default(),
+            fetch: Notify::new(),
+        };
+        Ok(Self { core: Arc::new(core) })
+    }
+
+    /// Its runs.
+    pub fn runs(&self) -> &Runs {
+        &self.core.runs
+    }
+
+    /// Its tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.core.tokens
+    }
+
+    /// Its repositories.
+    pub fn repositories(&self) -> &Repositories {
+        &self.core.repositories
+    }
+
+    /// Looks at every repository for what was pushed and began no run: a server may have died in between.
+    ///
+    /// # Errors
+    /// When nothing can be kept. A repository that cannot be read is told and left.
+    pub async fn catch_up(&self) -> Result<Vec<Pushed>, ServerError> {
+        let mut all = Vec::new();
+        for name in self.core.repositories.names()? {
+            match self.look(&name, &observe::By::Push("unknown".to_owned())).await {
+                Ok(pushed) => all.extend(pushed),
+                Err(ServerError::Git(error)) => (self.core.options.say)(&format!("the repository `{name}` cannot be read: {error}")),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Looks after runners, what is old, and what is to be fetched; ends when nothing can be kept any more, with the reason.
+    pub async fn look_after(&self) -> String {
+        let mut tick = tokio::time::interval(TICK);
+        let mut expire = tokio::time::interval(EXPIRE);
+        let fetching = tokio::spawn(self.clone().fetch_all());
+        let why = loop {
+            tokio::select! {
+                _ = tick.tick() => self.core.runs.tick().await,
+                _ = expire.tick() => {
+                    if let Err(error) = self.core.runs.expire().await {
+                        (self.core.options.say)(&format!("what is old cannot be removed: {error}"));
+                    }
+                }
+            }
+            if let Some(why) = self.core.runs.stopped() {
+                break why;
+            }
+        };
+        fetching.abort();
+        why
+    }
+
+    async fn fetch_all(self) {
+        loop {
+            let mut left = false;
+            for (repository, pending) in self.core.runs.pending() {
+                if let Err(error) = self.fetch_one(&repository, &pending).await {
+                    left = true;
+                    (self.core.options.say)(&format!("`{repository}` cannot be fetched, tried again in 30 s: {error}"));
+                }
+            }
+            if left {
+                let _ = tokio::time::timeout(FETCH_AGAIN, self.core.fetch.notified()).await;
+            } else {
+                self.core.fetch.notified().await;
+            }
+        }
+    }
+
+    fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.core.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.entry(repository.to_owned()).or_default().clone()
+    }
+}
