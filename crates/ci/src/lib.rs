@@ -22,5 +22,5 @@ pub use runs::{
     Asked, Begun, Change, Changes, Filter, LogPage, OpenError, Options, Pending, Refs, Runs, RunsError, Said, Taken, Told, Work,
 };
 pub use secrets::{Secret, SecretError, Secrets};
-pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions};
+pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions, hook_purpose, token_purpose};
 pub use tokens::{Right, Role, Tokens, Who};

@@ -24,7 +24,7 @@ pub struct Rule {
 }
 
 /// What a project says of its runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Each that fits begins a run; `None` is what is done where a project says nothing: all stages for the default branch, for others
     /// those that deploy nothing.
@@ -33,12 +33,6 @@ pub struct Rules {
     pub keep: Option<Duration>,
     /// Whether submodules are fetched.
     pub submodules: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { runs: None, keep: None, submodules: false }
-    }
 }
 
 /// A branch that has moved.

@@ -3,6 +3,7 @@
 mod alerts;
 mod approve;
 pub(crate) mod build;
+mod ci;
 mod deploy;
 pub(crate) mod doctor;
 mod down;
@@ -79,6 +80,7 @@ pub const COMMANDS: &[Command] = &[
     init::COMMAND,
     explain::COMMAND,
     registry::COMMAND,
+    ci::COMMAND,
     engine::COMMAND,
     monitor::COMMAND,
     alerts::COMMAND,

@@ -19,8 +19,8 @@ mod yaml;
 pub(crate) use check::is_label;
 pub use command::CommandLine;
 pub use fields::{
-    About, Check, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, SecretPlace, Settings, Smoke,
-    Task, Threshold, Uptime, VulnerabilitySeverity,
+    About, Check, Ci, CiOnly, CiRun, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, SecretPlace,
+    Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};

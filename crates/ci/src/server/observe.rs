@@ -107,11 +107,11 @@ struct Tip<'a> {
 }
 
 /// What the token of a repository's URL is sealed for.
-pub(crate) fn token_purpose(repository: &str) -> String {
+pub fn token_purpose(repository: &str) -> String {
     format!("the URL of `{repository}`")
 }
 
 /// What the secret of a repository's hook is sealed for.
-pub(crate) fn hook_purpose(repository: &str) -> String {
+pub fn hook_purpose(repository: &str) -> String {
     format!("the hook of `{repository}`")
 }

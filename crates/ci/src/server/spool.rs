@@ -42,7 +42,7 @@ pub(super) async fn spool(folder: &Path, headers: &HeaderMap, mut body: Incoming
 
 enum Out {
     Plain(Limited),
-    Packed(GzDecoder<Limited>),
+    Packed(Box<GzDecoder<Limited>>),
 }
 
 struct Limited {
@@ -73,7 +73,7 @@ impl Out {
         let limited = Limited { file, left: limit };
         match headers.get(header::CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
             None | Some(b"identity") => Ok(Self::Plain(limited)),
-            Some(b"gzip" | b"x-gzip") => Ok(Self::Packed(GzDecoder::new(limited))),
+            Some(b"gzip" | b"x-gzip") => Ok(Self::Packed(Box::new(GzDecoder::new(limited)))),
             Some(_) => Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "expected a body as it is, or packed by gzip")),
         }
     }

@@ -1,7 +1,9 @@
 //! The table of fields: everything that `wharf.yaml` can say, with its kind, its default and what it is for.
 
+mod ci;
 mod notify;
 
+pub use ci::{Ci, CiOnly, CiRun};
 pub use notify::{About, Notify, SecretPlace};
 
 use super::command::CommandLine;
@@ -45,6 +47,8 @@ section! {
         "registries" registries: Registries,
         /// What builds keep.
         "builds" builds: Builds,
+        /// Which runs a push to `wharf ci serve` begins.
+        "ci" ci: Ci,
         /// Who is told, by name.
         "notify" notify: BTreeMap<String, Notify>,
     }
