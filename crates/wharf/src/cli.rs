@@ -52,6 +52,12 @@ fn grammar() -> clap::Command {
     Globals::augment_args(root).subcommands(COMMANDS.iter().map(subcommand))
 }
 
+/// Whether a command line is one of ours.
+#[cfg(test)]
+pub fn check(arguments: impl IntoIterator<Item = OsString>) -> Result<(), clap::Error> {
+    grammar().try_get_matches_from(arguments).map(|_| ())
+}
+
 /// The problem of arguments that clap let pass.
 pub fn usage(message: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Usage, message)

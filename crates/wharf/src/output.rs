@@ -5,6 +5,7 @@ mod progress;
 pub use progress::{Running, Stages, Verdict};
 
 use crate::context::Globals;
+use crate::report::Recorded;
 use base::{Finding, Problem, Severity};
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -23,6 +24,7 @@ struct Inner {
     color: bool,
     live: bool,
     lock: Mutex<()>,
+    recorded: Mutex<Option<Recorded>>,
 }
 
 /// The few colours in use.
@@ -54,7 +56,15 @@ impl Output {
             }
         };
         let live = terminal && !globals.quiet && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let inner = Inner { json: globals.json, quiet: globals.quiet, verbose: globals.verbose, color, live, lock: Mutex::new(()) };
+        let inner = Inner {
+            json: globals.json,
+            quiet: globals.quiet,
+            verbose: globals.verbose,
+            color,
+            live,
+            lock: Mutex::new(()),
+            recorded: Mutex::default(),
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -81,6 +91,22 @@ impl Output {
     /// Whether lines can be written over.
     pub fn is_live(&self) -> bool {
         self.inner.live
+    }
+
+    /// From now on what stages find is kept for a report.
+    pub fn record(&self) {
+        *self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Recorded::default());
+    }
+
+    /// What was found since then.
+    pub fn recorded(&self) -> Recorded {
+        self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
+    }
+
+    fn keep(&self, keep: impl FnOnce(&mut Recorded)) {
+        if let Some(recorded) = self.inner.recorded.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            keep(recorded);
+        }
     }
 
     /// A line of data. A reader that has gone away is no error.

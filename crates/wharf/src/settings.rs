@@ -16,7 +16,6 @@ mod section;
 mod shape;
 mod yaml;
 
-pub(crate) use check::is_label;
 pub use command::CommandLine;
 pub use fields::{
     About, Check, Ci, CiOnly, CiRun, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, SecretPlace,

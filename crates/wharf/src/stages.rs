@@ -65,6 +65,11 @@ pub const STAGES: &[Stage] = &[
     load::STAGE,
 ];
 
+/// Whether there is a stage of that name.
+pub fn exists(name: &str) -> bool {
+    STAGES.iter().any(|stage| stage.name == name)
+}
+
 /// For stages of every project.
 pub fn always(_: &Run) -> bool {
     true

@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 9] = [
+const REGISTRIES: [Registry; 10] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -68,6 +68,13 @@ const REGISTRIES: [Registry; 9] = [
         list: "crates/scanner/src/catalogues.rs",
         begins: "pub const CATALOGUES",
         helpers: &["python_lock"],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/wharf/src/export/",
+        list: "crates/wharf/src/export.rs",
+        begins: "pub const EXPORTERS",
+        helpers: &["pattern", "pipeline"],
         pages: false,
     },
     Registry { folder: "xtask/src/tidy/", list: "xtask/src/tidy.rs", begins: "const CHECKS", helpers: &["mask", "tree"], pages: false },

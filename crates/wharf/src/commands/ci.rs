@@ -1,5 +1,6 @@
 //! `wharf ci`: a pipeline of one's own, from a push to what serves.
 
+mod export;
 mod repository;
 mod runner;
 mod secret;
@@ -36,6 +37,8 @@ enum What {
     Repository(repository::Repository),
     /// Variables of runs that are to be seen nowhere
     Secret(secret::Secret),
+    /// Writes a pipeline of the same stages for Jenkins, GitLab or GitHub
+    Export(export::Export),
 }
 
 /// Where the server keeps everything.
@@ -67,6 +70,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         What::Token(asked) => token::run(context, asked),
         What::Repository(asked) => repository::run(context, asked),
         What::Secret(asked) => secret::run(context, asked),
+        What::Export(asked) => export::run(context, &asked),
     }
     .map(|()| ExitCode::SUCCESS)
 }

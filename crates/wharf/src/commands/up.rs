@@ -28,6 +28,9 @@ struct Up {
     /// Leaves a failed rollout as it is
     #[arg(long)]
     no_rollback: bool,
+    /// Writes what the stages found to a file, as JUnit (.xml), SARIF (.sarif) or JSON by its ending; may be repeated
+    #[arg(long, value_name = "FILE")]
+    report: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -45,12 +48,19 @@ struct Which {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Up = arguments(matches)?;
+    asked.report.iter().try_for_each(|path| crate::report::check(path))?;
+    if !asked.report.is_empty() {
+        context.output.record();
+    }
     crate::interrupt::listen(&context.output);
     let mut run = Run::new(context, asked.folder.as_deref())?;
     let also = run.asked_stages()?;
     let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from, also }.stages()?;
     run.no_rollback = asked.no_rollback;
-    run.go(&stages)?;
+    let done = run.go(&stages);
+    let recorded = context.output.recorded();
+    let written = asked.report.iter().try_for_each(|path| crate::report::write(path, &recorded, done.as_ref().err()));
+    done.and(written)?;
     if let Some(cluster) = &run.cluster {
         let urls = run.tokio.block_on(urls::of(cluster, run.project.name(), &run.host))?;
         for url in urls {

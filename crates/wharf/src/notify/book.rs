@@ -28,7 +28,11 @@ enum Kept {
 }
 
 fn file(folder: &Path, project: &str) -> PathBuf {
-    folder.join("book").join(format!("{project}.json"))
+    // A repository's name may hold anything; a file's name is told by it alone.
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let name: String =
+        project.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect();
+    folder.join("book").join(format!("{name}.json"))
 }
 
 pub(super) fn write(folder: &Path, project: &str, notify: &BTreeMap<String, Notify>, relative_to: &Path) -> Result<(), Problem> {
@@ -83,9 +87,6 @@ impl HomeBook {
 
 impl Book for HomeBook {
     fn receiver(&self, project: &str, name: &str) -> Result<Receiver, String> {
-        if !crate::settings::is_label(project) {
-            return Err(format!("`{project}` is no project"));
-        }
         let path = file(&self.folder, project);
         let text = base::files::read_up_to(&path, LARGEST).map_err(|error| error.to_string())?;
         let mut book: BTreeMap<String, Kept> = serde_json::from_slice(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
@@ -156,7 +157,7 @@ mod tests {
             ("jobs", "chat", "WHARF_TEST_NO_SUCH"),
             ("jobs", "gone", "no longer"),
             ("other", "ops", "other.json"),
-            ("../jobs", "ops", "no project"),
+            ("../jobs", "ops", "%2e%2e%2fjobs.json"),
         ] {
             let error = book.receiver(project, name).expect_err(name);
             assert!(error.contains(why), "{error}");

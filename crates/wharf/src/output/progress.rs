@@ -1,6 +1,7 @@
 //! Stages as they go by: one line each, with its time; the running one is written over where the terminal can.
 
 use super::{Output, Paint};
+use crate::report::StageReport;
 use base::Finding;
 use base::units::show_duration;
 use serde_json::{Value, json};
@@ -102,6 +103,7 @@ impl Running<'_> {
             output.json(&json!({"stage": self.name, "finding": finding}));
         }
         output.finding(finding);
+        output.keep(|recorded| recorded.findings.push(finding.clone()));
     }
 
     /// What programs that watch are told while it runs, in the stage's own shape; members replace those that were told before.
@@ -134,6 +136,8 @@ impl Running<'_> {
             let line = format!("{name}  {mark}  {:>9}  {}", show_duration(time), super::printable(summary));
             output.say(line.trim_end());
         }
+        let (name, summary, detail) = (self.name.clone(), summary.to_owned(), detail.clone());
+        output.keep(|recorded| recorded.stages.push(StageReport { name, verdict: verdict.name(), summary, detail, time }));
         self.stages.done.push((self.name, verdict.name(), time));
     }
 

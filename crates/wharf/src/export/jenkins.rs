@@ -1,0 +1,126 @@
+//! A declarative `Jenkinsfile` for a multibranch job: a stage for each stage of each run.
+
+use super::pipeline::{PLAN, Pipeline, REPORTS, Run, Step};
+use super::{Exporter, HEAD, line, pattern};
+
+/// See the module.
+pub const EXPORTER: Exporter = Exporter { name: "jenkins", file: "Jenkinsfile", write };
+
+fn write(pipeline: &Pipeline) -> String {
+    let mut out: Vec<String> = HEAD.iter().map(|line| line.replacen('#', "//", 1)).collect();
+    out.push("// Plugins: Pipeline, Git, JUnit, Credentials Binding.".to_owned());
+    out.push("pipeline {".to_owned());
+    out.push(match &pipeline.runner {
+        Some(label) => format!("    agent {{ label {} }}", groovy(label)),
+        None => "    agent { label 'wharf' }".to_owned(),
+    });
+    out.extend(
+        ["    options {", "        skipDefaultCheckout()", "        disableConcurrentBuilds()", "        timestamps()", "    }"]
+            .map(str::to_owned),
+    );
+    environment(pipeline, &mut out);
+    out.push("    stages {".to_owned());
+    checkout(&mut out);
+    for run in &pipeline.runs {
+        out.extend([format!("        stage({}) {{", groovy(&run.name))]);
+        when(run, &mut out);
+        out.push("            stages {".to_owned());
+        for step in &run.steps {
+            stage(run, step, &mut out);
+        }
+        out.extend(["            }", "        }"].map(str::to_owned));
+    }
+    out.push("    }".to_owned());
+    out.extend(["    post {", "        always {"].map(str::to_owned));
+    out.push(format!("            junit allowEmptyResults: true, testResults: '{REPORTS}/*.xml'"));
+    out.push(format!("            archiveArtifacts allowEmptyArchive: true, artifacts: '{REPORTS}/*'"));
+    out.extend(["        }", "    }", "}", ""].map(str::to_owned));
+    out.join("\n")
+}
+
+/// A string without interpolation.
+fn groovy(text: &str) -> String {
+    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n"))
+}
+
+/// Variables of builds come from credentials of the same name, kind `Secret text`; Jenkins masks them.
+fn environment(pipeline: &Pipeline, out: &mut Vec<String>) {
+    if !pipeline.secrets.is_empty() {
+        out.push("    environment {".to_owned());
+        out.extend(pipeline.secrets.iter().map(|name| format!("        {name} = credentials({})", groovy(name))));
+        out.push("    }".to_owned());
+    }
+}
+
+/// All of the history: releases are named by their commit, and a shallow clone is refused.
+fn checkout(out: &mut Vec<String>) {
+    let lines = [
+        "        stage('checkout') {",
+        "            steps {",
+        "                checkout([$class: 'GitSCM', branches: scm.branches, userRemoteConfigs: scm.userRemoteConfigs,",
+        "                    extensions: scm.extensions + [[$class: 'CloneOption', shallow: false, depth: 0, noTags: false, reference: ''], [$class: 'CleanBeforeCheckout']]])",
+    ];
+    out.extend(lines.map(str::to_owned));
+    out.push(format!("                sh {}", groovy(&super::prepared())));
+    out.extend(["            }", "        }"].map(str::to_owned));
+}
+
+fn when(run: &Run, out: &mut Vec<String>) {
+    let wanted = &run.wanted;
+    let mut conditions = Vec::new();
+    if !wanted.branches.is_empty() {
+        conditions.push(format!("branch pattern: {}, comparator: 'REGEXP'", groovy(&pattern::any(&wanted.branches))));
+    }
+    if let Some(but) = &wanted.but {
+        conditions.push(format!("not {{ branch pattern: {}, comparator: 'REGEXP' }}", groovy(&pattern::regex(but))));
+    }
+    if !wanted.paths.is_empty() {
+        conditions.push(format!("changeset pattern: {}, comparator: 'REGEXP'", groovy(&pattern::any(&wanted.paths))));
+    }
+    if !conditions.is_empty() {
+        out.extend(["            when {".to_owned(), "                allOf {".to_owned()]);
+        out.extend(conditions.into_iter().map(|condition| format!("                    {condition}")));
+        out.extend(["                }".to_owned(), "            }".to_owned()]);
+    }
+}
+
+fn stage(run: &Run, step: &Step, out: &mut Vec<String>) {
+    let credentials: Vec<&str> = [
+        (step.pushes && run.registry.is_some(), "usernamePassword(credentialsId: 'wharf-registry', usernameVariable: 'WHARF_REGISTRY_USER', passwordVariable: 'WHARF_REGISTRY_PASSWORD')"),
+        (step.connects && run.kubeconfig, "file(credentialsId: 'wharf-kubeconfig', variable: 'KUBECONFIG')"),
+    ]
+    .into_iter()
+    .filter_map(|(wanted, binding)| wanted.then_some(binding))
+    .collect();
+    // A name stands once in a pipeline.
+    let name = format!("{}: {}", run.name, step.name);
+    out.extend([format!("                stage({}) {{", groovy(&name)), "                    steps {".to_owned()]);
+    let mut commands = Vec::new();
+    if step.pushes
+        && let Some(host) = &run.registry
+    {
+        commands.push(super::login(host));
+    }
+    commands.extend(step.commands.iter().map(|command| line(command)));
+    let (before, after, indent) = if credentials.is_empty() {
+        (None, None, " ".repeat(24))
+    } else {
+        (
+            Some(format!("{}withCredentials([{}]) {{", " ".repeat(24), credentials.join(", "))),
+            Some(format!("{}}}", " ".repeat(24))),
+            " ".repeat(28),
+        )
+    };
+    out.extend(before);
+    // Single quotes: the shell reads the variables, so that no secret stands in the script.
+    out.extend(commands.into_iter().map(|command| format!("{indent}sh {}", groovy(&command))));
+    out.extend(after);
+    if step.name == "plan" && run.signed {
+        let next = format!(
+            "{PLAN} waits for a signature: wharf approve {PLAN} --key KEY, then wharf deploy --env {} {PLAN}",
+            run.wanted.environment
+        );
+        out.push(format!("{}echo {}", " ".repeat(24), groovy(&next)));
+    }
+    out.extend(["                    }", "                }"].map(str::to_owned));
+}

@@ -1,0 +1,123 @@
+//! What is exported runs commands that there are, on the right branches, and shows no secret.
+
+use super::*;
+use crate::settings::{Settings, Source};
+use saphyr::LoadableYamlNode;
+
+const PROJECT: &str = r#"
+project: jobs
+images:
+  app: { context: app, secrets: { token: { env: BUILD_TOKEN } } }
+tests: { unit: cargo test }
+checks: { app: { target: lint, run: [lint, it] } }
+manifests: [k8s/]
+smoke: [{ get: app/ }]
+environments:
+  local: {}
+  stage: { context: eks-stage, registry: registry.example.com/jobs }
+  prod: { context: eks-prod, registry: registry.example.com/jobs, approvers: [ssh-ed25519 AAAA ops] }
+"#;
+
+fn settings() -> Settings {
+    let source = Source { name: "wharf.yaml".to_owned(), text: PROJECT.to_owned() };
+    crate::settings::read(Some(&source), None, &[], "project: folder\n").expect("settings").0
+}
+
+fn wanted() -> Vec<Wanted> {
+    let own = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+    let mut all = Wanted::usual("stage", "main");
+    all.push(Wanted {
+        branches: own(&["release/*", "hot'fix"]),
+        paths: own(&["app/**", "k8s/*.yaml"]),
+        environment: "prod".to_owned(),
+        ..Wanted::default()
+    });
+    all
+}
+
+fn pipeline() -> Pipeline {
+    Pipeline::of(&settings(), wanted(), Some("big-one".to_owned())).expect("a pipeline")
+}
+
+#[test]
+fn all_name_every_stage_with_its_command_and_hide_what_is_secret() {
+    for exporter in EXPORTERS {
+        let text = (exporter.write)(&pipeline());
+        for part in [
+            "wharf up --env stage --only lint --report wharf-reports/lint.sarif --report wharf-reports/lint.xml",
+            "wharf up --env stage --only test ",
+            "wharf up --env stage --only prepare,build ",
+            "wharf up --env stage --only prepare,check ",
+            "wharf up --env stage --only prepare,build,push ",
+            "wharf plan --env stage --out wharf-reports/plan.json",
+            "wharf deploy --env stage wharf-reports/plan.json",
+            "wharf plan --env prod --out wharf-reports/plan.json",
+            "BUILD_TOKEN",
+            "WHARF_REGISTRY_PASSWORD",
+            "big-one",
+            "^release/[^/]*$",
+        ] {
+            let there = [part.to_owned(), part.replace('/', "\\\\/"), part.replace('\\', "\\\\")].iter().any(|part| text.contains(part));
+            assert!(there, "{}: {part}\n{text}", exporter.name);
+        }
+        // What has approvers waits for a signature; the other branches deploy nothing.
+        assert!(text.contains("wharf approve wharf-reports/plan.json --key KEY"), "{text}");
+        assert_eq!(text.matches("wharf deploy --env prod").count(), 1, "only said: {text}");
+        assert_eq!(text.matches("wharf deploy --env stage").count(), 1, "{text}");
+        assert!(!text.contains("ssh-ed25519") && !text.contains("set -x"), "{text}");
+        // Every file asks for all of the history.
+        assert!(["fetch-depth: 0", "GIT_DEPTH: \"0\"", "shallow: false"].iter().any(|full| text.contains(full)), "{text}");
+    }
+}
+
+#[test]
+fn yaml_is_yaml_and_says_what_was_meant() {
+    let text = (gitlab::EXPORTER.write)(&pipeline());
+    let document = &saphyr::Yaml::load_from_str(&text).expect("YAML")[0];
+    let get = |path: &[&str]| {
+        path.iter().try_fold(document, |node, key| node.as_mapping_get(key)).and_then(|node| node.as_str()).map(str::to_owned)
+    };
+    assert_eq!(get(&["stage deploy", "environment", "name"]).as_deref(), Some("stage"));
+    assert_eq!(get(&["check lint", "stage"]).as_deref(), Some("lint"));
+    assert!(document.as_mapping_get("check deploy").is_none() && document.as_mapping_get("prod deploy").is_none());
+    let text = (github::EXPORTER.write)(&pipeline());
+    let document = &saphyr::Yaml::load_from_str(&text).expect("YAML")[0];
+    let jobs = document.as_mapping_get("jobs").expect("jobs");
+    assert_eq!(
+        jobs.as_mapping_get("stage").and_then(|job| job.as_mapping_get("if")).and_then(|node| node.as_str()),
+        Some("github.ref_name == 'main'")
+    );
+    assert_eq!(
+        jobs.as_mapping_get("check").and_then(|job| job.as_mapping_get("if")).and_then(|node| node.as_str()),
+        Some("github.ref_name != 'main'")
+    );
+}
+
+#[test]
+fn what_means_something_to_a_server_is_refused_by_name() {
+    for (wanted, named) in [
+        (Wanted { environment: "no".to_owned(), ..Wanted::default() }, "no environment `no`"),
+        (Wanted { environment: "${{ x }}".to_owned(), ..Wanted::default() }, "${{ x }}"),
+        (
+            Wanted { environment: "stage".to_owned(), branches: vec!["${{ secrets.X }}".to_owned()], ..Wanted::default() },
+            "${{ secrets.X }}",
+        ),
+    ] {
+        let problem = Pipeline::of(&settings(), vec![wanted], None).expect_err(named);
+        assert!(problem.message.contains(named), "{problem}");
+    }
+    assert!(Pipeline::of(&settings(), wanted(), Some("a b".to_owned())).is_err());
+    assert_eq!((shell("a b'c"), shell("a/b.c"), shell("")), ("'a b'\\''c'".to_owned(), "a/b.c".to_owned(), "''".to_owned()));
+}
+
+/// Every command that stands in an exported file is one of ours with flags of its own.
+#[test]
+fn the_commands_are_read_by_our_own_command_line() {
+    let pipeline = pipeline();
+    let commands: Vec<&Vec<String>> = pipeline.runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.commands).collect();
+    assert!(commands.len() > 12, "{commands:?}");
+    for command in commands {
+        crate::cli::check(command.iter().map(std::ffi::OsString::from)).unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    }
+    crate::cli::check(["wharf", "up", "--no-such-flag"].map(std::ffi::OsString::from)).expect_err("unknown");
+}
