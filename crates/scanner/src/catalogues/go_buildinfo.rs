@@ -156,4 +156,114 @@ mod tests {
         let list = modules(&BuildInfo { version: "devel +abc".into(), modules: String::new() });
         assert!(list.packages.is_empty() && list.notes.len() == 1);
     }
+
+    const MODULES: &str = "path\tx\ndep\tgolang.org/x/net\tv0.1.0\th1:x=\n";
+
+    fn marked() -> Vec<u8> {
+        [b"0123456789abcdef".as_slice(), MODULES.as_bytes(), b"0123456789abcdef"].concat()
+    }
+
+    /// A program of one writable segment at 0x1000 with these bytes, and sections where `named`.
+    fn program(data: &[u8], wide: bool, big: bool, named: bool) -> Vec<u8> {
+        let number = |value: u64, size: usize| {
+            let bytes = value.to_le_bytes();
+            let part: Vec<u8> = bytes.iter().take(size).copied().collect();
+            if big { part.into_iter().rev().collect() } else { part }
+        };
+        let word = if wide { 8 } else { 4 };
+        let (header, segment, section) = if wide { (64u64, 56u64, 64u64) } else { (52, 32, 40) };
+        let names: &[u8] = b"\0.go.buildinfo\0.shstrtab\0";
+        let at = header + segment;
+        let names_at = at + data.len() as u64;
+        let sections_at = if named { names_at + names.len() as u64 } else { 0 };
+        let mut bytes = vec![0x7f, b'E', b'L', b'F', if wide { 2 } else { 1 }, if big { 2 } else { 1 }, 1];
+        bytes.resize(16, 0);
+        for (value, size) in
+            [(2, 2), (0, 2), (1, 4), (0, word), (header, word), (sections_at, word), (0, 4), (header, 2), (segment, 2), (1, 2)]
+        {
+            bytes.extend(number(value, size));
+        }
+        let count = if named { 3 } else { 0 };
+        [(section, 2), (count, 2), (count.saturating_sub(1), 2)].iter().for_each(|(value, size)| bytes.extend(number(*value, *size)));
+        let size = data.len() as u64;
+        let fields: &[(u64, usize)] = if wide {
+            &[(1, 4), (6, 4), (at, 8), (0x1000, 8), (0, 8), (size, 8), (size, 8), (1, 8)]
+        } else {
+            &[(1, 4), (at, 4), (0x1000, 4), (0, 4), (size, 4), (size, 4), (6, 4), (1, 4)]
+        };
+        fields.iter().for_each(|(value, size)| bytes.extend(number(*value, *size)));
+        bytes.extend(data);
+        if named {
+            bytes.extend(names);
+            for (name, address, offset, size) in [(0, 0, 0, 0), (1, 0x1000, at, size), (15, 0, names_at, names.len() as u64)] {
+                let fields =
+                    [(name, 4), (1, 4), (3, word), (address, word), (offset, word), (size, word), (0, 4), (0, 4), (1, word), (0, word)];
+                fields.iter().for_each(|(value, size)| bytes.extend(number(*value, *size)));
+            }
+        }
+        bytes
+    }
+
+    fn with_pointers(wide: bool, big: bool) -> Vec<u8> {
+        let word = if wide { 8usize } else { 4 };
+        let number = |value: u64| {
+            let part: Vec<u8> = value.to_le_bytes().iter().take(word).copied().collect();
+            if big { part.into_iter().rev().collect::<Vec<u8>>() } else { part }
+        };
+        let (strings, texts) = (0x1000 + 32u64, 0x1000 + 32 + 4 * word as u64);
+        let mut data = MAGIC.to_vec();
+        data.extend([u8::try_from(word).expect("small"), u8::from(big)]);
+        data.extend(number(strings));
+        data.extend(number(strings + 2 * word as u64));
+        data.resize(32, 0);
+        for value in [texts, 6, texts + 6, marked().len() as u64] {
+            data.extend(number(value));
+        }
+        data.extend(b"go1.17");
+        data.extend(marked());
+        data
+    }
+
+    fn inline_form() -> Vec<u8> {
+        let mut data = vec![0; 16];
+        data.extend(MAGIC);
+        data.extend([8, 2]);
+        data.resize(48, 0);
+        data.push(6);
+        data.extend(b"go1.22");
+        data.push(u8::try_from(marked().len()).expect("short"));
+        data.extend(marked());
+        data
+    }
+
+    #[test]
+    fn both_forms_are_found_with_and_without_sections() {
+        let expected = |version: &str| [Told::new("stdlib", version), Told::new("golang.org/x/net", "v0.1.0")];
+        for (wide, big) in [(true, false), (true, true), (false, false), (false, true)] {
+            for named in [true, false] {
+                let old = of_program(program(&with_pointers(wide, big), wide, big, named).as_slice()).expect("read").expect("found");
+                assert_eq!(old.packages, expected("1.17"), "{wide} {big} {named}");
+                let new = of_program(program(&inline_form(), wide, big, named).as_slice()).expect("read").expect("found");
+                assert_eq!(new.packages, expected("1.22"), "{wide} {big} {named}");
+            }
+        }
+        assert_eq!(of_program(program(b"something else", true, false, true).as_slice()), Ok(None));
+        assert_eq!(of_program(b"#!/bin/sh".as_slice()), Ok(None));
+    }
+
+    #[test]
+    fn damaged_programs_are_told_or_left_alone() {
+        for good in [program(&inline_form(), true, false, true), program(&with_pointers(false, true), false, true, false)] {
+            for at in 0..good.len() {
+                let _ = of_program(good.get(..at).unwrap_or_default());
+                for bad in [0, 0x7f, 0xff] {
+                    let mut changed = good.clone();
+                    changed.iter_mut().skip(at).take(1).for_each(|byte| *byte = bad);
+                    let _ = of_program(changed.as_slice());
+                }
+            }
+        }
+        let cut = program(&inline_form(), true, false, true);
+        assert!(of_program(cut.get(..200).unwrap_or_default()).is_err());
+    }
 }

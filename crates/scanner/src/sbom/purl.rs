@@ -138,10 +138,13 @@ impl Purl {
         })
     }
 
-    /// The source package: `upstream=NAME@VERSION`, as most tools write it.
+    /// The source package: `upstream=NAME@VERSION`, or `source=NAME` with `sourceversion=VERSION`.
     fn source(&self) -> Option<Source> {
-        let upstream = self.qualifiers.get("upstream")?;
-        let (name, version) = upstream.rsplit_once('@').unwrap_or((upstream, &self.version));
+        let (name, version) = match (self.qualifiers.get("upstream"), self.qualifiers.get("source")) {
+            (Some(upstream), _) => upstream.rsplit_once('@').unwrap_or((upstream, &self.version)),
+            (None, Some(name)) => (name.as_str(), self.qualifiers.get("sourceversion").map_or(self.version.as_str(), String::as_str)),
+            (None, None) => return None,
+        };
         (!name.is_empty()).then(|| Source { name: name.to_owned(), version: version.to_owned() })
     }
 }
