@@ -36,6 +36,8 @@ pub enum Event {
     Release(String),
     /// The command failed: `{"error":{"kind":"work","message":"...","hints":[],"findings":[],"exit_code":1}}`.
     Failed(Cause, Vec<Finding>),
+    /// Every stage went well: `{"done":true,"milliseconds":1279,"unchanged":false}`.
+    Done,
     /// Anything else: a line that is no JSON of these shapes.
     Line(String),
 }
@@ -57,6 +59,9 @@ fn read(value: &Value) -> Option<Event> {
     }
     if let Some(stage) = text("stage") {
         return of_stage(value, stage);
+    }
+    if value.get("done").and_then(Value::as_bool) == Some(true) {
+        return Some(Event::Done);
     }
     if let Some(release) = text("release") {
         return Some(Event::Release(release));
@@ -127,11 +132,12 @@ mod tests {
             ),
             (json!({"service": "web", "url": "http://h"}), Event::Url("web".into(), "http://h".into())),
             (json!({"release": "abc"}), Event::Release("abc".into())),
+            (json!({"done": true, "milliseconds": 1}), Event::Done),
             (error, Event::Failed(cause, vec![finding.clone()])),
         ] {
             assert_eq!(Event::parse(&line.to_string()), event);
         }
-        for other in ["plain", "{\"stage\":1}", "{\"done\":true}", "[", "{\"stage\":\"a\",\"state\":\"odd\"}"] {
+        for other in ["plain", "{\"stage\":1}", "{\"done\":1}", "[", "{\"stage\":\"a\",\"state\":\"odd\"}"] {
             assert_eq!(Event::parse(other), Event::Line(other.into()));
         }
     }

@@ -89,12 +89,16 @@ pub fn lint(sources: &[Source], options: &Options) -> Vec<Finding> {
 /// How many findings there are of each weight, in words.
 pub fn summary(findings: &[Finding], files: usize) -> String {
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let told: Vec<String> =
-        [(Severity::Error, "errors"), (Severity::Warning, "warnings"), (Severity::Info, "infos"), (Severity::Style, "style")]
-            .into_iter()
-            .filter(|(severity, _)| count(*severity) > 0)
-            .map(|(severity, name)| format!("{} {name}", count(severity)))
-            .collect();
+    let told: Vec<String> = [
+        (Severity::Error, "error", "errors"),
+        (Severity::Warning, "warning", "warnings"),
+        (Severity::Info, "info", "infos"),
+        (Severity::Style, "style", "style"),
+    ]
+    .into_iter()
+    .filter(|(severity, ..)| count(*severity) > 0)
+    .map(|(severity, one, more)| format!("{} {}", count(severity), if count(severity) == 1 { one } else { more }))
+    .collect();
     let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
     if told.is_empty() { format!("{files}, nothing found") } else { format!("{files}, {}", told.join(", ")) }
 }

@@ -76,6 +76,7 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
             run.cause = Some(cause);
             Some((name, message))
         }
+        Event::Done => None,
         Event::Line(text) => at(run).map(|name| (name, text)),
     }
 }

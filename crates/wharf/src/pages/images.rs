@@ -45,13 +45,15 @@ pub fn image(store: &Store, id: &str) -> Result<Image, SourceError> {
     }
     // A history may be shorter than the layers are many.
     layers.extend(rest.map(|layer| of_layer(store, layer, String::new())));
+    let inventory = crate::scan::kept(store, id);
+    let os = inventory.as_ref().and_then(|inventory| inventory.os.as_ref());
     Ok(Image {
         brief,
-        os: None,
+        os: os.map(|os| if os.name.is_empty() { format!("{} {}", os.id, os.version) } else { os.name.clone() }),
         platform: format!("{}/{}", found.config.os, found.config.architecture),
         settings,
         layers,
-        packages: Vec::new(),
+        packages: inventory.map(|inventory| inventory.packages).unwrap_or_default(),
         findings: Vec::new(),
         scanned: None,
     })

@@ -38,9 +38,12 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     };
     let (stopping, others): (Vec<Finding>, Vec<Finding>) =
         findings.iter().cloned().partition(|finding| threshold.is_some_and(|threshold| linter::reaches(finding, threshold)));
+    let shown = |finding: &Finding| with_lines(finding, &files);
     for finding in &others {
-        running.finding(finding);
+        // People get the lines of what stops them; who watches by program can fold the others.
+        if run.context.output.is_json() { running.finding(&shown(finding)) } else { running.finding(finding) }
     }
+    let stopping: Vec<Finding> = stopping.iter().map(shown).collect();
     if !stopping.is_empty() {
         let problem = Problem::new(ProblemKind::Work, format!("lint: {}", summary(&stopping, files.len())));
         return Err(problem.with_findings(stopping).hint("`wharf explain RULE` says why, and how to mend it"));
@@ -48,6 +51,19 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let verdict = if others.is_empty() { Verdict::Done } else { Verdict::Warned };
     let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     Ok(Done { verdict, ..Done::new(summary(&findings, files.len())).with(detail(&names, &findings)) })
+}
+
+/// The finding with the line that it points at, and those around it.
+fn with_lines(finding: &Finding, files: &[Source]) -> Finding {
+    const AROUND: usize = 2;
+    let mut finding = finding.clone();
+    let file = files.iter().find(|file| Some(&file.name) == finding.place.file.as_ref());
+    if let (Some(file), Some(line)) = (file, finding.place.line.and_then(|line| usize::try_from(line).ok())) {
+        let first = line.saturating_sub(AROUND).max(1);
+        let lines = file.text.lines().enumerate().map(|(index, text)| (index + 1, text)).skip(first - 1).take(line + AROUND + 1 - first);
+        finding.evidence = lines.map(|(number, text)| format!("{}{number:>4} | {text}", if number == line { ">" } else { " " })).collect();
+    }
+    finding
 }
 
 /// Every finding for the release's record, but for evidence, which is the source's own text.
@@ -65,5 +81,20 @@ fn detail(files: &[&str], findings: &[Finding]) -> Value {
 fn name(file: &mut Source, folder: &std::path::Path) {
     if let Some(short) = file.path.as_ref().and_then(|path| path.strip_prefix(folder).ok()) {
         file.name = short.display().to_string();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_shows_the_lines_around_it() {
+        let text = "FROM a:1\nRUN b\nMAINTAINER c\nRUN d\n".to_owned();
+        let files = [Source { name: "Dockerfile".to_owned(), path: None, text }];
+        let at = |line| with_lines(&Finding::new("X", Severity::Error, base::Place::in_file("Dockerfile", line, 1), "x"), &files).evidence;
+        assert_eq!(at(3), ["    1 | FROM a:1", "    2 | RUN b", ">   3 | MAINTAINER c", "    4 | RUN d"]);
+        assert_eq!(at(1), [">   1 | FROM a:1", "    2 | RUN b", "    3 | MAINTAINER c"]);
+        assert_eq!(at(900), Vec::<String>::new());
     }
 }

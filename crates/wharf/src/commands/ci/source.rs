@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use ci::{Right, Role, Run, RunId, RunsError, Server};
 use dashboard::{Allowed, Change, Download, Image, ImageBrief, LogPage, Release, ReleaseKey, RunFilter, Source, SourceError, User};
 use futures::stream::{BoxStream, StreamExt};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -43,6 +44,17 @@ fn role(role: Role) -> dashboard::Role {
 
 fn store(home: &Path) -> Result<blobs::Store, SourceError> {
     blobs::Store::open(&home.join("blobs")).map_err(|error| SourceError::Failed(error.to_string()))
+}
+
+/// The first run of those kept that deployed each release, by the release's id and its environment.
+fn deployed_by(runs: &ci::Runs) -> BTreeMap<(String, String), RunId> {
+    const MOST: usize = 500;
+    let newest_first = runs.list(&ci::Filter::default(), None, MOST);
+    newest_first.into_iter().filter_map(|run| Some(((run.release?, run.environment), run.id))).collect()
+}
+
+fn run_of(by: &BTreeMap<(String, String), RunId>, key: &ReleaseKey) -> Option<RunId> {
+    by.get(&(key.id.clone(), key.environment.clone())).copied()
 }
 
 #[async_trait]
@@ -98,12 +110,23 @@ impl Source for Everything {
     }
 
     async fn releases(&self) -> Result<Vec<Release>, SourceError> {
-        self.read(pages::releases).await
+        let runs = self.server.runs().clone();
+        self.read(move |home| {
+            let by = deployed_by(&runs);
+            let releases = pages::releases(home)?;
+            Ok(releases.into_iter().map(|release| Release { run: release.run.or_else(|| run_of(&by, &release.key)), ..release }).collect())
+        })
+        .await
     }
 
     async fn release(&self, key: &ReleaseKey) -> Result<Allowed, SourceError> {
-        let key = key.clone();
-        self.read(move |home| pages::release(home, &key)).await
+        let (key, runs) = (key.clone(), self.server.runs().clone());
+        self.read(move |home| {
+            let mut allowed = pages::release(home, &key)?;
+            allowed.release.run = allowed.release.run.or_else(|| run_of(&deployed_by(&runs), &key));
+            Ok(allowed)
+        })
+        .await
     }
 
     async fn images(&self) -> Result<Vec<ImageBrief>, SourceError> {
