@@ -1,12 +1,9 @@
 //! Log lines as terminals would show them, as far as that is safe: colours by ECMA-48 SGR, everything else that moves or asks is left out.
 
-mod escape;
-mod style;
-
+use crate::escape::{Escape, escape};
+use crate::style::Style;
 use crate::text;
-use escape::{Escape, escape};
 use serde::Serialize;
-pub(crate) use style::Style;
 
 /// The longest line that is shown, in characters.
 const LONGEST: usize = 4_000;

@@ -6,6 +6,7 @@
 mod ansi;
 mod assets;
 mod attempts;
+mod escape;
 mod fields;
 mod guard;
 mod live;
@@ -14,6 +15,7 @@ mod respond;
 mod route;
 mod session;
 mod source;
+mod style;
 mod text;
 mod view;
 

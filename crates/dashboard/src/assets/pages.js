@@ -102,8 +102,9 @@
       const earlier = document.getElementById("earlier");
       if (earlier) earlier.addEventListener("click", (event) => { event.preventDefault(); this.before(); });
       for (const chunk of this.lines.children) this.size(chunk);
+      const later = document.getElementById("later");
       this.end();
-      if (earlier) this.fill();
+      this.fill(later);
     },
     size(chunk) { chunk.style.containIntrinsicHeight = `auto ${chunk.children.length * 20}px`; },
     atEnd() { return this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 40; },
@@ -191,11 +192,24 @@
           this.count += end - begin;
         }
         this.first = page.from;
-        if (this.first === 0) document.getElementById("earlier").parentElement.remove();
+        if (this.first === 0) document.getElementById("earlier")?.parentElement.remove();
       } catch { return false; } finally { this.loading = false; }
       return true;
     },
-    async fill() {
+    // Lines after the last one here, where nothing else brings them.
+    async after(later) {
+      const lines = this.lines;
+      for (let more = true; more && lines === this.lines && this.count < this.MOST; ) {
+        const answer = await fetch(`${this.section.dataset.url}?from=${this.next}&limit=1000`, { headers: { accept: "application/json" } });
+        if (!answer.ok) return;
+        const page = await answer.json();
+        more = page.lines.length > 0;
+        this.add(page);
+        if (!more) later.parentElement.remove();
+      }
+    },
+    async fill(later) {
+      if (later) try { this.follow.checked = false; await this.after(later); } catch { return; }
       const lines = this.lines;
       while (this.first > 0 && this.count < this.MOST && lines === this.lines) {
         await new Promise((done) => (window.requestIdleCallback || setTimeout)(done));

@@ -81,8 +81,8 @@ impl RunFollower {
 
     /// The log of a stage that was not open before, whole as in a page.
     async fn open(&mut self, inner: &Inner, run: &Run, stage: &ci::StageRun) -> Result<Vec<Message>, SourceError> {
-        let from = stage.lines.saturating_sub(log::IN_PAGE as u64);
-        let page = log::fitting(read(inner, self.id, &stage.name, from, log::IN_PAGE).await?);
+        let part = log::Part::Newest;
+        let page = part.fitting(read(inner, self.id, &stage.name, part.first(stage.lines), log::IN_PAGE).await?);
         let next = page.from.saturating_add(page.lines.len() as u64);
         self.log = Some((stage.name.clone(), next));
         let html = log::section(run, stage, &page).into_string();

@@ -64,8 +64,8 @@ impl Call<'_> {
         }
         let log = match opened {
             Some(opened) => {
-                let from = query.number("line").unwrap_or_else(|| opened.lines.saturating_sub(log::IN_PAGE as u64));
-                log::fitting(source.log(id, &opened.name, from, log::IN_PAGE).await.or_else(none_yet)?)
+                let part = query.number("line").map_or(log::Part::Newest, log::Part::From);
+                part.fitting(source.log(id, &opened.name, part.first(opened.lines), log::IN_PAGE).await.or_else(none_yet)?)
             }
             None => LogPage::default(),
         };

@@ -7,7 +7,7 @@ use crate::text;
 use maud::{Markup, html};
 
 /// Lines that are shown of one finding.
-const MOST: usize = 40;
+const MOST: usize = 20;
 
 /// One line of a source.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ fn of_source(source: &[Line<'_>], hit: Option<u32>) -> Markup {
                 @let is_hit = Some(line.number) == hit;
                 span.row.hit[is_hit] {
                     span.n { (if is_hit { "▶ " } else { "" }) (line.number) }
-                    span.t { (text::block(line.text, 400)) "\n" }
+                    span.t { (text::block(line.text, 240)) "\n" }
                     @if is_hit { span.unseen { "(this line) " } }
                 }
             }

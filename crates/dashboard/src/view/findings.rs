@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use std::borrow::Cow;
 
 /// Findings on one page.
-const PER_PAGE: usize = 40;
+const PER_PAGE: usize = 25;
 const SEVERITIES: [Severity; 4] = [Severity::Error, Severity::Warning, Severity::Info, Severity::Style];
 
 /// All that a stage found, the heaviest first: told one by one, else as its detail has them.

@@ -7,7 +7,7 @@ use base::units::show_bytes;
 use maud::{Markup, html};
 
 /// Images on one page.
-const MOST: usize = 200;
+const MOST: usize = 100;
 
 /// The page.
 pub(crate) fn whole(view: &View<'_>, images: &[ImageBrief]) -> Markup {
@@ -30,7 +30,7 @@ fn row(view: &View<'_>, image: &ImageBrief) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(route::image(&image.id)) { code.short { (text::short_id(&image.id)) } } }
-            td { @for name in image.names.iter().take(8) { div { bdi { (text::name(name)) } } } @if image.names.is_empty() { "–" } }
+            td { @for name in image.names.iter().take(4) { div { bdi { (text::name(name)) } } } @if image.names.is_empty() { "–" } }
             td.number { (show_bytes(image.bytes)) }
             td { @match image.created { Some(at) => (times::ago(at, view.now)), None => "–" } }
         }

@@ -12,7 +12,7 @@ pub(crate) const IN_PAGE: usize = 150;
 /// Lines that are sent at once.
 pub(crate) const AT_ONCE: usize = 1_000;
 /// Characters of lines in the page itself: a page stays small whatever the lines are.
-const PAGE_CHARACTERS: usize = 24_000;
+const PAGE_CHARACTERS: usize = 16_000;
 
 /// Lines as the script has them: each is its parts.
 #[derive(Serialize)]
@@ -34,16 +34,43 @@ pub(crate) fn lines(stage: &str, page: &LogPage) -> Lines {
     Lines { stage: stage.to_owned(), from: page.from, lines, total: page.total, is_cut: page.is_cut }
 }
 
-/// The last lines that fit into a page.
-pub(crate) fn fitting(mut page: LogPage) -> LogPage {
-    let mut left = PAGE_CHARACTERS;
-    // Colours cost the more.
-    let cost = |line: &str| line.len() + 40;
-    let fits = page.lines.iter().rev().take_while(|line| left.checked_sub(cost(line)).inspect(|rest| left = *rest).is_some()).count();
-    let surplus = page.lines.len() - fits.max(1).min(page.lines.len());
-    page.lines.drain(..surplus);
-    page.from = page.from.saturating_add(surplus as u64);
-    page
+/// Which lines of a log are in a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Those from a line on.
+    From(u64),
+    /// The newest.
+    Newest,
+}
+
+impl Part {
+    /// The first line to ask for, of so many.
+    pub(crate) fn first(self, lines: u64) -> u64 {
+        match self {
+            Self::From(line) => line,
+            Self::Newest => lines.saturating_sub(IN_PAGE as u64),
+        }
+    }
+
+    /// What of them fits into a page.
+    pub(crate) fn fitting(self, mut page: LogPage) -> LogPage {
+        let mut left = PAGE_CHARACTERS;
+        // Colours cost the more.
+        let mut fits = |line: &String| left.checked_sub(line.len().saturating_add(40)).inspect(|rest| left = *rest).is_some();
+        match self {
+            Self::From(_) => {
+                let count = page.lines.iter().take_while(|line| fits(line)).count();
+                page.lines.truncate(count.max(1));
+            }
+            Self::Newest => {
+                let count = page.lines.iter().rev().take_while(|line| fits(line)).count();
+                let surplus = page.lines.len().saturating_sub(count.max(1));
+                page.lines.drain(..surplus);
+                page.from = page.from.saturating_add(surplus as u64);
+            }
+        }
+        page
+    }
 }
 
 /// The section of the page.
@@ -65,6 +92,7 @@ pub(crate) fn section(run: &Run, stage: &StageRun, page: &LogPage) -> Markup {
             div #lines.lines role="region" tabindex="0" aria-label={ "Log of " (text::name(&stage.name)) } {
                 div.chunk { @for (at, line) in page.lines.iter().enumerate() { (one(page.from.saturating_add(at as u64), line)) } }
             }
+            @if next < page.total { p.later { a #later href=(crate::fields::link(&path, &[("line", Some(next.to_string().as_str()))])) { "Later lines" } } }
             p.cut hidden[!page.is_cut] { "The log was cut here: it is longer than what is kept." }
         }
     }

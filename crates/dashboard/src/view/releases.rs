@@ -6,7 +6,7 @@ use crate::{route, text};
 use maud::{Markup, html};
 
 /// Releases on one page.
-const MOST: usize = 150;
+const MOST: usize = 100;
 
 /// The page; `asked` is the id that they were chosen by.
 pub(crate) fn whole(view: &View<'_>, releases: &[Release], asked: Option<&str>) -> Markup {

@@ -9,7 +9,7 @@ use serde_json::Value;
 pub(super) const DETAIL: Detail = Detail { member: "plan", show };
 
 /// Fields that are shown of all objects together.
-const MOST: usize = 200;
+const MOST: usize = 60;
 
 fn show(_: &View<'_>, plan: &Value) -> Option<Markup> {
     let objects = plan.get("objects")?.as_array()?;
@@ -17,7 +17,7 @@ fn show(_: &View<'_>, plan: &Value) -> Option<Markup> {
     let mut left = MOST;
     let shown: Vec<(&Value, &[Value], usize)> = changed
         .iter()
-        .take(100)
+        .take(30)
         .map(|object| {
             let fields = object.get("fields").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let here = fields.get(..fields.len().min(left)).unwrap_or_default();

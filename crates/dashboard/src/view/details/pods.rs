@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 
 pub(super) const DETAIL: Detail = Detail { member: "pods", show };
 
-/// Pods that are shown.
-const MOST: usize = 200;
+/// Pods that are shown: of many, those that are not ready yet.
+const MOST: usize = 40;
 
 fn show(view: &View<'_>, pods: &Value) -> Option<Markup> {
     let pods = pods.as_array()?;
@@ -24,6 +24,11 @@ fn show(view: &View<'_>, pods: &Value) -> Option<Markup> {
         .map(|(release, count)| format!("{count} of release {}", text::line(release, 24)))
         .collect::<Vec<_>>()
         .join(", ");
+    let mut shown: Vec<&Value> = pods.iter().collect();
+    if shown.len() > MOST {
+        shown.sort_by_key(|pod| is_ready(pod));
+        shown.truncate(MOST);
+    }
     Some(html! {
         div.detail {
             h3 { "Rollout" }
@@ -31,7 +36,7 @@ fn show(view: &View<'_>, pods: &Value) -> Option<Markup> {
             div.scroll role="region" aria-label="Pods" tabindex="0" {
                 table.list {
                     thead { tr { @for name in ["Pod", "State", "Ready", "Release", "Node", "Since"] { th scope="col" { (name) } } } }
-                    tbody { @for pod in pods.iter().take(MOST) { (row(view, pod)) } }
+                    tbody { @for pod in &shown { (row(view, pod)) } }
                 }
             }
             @if pods.len() > MOST { p.meta { "and " (pods.len() - MOST) " more" } }

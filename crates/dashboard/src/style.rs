@@ -13,7 +13,7 @@ pub(crate) struct Style {
 
 impl Style {
     /// The look after a sequence with these parameters.
-    pub(super) fn after(self, parameters: &str) -> Self {
+    pub(crate) fn after(self, parameters: &str) -> Self {
         let mut style = self;
         let mut numbers = parameters.split([';', ':']).map(|number| number.parse::<u16>().unwrap_or(0));
         while let Some(number) = numbers.next() {
@@ -45,7 +45,7 @@ impl Style {
     }
 
     /// The classes of the stylesheet, by spaces.
-    pub(super) fn classes(self) -> String {
+    pub(crate) fn classes(self) -> String {
         let flags = [(self.bold, "b"), (self.dim, "d"), (self.italic, "i"), (self.underlined, "u")];
         let flags = flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, class)| class.to_owned());
         let front = self.front.map(|colour| format!("f{colour}"));

@@ -5,7 +5,7 @@ const LONGEST: usize = 2_048;
 
 /// What a sequence does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Escape<'a> {
+pub(crate) enum Escape<'a> {
     /// It changes how text looks (SGR); its parameters.
     Style(&'a str),
     /// Anything else.
@@ -13,7 +13,7 @@ pub(super) enum Escape<'a> {
 }
 
 /// The sequence that a text begins with, and its length in bytes; nothing where it begins with none, or with one that has no end.
-pub(super) fn escape(text: &str) -> Option<(Escape<'_>, usize)> {
+pub(crate) fn escape(text: &str) -> Option<(Escape<'_>, usize)> {
     let mut chars = text.chars();
     match chars.next()? {
         '\u{1b}' => {}
