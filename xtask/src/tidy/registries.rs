@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 10] = [
+const REGISTRIES: [Registry; 11] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -75,6 +75,13 @@ const REGISTRIES: [Registry; 10] = [
         list: "crates/wharf/src/export.rs",
         begins: "pub const EXPORTERS",
         helpers: &["pattern", "pipeline"],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/dashboard/src/view/details/",
+        list: "crates/dashboard/src/view/details.rs",
+        begins: "const DETAILS",
+        helpers: &[],
         pages: false,
     },
     Registry { folder: "xtask/src/tidy/", list: "xtask/src/tidy.rs", begins: "const CHECKS", helpers: &["mask", "tree"], pages: false },
