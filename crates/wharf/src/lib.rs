@@ -14,7 +14,7 @@ mod kubeconfig;
 mod lineage;
 mod lint;
 mod load;
-pub mod notify;
+mod notify;
 mod output;
 mod outside;
 pub mod pages;

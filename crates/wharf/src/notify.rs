@@ -4,8 +4,10 @@
 
 mod book;
 mod notices;
+mod runs;
 
 pub use notices::of_run;
+pub use runs::Told;
 
 use crate::context::Context;
 use crate::settings::{About, Notify};

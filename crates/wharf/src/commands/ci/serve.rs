@@ -3,6 +3,7 @@
 use super::source::Everything;
 use super::{Root, git, host};
 use crate::context::Context;
+use crate::notify::Told;
 use crate::settings::{Source, read};
 use base::units::parse_duration;
 use base::{Problem, ProblemKind};
@@ -56,6 +57,9 @@ pub(super) struct Serve {
     /// How long artefacts are kept
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "14d")]
     keep_artefacts: Duration,
+    /// Who is told of runs that fail: a file with `notify` as wharf.yaml has it, of this server's own
+    #[arg(long, value_name = "FILE")]
+    notify: Option<PathBuf>,
     /// How many runs are kept
     #[arg(long, value_name = "N", default_value_t = 2000)]
     keep_runs: usize,
@@ -77,6 +81,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         );
     }
     let root = asked.root.made(context)?;
+    let told = asked.notify.as_deref().map(Told::read).transpose()?;
     let tls = asked.tls.as_ref().map(|(chain, key)| tls(chain, key)).transpose()?;
     context.tokio()?.block_on(async {
         let refused = |error: std::io::Error| {
@@ -107,6 +112,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         let why = tokio::select! {
             asked = super::super::engine::asked_to_stop() => { asked?; None }
             why = server.look_after() => Some(why),
+            ended = tell_of_runs(context, told, &server, &url) => ended.map(|never| match never {})?,
         };
         stop.send_replace(true);
         // They give their runs back while they are still heard.
@@ -115,6 +121,14 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         serving.drain(DRAIN).await;
         why.map_or(Ok(()), |why| Err(host(&format!("nothing can be kept any more: {why}"))))
     })
+}
+
+/// Tells of runs that fail, where somebody wants to know.
+async fn tell_of_runs(context: &Context, told: Option<Told>, server: &Server, url: &str) -> Result<std::convert::Infallible, Problem> {
+    match told {
+        Some(told) => told.watch(context, server.runs(), url).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The server for its own paths, the pages for all others.
