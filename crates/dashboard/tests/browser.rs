@@ -9,6 +9,8 @@ mod keyboard;
 mod looks;
 #[path = "browser/place.rs"]
 mod place;
+#[path = "browser/plain.rs"]
+mod plain;
 #[path = "../examples/demo/runs.rs"]
 #[allow(dead_code)]
 mod runs;

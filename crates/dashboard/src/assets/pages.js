@@ -248,6 +248,9 @@
   document.addEventListener("DOMContentLoaded", () => {
     theme(document.getElementById("theme"));
     log.begin();
+    // On a narrow screen the stage that is open may be out of sight.
+    const strip = document.querySelector(".strip"), open = strip && strip.querySelector("[aria-current]");
+    if (open) strip.scrollLeft = open.offsetLeft - (strip.clientWidth - open.offsetWidth) / 2;
     const live = document.body.dataset.live;
     if (live) {
       follow(() => {

@@ -96,7 +96,7 @@ fn head(runs: &[Run], columns: &[Column]) -> Markup {
     html! {
         thead #columns {
             tr {
-                th.run scope="col" { "Run" span.average { @match whole { Some(ms) => { "⌀ " (times::took(ms)) } None => "" } } }
+                th.run scope="col" { "Run" span.average { @if let Some(ms) = whole { span.unseen { "average " } span aria-hidden="true" { "⌀ " } (times::took(ms)) } } }
                 @for column in columns {
                     th scope="col" {
                         span.name title=(text::name(&column.name)) { (text::line(&column.name, 60)) }

@@ -51,6 +51,7 @@ pub(super) fn of_word(word: &str) -> (&'static str, &'static str) {
         "failed" | "rejected" | "error" | "pruned" | "crashloopbackoff" | "imagepullbackoff" | "errimagepull" | "limits not kept" => {
             ("failed", "✕")
         }
+        "waiting" | "not yet" | "queued" => ("waiting", "○"),
         _ => ("unchanged", "="),
     }
 }
