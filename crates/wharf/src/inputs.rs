@@ -64,7 +64,12 @@ fn add(hasher: &mut Sha256, root: &Path, path: &Path) -> std::io::Result<()> {
 pub struct Memory {
     path: PathBuf,
     known: BTreeMap<String, String>,
+    /// What passed in any checkout on this machine: an empty file a key.
+    passed: PathBuf,
 }
+
+/// Keys of what passed that are kept; the oldest go first.
+const MOST_PASSED: usize = 2_000;
 
 impl Memory {
     /// Of the project in `folder`; nothing is known where nothing can be read.
@@ -72,7 +77,23 @@ impl Memory {
         let name = ids::hex(&Sha256::digest(folder.as_os_str().as_bytes()));
         let path = home.join("stages").join(format!("{}.json", &name[..16]));
         let known = files::read_if_exists(&path).ok().flatten().and_then(|content| serde_json::from_slice(&content).ok());
-        Self { path, known: known.unwrap_or_default() }
+        Self { path, known: known.unwrap_or_default(), passed: home.join("stages").join("passed") }
+    }
+
+    /// Whether this very content passed, in whichever checkout; for stages that leave nothing behind. The key is one of [`key`].
+    pub fn passed(&self, key: &str) -> bool {
+        self.passed.join(key).exists()
+    }
+
+    /// Remembers that it did.
+    pub fn pass(&self, key: &str) {
+        let _ = files::make_folder(&self.passed, 0o700).and_then(|()| files::write_atomically(&self.passed.join(key), b"", 0o600));
+        let entries = std::fs::read_dir(&self.passed).into_iter().flatten().flatten();
+        let mut all: Vec<_> = entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+        if all.len() > MOST_PASSED {
+            all.sort();
+            all.iter().take(all.len() - MOST_PASSED).for_each(|(_, path)| drop(std::fs::remove_file(path)));
+        }
     }
 
     /// Whether a stage went well with these very inputs.
@@ -109,6 +130,21 @@ pub fn key(command: &str, inputs: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_passed_is_known_in_other_checkouts_and_what_a_checkout_did_is_not() {
+        let home = std::env::temp_dir().join(format!("wharf-memory-{}", ids::suffix(8)));
+        let mut one = Memory::open(&home, Path::new("/one"));
+        one.remember("prepare web", &key("make", "1"));
+        one.pass(&key("cargo test", "1"));
+        let other = Memory::open(&home, Path::new("/other"));
+        assert!(other.passed(&key("cargo test", "1")) && !other.passed(&key("cargo test", "2")));
+        assert!(!other.knows("prepare web", &key("make", "1")) && one.knows("prepare web", &key("make", "1")));
+        (0..MOST_PASSED + 5).for_each(|number| drop(std::fs::write(home.join(format!("stages/passed/{number}")), "")));
+        one.pass(&key("cargo test", "3"));
+        assert!(std::fs::read_dir(home.join("stages/passed")).expect("read").count() <= MOST_PASSED);
+        std::fs::remove_dir_all(home).expect("removed");
+    }
 
     #[test]
     fn content_counts_and_times_and_ignored_files_do_not() {

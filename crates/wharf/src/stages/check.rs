@@ -25,8 +25,8 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     for (image, check) in run.project.settings().checks.clone() {
         let built = build::target(run, running, &image, check.target.as_deref())?;
         let stage = format!("check {image}");
-        let key = inputs::key(&check.run.to_string(), &built.image.to_string());
-        let known_before = run.memory.knows(&stage, &key);
+        let key = inputs::key(&format!("check {}", check.run), &built.image.to_string());
+        let known_before = run.memory.passed(&key);
         let said = if known_before { Vec::new() } else { one(run, running, &stage, &built.image.to_string(), &check)? };
         detail.push(
             json!({"image": image, "target": check.target, "run": check.run.to_string(), "passed_before": known_before, "said": said}),
@@ -35,7 +35,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
             known += 1;
             continue;
         }
-        run.memory.remember(&stage, &key);
+        run.memory.pass(&key);
         done += 1;
     }
     let detail = json!({"checks": detail});

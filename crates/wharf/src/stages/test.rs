@@ -25,20 +25,19 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let (mut passed, mut detail) = (0, Vec::new());
     for (name, test) in &tests {
         let stage = format!("test {name}");
-        let key = inputs::key(&test.to_string(), &run.inputs);
-        let known = run.memory.knows(&stage, &key);
+        let key = inputs::key(&format!("{} {stage} {test}", run.project.name()), &run.inputs);
+        let known = run.memory.passed(&key);
         detail.push(json!({"name": name, "run": test.to_string(), "passed_before": known}));
         if known {
             continue;
         }
-        run.memory.forget(&stage);
         let verbose = run.context.output.takes_lines();
         command::run(name, test, &run.project.folder, &|line| {
             if verbose {
                 running.note(line);
             }
         })?;
-        run.memory.remember(&stage, &key);
+        run.memory.pass(&key);
         passed += 1;
     }
     if passed == 0 {
