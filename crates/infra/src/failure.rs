@@ -34,6 +34,8 @@ pub enum FailureKind {
     Unreadable,
     /// No credentials are at hand.
     Credentials,
+    /// What is declared cannot be: a region, an endpoint.
+    Declared,
 }
 
 /// A call that failed.
@@ -75,6 +77,7 @@ impl Failure {
             Kind::Credentials => {
                 (ProblemKind::Usage, Some("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or `profile:` in wharf.yaml"))
             }
+            Kind::Declared => (ProblemKind::Usage, None),
             Kind::Denied => (ProblemKind::Target, Some("the role or user needs the right to make this call")),
             Kind::Missing | Kind::Exists | Kind::State | Kind::Invalid | Kind::Unsupported | Kind::Unreadable => {
                 (ProblemKind::Target, None)

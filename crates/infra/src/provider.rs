@@ -1,13 +1,15 @@
 //! What a cloud must be able to do for Wharf; [`PROVIDERS`] lists those that can.
 
-use crate::aws::{Heard, Pace, Source, Transport};
-use crate::failure::InfraError;
+use crate::aws::{Caller, Heard, Pace, Source, Transport};
+use crate::failure::{Failure, FailureKind, InfraError};
 use crate::plan::Plan;
 use async_trait::async_trait;
 use base::Finding;
+use net::client::Url;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32};
 
 /// What wharf.yaml declares, with everything that it names read.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +62,27 @@ pub struct Access {
     pub heard: Arc<dyn Heard>,
     /// Of the waits between tries.
     pub seed: u64,
+}
+
+impl Access {
+    /// Makes calls to Amazon's services in a region, or to an emulator of them.
+    ///
+    /// # Errors
+    /// When region or endpoint are none, or the endpoint would carry secrets in the clear.
+    pub fn aws(self, region: &str, endpoint: Option<&str>) -> Result<Caller, InfraError> {
+        let invalid = |why: String| InfraError::Call(Failure::new("infra", FailureKind::Declared, why));
+        let endpoint = endpoint.map(Url::parse).transpose().map_err(|error| invalid(error.to_string()))?;
+        if let Some(url) = endpoint.as_ref().filter(|url| !url.origin.tls && !url.origin.is_loopback()) {
+            return Err(invalid(format!(
+                "`{}` is plain HTTP beyond this machine: whoever listens reads parameters and tokens",
+                url.origin
+            )));
+        }
+        crate::aws::endpoint("sts", region).map_err(invalid)?;
+        let Self { transport, aws: source, pace, heard, seed } = self;
+        let (ahead, count) = (AtomicI64::new(0), AtomicU32::new(0));
+        Ok(Caller { transport, source, pace, heard, region: region.to_owned(), endpoint, seed, ahead, count })
+    }
 }
 
 /// How far a resource is.

@@ -12,6 +12,7 @@ mod exec;
 mod explain;
 mod history;
 pub(crate) mod image;
+mod infra;
 mod init;
 mod lint;
 mod load;
@@ -76,6 +77,7 @@ pub const COMMANDS: &[Command] = &[
     why::COMMAND,
     smoke::COMMAND,
     load::COMMAND,
+    infra::COMMAND,
     settings::COMMAND,
     init::COMMAND,
     explain::COMMAND,

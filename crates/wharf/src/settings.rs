@@ -16,10 +16,11 @@ mod section;
 mod shape;
 mod yaml;
 
+pub(crate) use check::is_stack;
 pub use command::CommandLine;
 pub use fields::{
-    About, Check, Ci, CiOnly, CiRun, Environment, Gates, HttpMethod, Image, ImageSecret, Load, Notify, Registries, ScanGate, SecretPlace,
-    Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
+    About, Check, Ci, CiOnly, CiRun, Environment, Gates, HttpMethod, Image, ImageSecret, Infra, Load, Notify, Registries, ScanGate,
+    SecretPlace, Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};

@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 11] = [
+const REGISTRIES: [Registry; 12] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -82,6 +82,13 @@ const REGISTRIES: [Registry; 11] = [
         list: "crates/dashboard/src/view/details.rs",
         begins: "const DETAILS",
         helpers: &[],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/infra/src/",
+        list: "crates/infra/src/provider.rs",
+        begins: "pub const PROVIDERS",
+        helpers: &["aws", "eks", "failure", "lib", "plan", "provider", "sts", "tagged"],
         pages: false,
     },
     Registry { folder: "xtask/src/tidy/", list: "xtask/src/tidy.rs", begins: "const CHECKS", helpers: &["mask", "tree"], pages: false },

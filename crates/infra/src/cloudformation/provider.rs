@@ -16,9 +16,7 @@ use crate::provider::{Access, ClusterAccess, Declared, Drifted, Left, Provider, 
 use crate::tagged;
 use async_trait::async_trait;
 use base::Finding;
-use net::client::Url;
 use sha2::{Digest, Sha256};
-use std::sync::atomic::{AtomicI64, AtomicU32};
 use std::time::Duration;
 
 /// See the module.
@@ -37,7 +35,7 @@ impl CloudFormation {
     /// # Errors
     /// When the template, the region or the endpoint cannot be read.
     pub fn new(declared: Declared, access: Access) -> Result<Self, InfraError> {
-        let caller = caller(&declared, access)?;
+        let caller = access.aws(&declared.region, declared.endpoint.as_deref())?;
         let template = template::parse(&declared.template_path, &declared.template)
             .map_err(|findings| InfraError::Invalid { what: format!("`{}`", declared.template_path), findings })?;
         Ok(Self { caller, wish: Wish { declared, template } })
@@ -124,22 +122,6 @@ struct Unwatched;
 impl Watch for Unwatched {
     fn event(&self, _: &crate::provider::Event) {}
     fn note(&self, _: &str) {}
-}
-
-/// A caller for what is declared.
-pub(crate) fn caller(declared: &Declared, access: Access) -> Result<Caller, InfraError> {
-    let invalid = |why: String| InfraError::Call(Failure::new("infra", FailureKind::Invalid, why));
-    let endpoint = declared.endpoint.as_deref().map(Url::parse).transpose().map_err(|error| invalid(error.to_string()))?;
-    if let Some(url) = endpoint.as_ref().filter(|url| !url.origin.tls && !url.origin.is_loopback()) {
-        return Err(invalid(format!(
-            "`{}` is plain HTTP beyond this machine: whoever listens reads parameters and session tokens",
-            url.origin
-        )));
-    }
-    crate::aws::endpoint("sts", &declared.region).map_err(invalid)?;
-    let Access { transport, aws: source, pace, heard, seed } = access;
-    let region = declared.region.clone();
-    Ok(Caller { transport, source, pace, heard, region, endpoint, seed, ahead: AtomicI64::new(0), count: AtomicU32::new(0) })
 }
 
 fn standing(stack: StackSeen) -> Standing {

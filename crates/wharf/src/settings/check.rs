@@ -1,6 +1,9 @@
 //! What the table of fields cannot say: names, targets, and what refers to what.
 
+mod infra;
 mod notify;
+
+pub(crate) use infra::is_stack;
 
 use super::node::{Node, Origin};
 use super::reader::{Reader, rule};
@@ -34,6 +37,7 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
             reader.below(&format!("{list}[{index}]"), |reader| request(root, item, reader));
         }
     }
+    below(root, "infra", reader, |key, node, reader| infra::check(root, key, node, reader));
     below(root, "notify", reader, |key, node, reader| notify::check(&key.origin, node, reader));
     below(root, "environments", reader, |_, environment, reader| {
         approvers(environment, reader);

@@ -1,9 +1,11 @@
 //! The table of fields: everything that `wharf.yaml` can say, with its kind, its default and what it is for.
 
 mod ci;
+mod infra;
 mod notify;
 
 pub use ci::{Ci, CiOnly, CiRun};
+pub use infra::Infra;
 pub use notify::{About, Notify, SecretPlace};
 
 use super::command::CommandLine;
@@ -49,6 +51,8 @@ section! {
         "builds" builds: Builds,
         /// Which runs a push to `wharf ci serve` begins.
         "ci" ci: Ci,
+        /// Cloud resources that the project stands on, by name; `wharf infra` makes, changes and removes them.
+        "infra" infra: BTreeMap<String, Infra>,
         /// Who is told, by name.
         "notify" notify: BTreeMap<String, Notify>,
     }

@@ -1,0 +1,201 @@
+//! What wharf.yaml declares, with everything that it names read: templates, secrets, who we are.
+
+use super::credentials::{Chain, Files};
+use super::listen::Listener;
+use crate::context::Context;
+use crate::project::Project;
+use crate::settings::{Infra, SecretPlace};
+use ::infra::aws::{NetTransport, RealPace, Secret};
+use ::infra::provider::{Access, Declared, Import};
+use ::infra::{PROVIDERS, Provider};
+use base::mask::Mask;
+use base::{Finding, Problem, ProblemKind};
+use net::client::ClientOptions;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The largest template or secret that is read.
+const LARGEST: usize = 1 << 20;
+
+/// Where the commands work.
+pub(super) struct Place<'a> {
+    pub context: &'a Context,
+    pub project: Project,
+    pub tokio: tokio::runtime::Runtime,
+    files: Files,
+    /// What is in no message.
+    hidden: RefCell<Vec<String>>,
+}
+
+/// One entry, ready to be worked on.
+pub(super) struct Entry<'a> {
+    pub name: String,
+    pub settings: Infra,
+    pub stack: String,
+    pub region: String,
+    pub provider: Box<dyn Provider>,
+    pub listener: Listener<'a>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn new(context: &'a Context) -> Result<Self, Problem> {
+        let project = Project::load(context, None)?;
+        let files = Files::of_user();
+        Ok(Self { context, project, tokio: context.tokio()?, files, hidden: RefCell::default() })
+    }
+
+    /// Names of the entries that are meant, in order.
+    pub(super) fn names(&self, only: &[String]) -> Result<Vec<String>, Problem> {
+        let all = &self.project.settings().infra;
+        let environment = &self.context.globals.env;
+        if let Some(unknown) = only.iter().find(|name| !all.contains_key(*name)) {
+            let known: Vec<&str> = all.keys().map(String::as_str).collect();
+            let problem = crate::cli::usage(format!("wharf.yaml has no `infra.{unknown}`"));
+            return Err(if known.is_empty() { problem } else { problem.hint(format!("there are: {}", known.join(", "))) });
+        }
+        let is_for = |entry: &Infra| entry.environments.is_empty() || entry.environments.contains(environment);
+        if let Some(other) = only.iter().find(|name| all.get(*name).is_some_and(|entry| !is_for(entry))) {
+            let message = format!("`infra.{other}` is not for the environment `{environment}`");
+            let named = all.get(other).map(|entry| entry.environments.join("`, `")).unwrap_or_default();
+            return Err(crate::cli::usage(message).hint(format!("pass `--env` with one of `{named}`")));
+        }
+        let names: Vec<String> = match only {
+            [] => all.iter().filter(|(_, entry)| is_for(entry)).map(|(name, _)| name.clone()).collect(),
+            only => only.to_vec(),
+        };
+        if names.is_empty() {
+            return Err(crate::cli::usage(format!("wharf.yaml declares no cloud resources for the environment `{environment}`"))
+                .hint("write `infra: { NAME: { template: PATH } }`"));
+        }
+        Ok(names)
+    }
+
+    /// The one entry that is meant.
+    pub(super) fn one(&self, only: &[String]) -> Result<Entry<'a>, Problem> {
+        match self.names(only)?.as_slice() {
+            [name] => self.entry(name, Vec::new()),
+            several => Err(crate::cli::usage(format!("there are several: {}", several.join(", "))).hint("pass `--only NAME`")),
+        }
+    }
+
+    /// An entry with its provider. Nothing was asked of the cloud yet.
+    pub(super) fn entry(&self, name: &str, imports: Vec<Import>) -> Result<Entry<'a>, Problem> {
+        let declared = self.project.settings().infra.get(name).cloned();
+        let settings = declared.ok_or_else(|| Problem::new(ProblemKind::Defect, format!("no entry `{name}`")))?;
+        let chain = self.files.chain(settings.profile.as_deref(), crate::registries::proxies())?;
+        let region = match &settings.region {
+            Some(region) => self.put_in(name, "region", region)?,
+            None => chain.region().ok_or_else(|| {
+                crate::cli::usage(format!("no region is set for `infra.{name}`")).hint(format!("set `infra.{name}.region`, or $AWS_REGION"))
+            })?,
+        };
+        let stack = match &settings.stack {
+            Some(stack) => self.put_in(name, "stack", stack)?,
+            None => format!("{}-{name}", self.project.name()),
+        };
+        if !crate::settings::is_stack(&stack) {
+            return Err(crate::cli::usage(format!("`{stack}` cannot name a stack")).hint(format!("set `infra.{name}.stack`")));
+        }
+        let endpoint = settings.endpoint.clone().or_else(|| super::credentials::variable("AWS_ENDPOINT_URL"));
+        let declared = Declared {
+            project: self.project.name().to_owned(),
+            environment: self.context.globals.env.clone(),
+            name: name.to_owned(),
+            stack: stack.clone(),
+            region: region.clone(),
+            endpoint: endpoint.clone(),
+            template_path: settings.template.clone(),
+            template: self.template(&settings.template)?,
+            parameters: self.parameters(name, &settings)?,
+            secrets: self.secrets(name, &settings)?,
+            role: settings.role.as_deref().map(|role| self.put_in(name, "role", role)).transpose()?,
+            imports,
+        };
+        let kind = PROVIDERS.iter().find(|kind| kind.name == settings.provider);
+        let kind = kind.ok_or_else(|| Problem::new(ProblemKind::Defect, format!("no provider `{}`", settings.provider)))?;
+        let mask = Mask::new(self.hidden.borrow().iter());
+        let listener = Listener::new(&self.context.output, mask);
+        let access = access(chain, &region, endpoint, Arc::new(listener.heard()));
+        let provider = (kind.make)(declared, access).map_err(Problem::from)?;
+        Ok(Entry { name: name.to_owned(), settings, stack, region, provider, listener })
+    }
+
+    fn template(&self, path: &str) -> Result<String, Problem> {
+        let whole = self.project.folder.join(path);
+        let bytes = base::files::read_up_to(&whole, LARGEST).map_err(|error| crate::cli::usage(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|_| crate::cli::usage(format!("`{path}` is not UTF-8")))
+    }
+
+    fn put_in(&self, name: &str, field: &str, text: &str) -> Result<String, Problem> {
+        let values = self.project.read.values(&self.context.globals.env);
+        delivery::settings::substitute(text, &values).map_err(|why| crate::cli::usage(format!("`infra.{name}.{field}`: {why}")))
+    }
+
+    fn parameters(&self, name: &str, settings: &Infra) -> Result<BTreeMap<String, String>, Problem> {
+        let filled = |(key, value): (&String, &String)| Ok((key.clone(), self.put_in(name, &format!("parameters.{key}"), value)?));
+        settings.parameters.iter().map(filled).collect()
+    }
+
+    fn secrets(&self, name: &str, settings: &Infra) -> Result<BTreeMap<String, Secret>, Problem> {
+        let mut all = BTreeMap::new();
+        for (key, place) in &settings.secrets {
+            let text = self.secret(place).map_err(|why| crate::cli::usage(format!("`infra.{name}.secrets.{key}`: {why}")))?;
+            self.hidden.borrow_mut().push(text.clone());
+            all.insert(key.clone(), Secret::new(text));
+        }
+        Ok(all)
+    }
+
+    fn secret(&self, place: &SecretPlace) -> Result<String, String> {
+        if let Some(name) = &place.env {
+            return std::env::var(name).map_err(|_| format!("the variable `{name}` is not set"));
+        }
+        let path = place.file.as_deref().unwrap_or_default();
+        let home = std::env::var_os("HOME").map(std::path::PathBuf::from);
+        let whole = match (path.strip_prefix("~/"), home) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.project.folder.join(path),
+        };
+        let bytes = base::files::read_up_to(&whole, LARGEST).map_err(|error| error.to_string())?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))?;
+        Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    }
+
+    /// A problem without the secrets that the cloud may have said back.
+    pub(super) fn masked(&self, mut problem: Problem) -> Problem {
+        let mask = Mask::new(self.hidden.borrow().iter());
+        if mask.is_empty() {
+            return problem;
+        }
+        problem.message = mask.text(&problem.message);
+        problem.hints.iter_mut().for_each(|hint| *hint = mask.text(hint));
+        for Finding { message, help, evidence, .. } in &mut problem.findings {
+            *message = mask.text(message);
+            *help = mask.text(help);
+            evidence.iter_mut().for_each(|line| *line = mask.text(line));
+        }
+        problem
+    }
+}
+
+/// How the cloud is reached.
+pub(super) fn access(chain: Chain, region: &str, endpoint: Option<String>, heard: Arc<dyn ::infra::aws::Heard>) -> Access {
+    let proxies = crate::registries::proxies();
+    let transport = Arc::new(NetTransport::new(ClientOptions { proxies, ..ClientOptions::default() }));
+    let seed = u64::from_be_bytes(base::ids::random::<8>());
+    Access { transport, aws: Arc::new(chain.at(region, endpoint)), pace: Arc::new(RealPace), heard, seed }
+}
+
+impl Entry<'_> {
+    /// What is wrong with it as far as that can be told here, all at once.
+    pub(super) fn checked(&self) -> Result<(), Problem> {
+        let findings = self.provider.check();
+        if findings.iter().all(|finding| finding.severity != base::Severity::Error) {
+            findings.iter().for_each(|finding| self.listener.output.finding(finding));
+            return Ok(());
+        }
+        let what = format!("`{}`", self.settings.template);
+        Err(::infra::InfraError::Invalid { what, findings }.into())
+    }
+}

@@ -1,0 +1,96 @@
+//! `wharf infra destroy`: everything goes, and a listing by stack and by tag proves it.
+
+use super::declared::{Entry, Place};
+use super::{can_ask, consent};
+use crate::output::{Paint, printable};
+use ::infra::provider::{Left, Removed};
+use ::infra::{FailureKind, InfraError};
+use base::units::show_duration;
+use base::{Problem, ProblemKind};
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// For so long what was removed may still be listed by its tags.
+const LISTED: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_secs(3);
+
+pub(super) fn run(place: &Place<'_>, only: &[String], retain: &[String]) -> Result<ExitCode, Problem> {
+    can_ask(place.context, "pass `--yes`")?;
+    // What was made last may need what was made first.
+    let names: Vec<String> = place.names(only)?.into_iter().rev().collect();
+    for name in names {
+        let entry = place.entry(&name, Vec::new())?;
+        one(place, &entry, retain)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Problem> {
+    let output = &place.context.output;
+    crate::interrupt::doing("in infra destroy: nothing was removed");
+    let standing = place.tokio.block_on(entry.provider.read()).map_err(Problem::from)?;
+    if let Some(standing) = &standing {
+        let question = format!("{} in {} is {}, and all of it goes. Type its name to agree:", entry.stack, entry.region, standing.status);
+        if !consent(place.context, &printable(&question), &[entry.stack.as_str()])? {
+            return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was removed"));
+        }
+    }
+    crate::interrupt::doing("in infra destroy: what was begun goes on in the cloud; run `wharf infra destroy` again to follow it");
+    let began = Instant::now();
+    let removed = place.tokio.block_on(entry.provider.remove(&entry.listener, retain)).map_err(Problem::from);
+    entry.listener.done();
+    let removed = removed?;
+    let left = left(place, entry, &removed)?;
+    if output.is_json() {
+        output.json(&json!({"name": entry.name, "removed": removed, "left": left}));
+    } else {
+        tell(place, entry, &removed, began.elapsed());
+    }
+    match left {
+        Some(left) if !left.is_empty() => {
+            let list: Vec<String> = left.iter().map(|left| format!("{} (found by its {})", left.id, left.by)).collect();
+            Err(Problem::new(ProblemKind::Target, format!("{} of it still there: {}", left.len(), list.join(", ")))
+                .hint("remove them by hand, or run `wharf infra destroy` again"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tell(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed, took: Duration) {
+    let output = &place.context.output;
+    if !removed.existed {
+        output.say(&format!("{} is not there: nothing to remove", entry.stack));
+        return;
+    }
+    output.say(&format!("{} {} is gone in {}", output.paint(Paint::Green, "+"), entry.stack, show_duration(took)));
+    for (id, kind, physical) in &removed.retained {
+        output.say(&printable(&format!("  kept on purpose: {id} {kind} {physical}")));
+    }
+}
+
+/// What is still there but was not kept on purpose; nothing where it cannot be told.
+fn left(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed) -> Result<Option<Vec<Left>>, Problem> {
+    let began = Instant::now();
+    let kept = |left: &Left| {
+        removed.retained.iter().any(|(_, _, physical)| {
+            left.id == *physical || left.id.ends_with(&format!(":{physical}")) || left.id.ends_with(&format!("/{physical}"))
+        })
+    };
+    loop {
+        let left = match place.tokio.block_on(entry.provider.left()) {
+            Ok(left) => left,
+            Err(InfraError::Call(failure)) if matches!(failure.kind, FailureKind::Denied | FailureKind::Unsupported) => {
+                place.context.output.warning(&format!("whether anything with its tags is left cannot be told: {failure}"));
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let left: Vec<Left> = left.into_iter().filter(|left| !kept(left)).collect();
+        if left.is_empty() || began.elapsed() > LISTED {
+            return Ok(Some(left));
+        }
+        place.context.output.passing(&format!("{} still listed by its tags; such lists are late", left.len()));
+        std::thread::sleep(PAUSE);
+    }
+}

@@ -1,0 +1,115 @@
+//! What happens in the cloud as a person watches it: a line for each resource as it is done, and below it what is under way.
+
+use crate::output::{Output, Paint, printable};
+use ::infra::Failure;
+use ::infra::aws::Heard;
+use ::infra::provider::{Event, Progress, Watch};
+use base::Timestamp;
+use base::mask::Mask;
+use base::units::show_duration;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Tells what happens.
+pub(super) struct Listener<'a> {
+    pub output: &'a Output,
+    mask: Mask,
+    /// What is under way, and since when.
+    begun: Mutex<BTreeMap<String, String>>,
+}
+
+/// Tells what is tried again.
+pub(super) struct Retries {
+    output: Output,
+    mask: Mask,
+}
+
+/// A shorter wait is told only to who wants to know more.
+const TOLD: Duration = Duration::from_secs(4);
+
+impl Heard for Retries {
+    fn again(&self, failure: &Failure, after: Duration) {
+        if after >= TOLD || self.output.is_verbose() {
+            self.output.note(&self.mask.text(&format!("{failure}; again in {}", show_duration(after))));
+        }
+    }
+}
+
+impl<'a> Listener<'a> {
+    pub(super) fn new(output: &'a Output, mask: Mask) -> Self {
+        Self { output, mask, begun: Mutex::default() }
+    }
+
+    pub(super) fn heard(&self) -> Retries {
+        Retries { output: self.output.clone(), mask: self.mask.clone() }
+    }
+
+    /// Keeps the lines of one command apart from those of the next.
+    pub(super) fn done(&self) {
+        self.output.passing("");
+    }
+
+    fn line(&self, event: &Event, began: Option<&str>) -> String {
+        let (mark, paint) = match event.progress {
+            Progress::Done => ("+", Paint::Green),
+            Progress::Failed => ("!", Paint::Red),
+            Progress::Begun => (".", Paint::Dim),
+        };
+        let took = began.and_then(Timestamp::parse_rfc3339).zip(Timestamp::parse_rfc3339(&event.at));
+        let took = took.map(|(began, ended)| show_duration(ended.since(began))).unwrap_or_default();
+        let head = printable(&format!("{:<24} {:<36} {:<28} {took:>12}", event.id, event.kind, event.status));
+        let reason =
+            if event.reason.is_empty() || event.progress == Progress::Done { String::new() } else { format!("  {}", event.reason) };
+        format!("  {} {}{}", self.output.paint(paint, mark), head.trim_end(), printable(&self.mask.text(&reason)))
+    }
+
+    fn under_way(&self) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<&str> = begun.keys().map(String::as_str).collect();
+        let line = if names.is_empty() { String::new() } else { format!("  … {}", names.join(", ")) };
+        let line: String = line.chars().take(100).collect();
+        self.output.passing(&line);
+    }
+}
+
+impl Watch for Listener<'_> {
+    fn event(&self, event: &Event) {
+        if self.output.is_json() {
+            let event = Event { reason: self.mask.text(&event.reason), ..event.clone() };
+            self.output.json(&json!({"event": event}));
+            return;
+        }
+        let stack = event.kind == "AWS::CloudFormation::Stack";
+        let (first, began) = {
+            let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            match event.progress {
+                Progress::Begun => {
+                    let first = !begun.contains_key(&event.id);
+                    begun.entry(event.id.clone()).or_insert_with(|| event.at.clone());
+                    (first, None)
+                }
+                Progress::Done | Progress::Failed => (true, begun.remove(&event.id)),
+            }
+        };
+        // Where lines cannot be written over, who waits is to see that something began.
+        let shown = match event.progress {
+            Progress::Begun => first && !stack && !self.output.is_live(),
+            Progress::Done => !stack,
+            Progress::Failed => true,
+        };
+        if shown {
+            self.output.passing("");
+            self.output.say(&self.line(event, began.as_deref()));
+        }
+        self.under_way();
+    }
+
+    fn note(&self, text: &str) {
+        if !self.output.is_json() {
+            self.output.note(text);
+            self.under_way();
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `wharf infra plan`, and how a plan is shown.
+
+use super::declared::{Entry, Place};
+use crate::output::{Output, Paint, printable};
+use ::infra::plan::{Act, Change, Plan, Replacement};
+use ::infra::provider::Drifted;
+use ::infra::{FailureKind, InfraError};
+use base::{Problem, ProblemKind};
+use serde_json::json;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(super) fn run(place: &Place<'_>, only: &[String], out: Option<&Path>, no_drift: bool) -> Result<ExitCode, Problem> {
+    let output = &place.context.output;
+    let names = place.names(only)?;
+    if out.is_some() && names.len() > 1 {
+        return Err(
+            crate::cli::usage(format!("a file holds one plan, and there are several: {}", names.join(", "))).hint("pass `--only NAME`")
+        );
+    }
+    let mut documents = Vec::new();
+    for name in names {
+        let entry = place.entry(&name, Vec::new())?;
+        entry.checked()?;
+        crate::interrupt::doing("in infra plan: nothing was changed");
+        let plan = place.tokio.block_on(entry.provider.plan(&entry.listener)).map_err(Problem::from)?;
+        entry.listener.done();
+        let drifted = if no_drift || plan.new { Vec::new() } else { drift(place, &entry)? };
+        if !output.is_json() {
+            show(output, &plan);
+            show_drift(output, &drifted);
+        }
+        let file = plan.into_file();
+        if let Some(path) = out {
+            save(output, path, &file)?;
+        }
+        documents.push(json!({"plan": file.plan, "digest": file.digest, "drift": drifted}));
+    }
+    if output.is_json() {
+        output.json(&json!({"plans": documents}));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn save(output: &Output, path: &Path, file: &::infra::PlanFile) -> Result<(), Problem> {
+    let bytes = serde_json::to_vec_pretty(file).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+    base::files::write_atomically(path, &bytes, 0o600).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
+    output.say(&format!("saved as {}, {}", path.display(), file.digest));
+    if !file.plan.is_empty() {
+        output.say(&format!("next: wharf infra apply {}", path.display()));
+    }
+    Ok(())
+}
+
+/// What was changed beside the template. Who may plan may not have to be able to tell, and no emulator can.
+fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> {
+    entry.listener.output.passing("what was changed beside the template is found out");
+    let drifted = place.tokio.block_on(entry.provider.drift(&entry.listener));
+    entry.listener.done();
+    match drifted {
+        Ok(drifted) => Ok(drifted),
+        Err(InfraError::Call(failure))
+            if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Denied | FailureKind::State | FailureKind::Server) =>
+        {
+            entry.listener.output.warning(&format!("whether anything was changed beside the template cannot be told: {failure}"));
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A plan as a person reads it.
+pub(super) fn show(output: &Output, plan: &Plan) {
+    let now = if plan.new { "it is not there yet" } else { "it stands" };
+    output.data(&printable(&format!("{} ({}) in {}; {now}", plan.name, plan.stack, plan.region)));
+    for change in &plan.changes {
+        show_change(output, change);
+    }
+    output.data(&summary(plan));
+}
+
+fn show_change(output: &Output, change: &Change) {
+    let (mark, paint) = match (change.act, change.replacement) {
+        (Act::Add, _) => ("+", Paint::Green),
+        (Act::Import, _) => (">", Paint::Green),
+        (Act::Remove, _) => ("-", Paint::Red),
+        (Act::Modify, Replacement::Always | Replacement::Maybe) => ("±", Paint::Red),
+        (Act::Modify | Act::Dynamic, _) => ("~", Paint::Yellow),
+    };
+    let replaced = match (change.act, change.replacement) {
+        (Act::Modify, Replacement::Always) => "  made anew, the old one is removed",
+        (Act::Modify, Replacement::Maybe) => "  may be made anew",
+        (Act::Dynamic, _) => "  only known once others are changed",
+        _ => "",
+    };
+    let policy = if change.policy.is_empty() { String::new() } else { format!("  ({})", change.policy) };
+    let head = printable(&format!("{:<24} {}", change.id, change.kind));
+    output.data(&format!("{} {head}{}{}", output.paint(paint, mark), output.paint(Paint::Red, replaced), printable(&policy)));
+    for detail in &change.details {
+        let why = if detail.cause.is_empty() { String::new() } else { format!(", by {}", detail.cause) };
+        let anew = match detail.replacement {
+            Replacement::Always => " (makes it anew)",
+            Replacement::Maybe => " (may make it anew)",
+            Replacement::Never => "",
+        };
+        output.data(&printable(&format!("    {}{why}{anew}", detail.field)));
+    }
+}
+
+pub(super) fn summary(plan: &Plan) -> String {
+    if plan.is_empty() {
+        return "nothing changes".to_owned();
+    }
+    let count = |wanted: Act| plan.changes.iter().filter(|change| change.act == wanted).count();
+    let anew = plan.changes.iter().filter(|change| change.act == Act::Modify && change.replacement != Replacement::Never).count();
+    let mut parts = vec![
+        format!("{} to make", count(Act::Add)),
+        format!("{} to change ({anew} made anew)", count(Act::Modify) + count(Act::Dynamic)),
+        format!("{} to remove", count(Act::Remove)),
+    ];
+    if count(Act::Import) > 0 {
+        parts.push(format!("{} to take in", count(Act::Import)));
+    }
+    if plan.changes.is_empty() {
+        parts.push("only what is handed out changes".to_owned());
+    }
+    parts.join(", ")
+}
+
+fn show_drift(output: &Output, drifted: &[Drifted]) {
+    for resource in drifted {
+        let what = if resource.deleted { "was removed beside the template" } else { "was changed beside the template" };
+        let head = printable(&format!("{:<24} {} {what}", resource.id, resource.kind));
+        output.data(&format!("{} {head}", output.paint(Paint::Red, "!")));
+        for (path, wanted, actual) in &resource.differences {
+            output.data(&printable(&format!("    {path}: {wanted} -> {actual}")));
+        }
+    }
+}
