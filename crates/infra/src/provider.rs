@@ -81,7 +81,7 @@ impl Access {
         crate::aws::endpoint("sts", region).map_err(invalid)?;
         let Self { transport, aws: source, pace, heard, seed } = self;
         let (ahead, count) = (AtomicI64::new(0), AtomicU32::new(0));
-        Ok(Caller { transport, source, pace, heard, region: region.to_owned(), endpoint, seed, ahead, count })
+        Ok(Caller { transport, source, pace, heard, region: region.to_owned(), endpoint, seed, ahead, count, patience: None })
     }
 }
 

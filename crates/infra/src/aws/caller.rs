@@ -79,6 +79,8 @@ pub struct Caller {
     pub ahead: AtomicI64,
     /// Calls so far.
     pub count: AtomicU32,
+    /// For how long a call that fails is made again, where that is not to be the usual time.
+    pub patience: Option<Duration>,
 }
 
 /// What is asked, before it is signed.
@@ -205,6 +207,9 @@ impl Caller {
     async fn tried<T>(&self, wanted: &Wanted<'_>, read: impl Fn(&Answer) -> Result<T, String>) -> Result<T, Failure> {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let mut retry = Retry::new(self.seed.wrapping_add(u64::from(number)), self.pace.now());
+        if let Some(patience) = self.patience {
+            retry = retry.for_at_most(patience);
+        }
         let mut renew = false;
         loop {
             let failure = match self.once(wanted, std::mem::take(&mut renew), &read).await {

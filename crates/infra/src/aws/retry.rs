@@ -26,6 +26,7 @@ pub struct Retry {
     renewed: bool,
     unsupported: bool,
     began: Timestamp,
+    patience: Duration,
 }
 
 /// Doubled with every try.
@@ -40,7 +41,13 @@ const SKEW: i64 = 60_000_000;
 impl Retry {
     /// Before the first try.
     pub fn new(seed: u64, now: Timestamp) -> Self {
-        Self { seed, tries: 0, adjusted: false, renewed: false, unsupported: false, began: now }
+        Self { seed, tries: 0, adjusted: false, renewed: false, unsupported: false, began: now, patience: PATIENCE }
+    }
+
+    /// The same for something that need not be had: it is asked for no longer than this.
+    #[must_use]
+    pub fn for_at_most(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// How often it was tried again.
@@ -75,7 +82,7 @@ impl Retry {
 
     /// Full jitter: any time up to a bound that doubles, so that many that were refused together do not come together again.
     fn again(&mut self, now: Timestamp) -> Next {
-        if now.since(self.began) > PATIENCE {
+        if now.since(self.began) > self.patience {
             return Next::GiveUp;
         }
         let bound = FIRST.saturating_mul(1 << self.tries.min(10)).min(LONGEST);

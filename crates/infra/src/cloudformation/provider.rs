@@ -23,9 +23,14 @@ use std::time::Duration;
 pub const CLOUDFORMATION: ProviderKind =
     ProviderKind { name: "cloudformation", make: |declared, access| Ok(Box::new(CloudFormation::new(declared, access)?)) };
 
+/// What was changed beside the template is asked for no longer than this.
+const HURRIED: Duration = Duration::from_secs(10);
+
 /// A stack that is declared.
 pub struct CloudFormation {
     caller: Caller,
+    /// For what need not be had.
+    hurried: Caller,
     wish: Wish,
 }
 
@@ -35,10 +40,11 @@ impl CloudFormation {
     /// # Errors
     /// When the template, the region or the endpoint cannot be read.
     pub fn new(declared: Declared, access: Access) -> Result<Self, InfraError> {
-        let caller = access.aws(&declared.region, declared.endpoint.as_deref())?;
+        let caller = access.clone().aws(&declared.region, declared.endpoint.as_deref())?;
+        let hurried = Caller { patience: Some(HURRIED), ..access.aws(&declared.region, declared.endpoint.as_deref())? };
         let template = template::parse(&declared.template_path, &declared.template)
             .map_err(|findings| InfraError::Invalid { what: format!("`{}`", declared.template_path), findings })?;
-        Ok(Self { caller, wish: Wish { declared, template } })
+        Ok(Self { caller, hurried, wish: Wish { declared, template } })
     }
 
     fn template(&self) -> &Template {
@@ -138,7 +144,9 @@ impl Provider for CloudFormation {
     async fn validate(&self) -> Result<Vec<Finding>, InfraError> {
         match Api(&self.caller).validate(&self.wish.declared.template).await {
             Ok(()) => Ok(Vec::new()),
-            Err(failure) if matches!(failure.kind, FailureKind::Invalid) => Ok(vec![self.template().refused(&failure.message)]),
+            Err(failure) if matches!(failure.kind, FailureKind::Invalid | FailureKind::Missing) => {
+                Ok(vec![self.template().refused(&failure.message)])
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -200,7 +208,7 @@ impl Provider for CloudFormation {
     }
 
     async fn drift(&self, _: &dyn Watch) -> Result<Vec<Drifted>, InfraError> {
-        Ok(Api(&self.caller).drift(&self.wish.declared.stack).await?)
+        Ok(Api(&self.hurried).drift(&self.wish.declared.stack).await?)
     }
 
     async fn remove(&self, watch: &dyn Watch, retain: &[String]) -> Result<Removed, InfraError> {

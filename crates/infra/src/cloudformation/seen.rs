@@ -81,12 +81,16 @@ pub struct ChangeSetSeen {
     pub changes: Vec<Change>,
 }
 
+/// Whether these words say that there is nothing to change; the service has no code for it.
+pub(crate) fn says_empty(reason: &str) -> bool {
+    const WORDS: [&str; 3] = ["didn't contain changes", "No updates are to be performed", "no changes"];
+    WORDS.iter().any(|words| reason.contains(words))
+}
+
 impl ChangeSetSeen {
     /// Whether it failed because there is nothing to change.
     pub fn is_empty(&self) -> bool {
-        // The service has no code for it, only these words.
-        const WORDS: [&str; 3] = ["didn't contain changes", "No updates are to be performed", "no changes"];
-        self.status == ChangeSetStatus::Failed && WORDS.iter().any(|words| self.reason.contains(words))
+        self.status == ChangeSetStatus::Failed && says_empty(&self.reason)
             || self.status == ChangeSetStatus::Complete && self.changes.is_empty() && self.execution != Execution::Available
     }
 }

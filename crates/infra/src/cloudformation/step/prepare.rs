@@ -1,7 +1,7 @@
 //! From what is wanted to a change set that waits to be carried out.
 
 use super::{Action, BLIND, Ending, Goal, Observation, PATIENCE, Phase, SetKind, StackState, Then, token};
-use crate::cloudformation::seen::{ChangeSetSeen, ChangeSetStatus, Execution};
+use crate::cloudformation::seen::{ChangeSetSeen, ChangeSetStatus, Execution, says_empty};
 use crate::cloudformation::status::Settled;
 use crate::failure::{Failure, FailureKind};
 use base::Timestamp;
@@ -36,6 +36,11 @@ impl StackState {
     pub(super) fn made(&mut self, kind: SetKind, seen: Observation) -> Vec<Action> {
         match seen {
             Observation::Accepted => self.existed = false,
+            // Emulators find that out at once.
+            Observation::Refused(failure) if says_empty(&failure.message) => {
+                let ending = self.before.clone().map_or(Ending::Call(failure), Ending::Unchanged);
+                return Self::finish(ending);
+            }
             Observation::Refused(failure) if failure.kind == FailureKind::Exists => self.existed = true,
             Observation::Refused(failure)
                 if matches!(failure.kind, FailureKind::State | FailureKind::Missing) && self.refused < PATIENCE =>

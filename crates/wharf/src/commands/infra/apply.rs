@@ -120,18 +120,16 @@ fn carry_out(place: &Place<'_>, entry: &Entry<'_>, plan: &Plan) -> Result<(), Pr
     entry.listener.done();
     let standing = applied?;
     let output = &place.context.output;
-    let context = match &entry.settings.cluster {
-        Some(_) => Some(output::merged(place, entry, &standing)?),
-        None => None,
-    };
+    // That it stands is told whether or not its cluster can be reached.
+    let context = entry.settings.cluster.as_ref().map(|_| output::merged(place, entry, &standing)).transpose();
     if output.is_json() {
-        output.json(&json!({"applied": standing, "name": entry.name, "context": context}));
-        return Ok(());
+        output.json(&json!({"applied": standing, "name": entry.name, "context": context.as_ref().ok()}));
+        return context.map(drop);
     }
     let took = if plan.is_empty() { String::new() } else { format!(" in {}", show_duration(began.elapsed())) };
     output.say(&format!("{} {} is {}{took}", output.paint(Paint::Green, "+"), entry.stack, standing.status));
     output::show(place, &standing);
-    if let Some(context) = context {
+    if let Some(context) = context? {
         output.say(&format!("the cluster is the context `{context}` of your kubeconfig: `kubectl --context {context} get nodes`"));
     }
     Ok(())
