@@ -36,16 +36,19 @@ pub enum Event {
     Release(String),
     /// The command failed: `{"error":{"kind":"work","message":"...","hints":[],"findings":[],"exit_code":1}}`.
     Failed(Cause, Vec<Finding>),
-    /// Every stage went well: `{"done":true,"milliseconds":1279,"unchanged":false}`.
-    Done,
-    /// Anything else: a line that is no JSON of these shapes.
+    /// What else programs are told, such as the progress of a load; it is no line of a log.
+    Other,
+    /// Anything else: a line that is no JSON object.
     Line(String),
 }
 
 impl Event {
-    /// Reads one line; what is not understood is kept as a line.
+    /// Reads one line.
     pub fn parse(line: &str) -> Self {
-        serde_json::from_str::<Value>(line).ok().and_then(|value| read(&value)).unwrap_or_else(|| Self::Line(line.to_owned()))
+        match serde_json::from_str::<Value>(line) {
+            Ok(value) if value.is_object() => read(&value).unwrap_or(Self::Other),
+            _ => Self::Line(line.to_owned()),
+        }
     }
 }
 
@@ -59,9 +62,6 @@ fn read(value: &Value) -> Option<Event> {
     }
     if let Some(stage) = text("stage") {
         return of_stage(value, stage);
-    }
-    if value.get("done").and_then(Value::as_bool) == Some(true) {
-        return Some(Event::Done);
     }
     if let Some(release) = text("release") {
         return Some(Event::Release(release));
@@ -132,13 +132,15 @@ mod tests {
             ),
             (json!({"service": "web", "url": "http://h"}), Event::Url("web".into(), "http://h".into())),
             (json!({"release": "abc"}), Event::Release("abc".into())),
-            (json!({"done": true, "milliseconds": 1}), Event::Done),
             (error, Event::Failed(cause, vec![finding.clone()])),
         ] {
             assert_eq!(Event::parse(&line.to_string()), event);
         }
-        for other in ["plain", "{\"stage\":1}", "{\"done\":1}", "[", "{\"stage\":\"a\",\"state\":\"odd\"}"] {
-            assert_eq!(Event::parse(other), Event::Line(other.into()));
+        for other in ["{\"stage\":1}", "{\"done\":true}", "{\"stage\":\"a\",\"state\":\"odd\"}", "{\"load\":{}}", "{}"] {
+            assert_eq!(Event::parse(other), Event::Other, "{other}");
+        }
+        for line in ["plain", "[", "[1]", "7", "{", ""] {
+            assert_eq!(Event::parse(line), Event::Line(line.into()));
         }
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
             run.cause = Some(cause);
             Some((name, message))
         }
-        Event::Done => None,
+        Event::Other => None,
         Event::Line(text) => at(run).map(|name| (name, text)),
     }
 }
