@@ -137,6 +137,11 @@ impl Ask<'_> {
 
     /// What it says on standard output.
     pub(crate) async fn run<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<Vec<u8>, GitError> {
+        self.both(arguments).await.map(|(said, _)| said)
+    }
+
+    /// What it says on standard output, and beside that.
+    pub(crate) async fn both<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<(Vec<u8>, String), GitError> {
         let what = arguments.first().map(|first| first.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
         let mut child = self.command(arguments).spawn().map_err(|error| GitError::Start(error.to_string()))?;
         let read = tokio::time::timeout(self.time, finish(&mut child, self.limit)).await;
@@ -145,7 +150,7 @@ impl Ask<'_> {
             Err(_) => return Err(GitError::Slow { what, time: self.time }),
         };
         match (status, said) {
-            (true, Some(said)) => Ok(said),
+            (true, Some(said)) => Ok((said, message)),
             (true, None) => Err(GitError::Long { what, limit: self.limit }),
             (false, _) => Err(GitError::Failed { what, said: short(&message) }),
         }

@@ -233,8 +233,9 @@ impl Repositories {
         }
         let all =
             ["fetch", "--quiet", "--prune", "--no-recurse-submodules", "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
-        ask.run(&all).await?;
-        if path.join("shallow").exists() {
+        let (_, talk) = ask.both(&all).await?;
+        // What would make this one shallow, too, is left out by git, with a warning only.
+        if talk.contains("shallow") || path.join("shallow").exists() {
             let said = format!("`{url}` is shallow: a part of its history is missing");
             return Err(GitError::Failed { what: "fetch".to_owned(), said });
         }

@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// For what comes over the network.
 const FETCH: Duration = Duration::from_secs(15 * 60);
+/// How often the server is asked for a commit, over four seconds or so.
+const TRIES: usize = 5;
 /// A list of all files fits into this.
 const LIST_BYTES: usize = 64 << 20;
 /// Links that are told.
@@ -113,15 +115,28 @@ impl<'a> Here<'a> {
         ask
     }
 
+    /// Asks the server, again where it does not answer: it may be starting anew.
+    async fn from_server(&self, arguments: &[&str]) -> Result<(), GitError> {
+        let mut pause = Duration::from_millis(250);
+        for _ in 1..TRIES {
+            match self.out().run(arguments).await {
+                Err(GitError::Failed { .. }) => tokio::time::sleep(pause).await,
+                other => return other.map(|_| ()),
+            }
+            pause *= 2;
+        }
+        self.out().run(arguments).await.map(|_| ())
+    }
+
     /// Fetches all branches, tags and the commit; the answer is how many commits lead to it.
     async fn fetch(&self, commit: &str) -> Result<String, Refused> {
         let fetch = ["fetch", "--quiet", "--force", "--prune", "--no-recurse-submodules"];
         let all = ["--", self.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
-        self.out().run(&[&fetch[..], &all].concat()).await?;
+        self.from_server(&[&fetch[..], &all].concat()).await?;
         let object = format!("{commit}^{{commit}}");
         if self.git().run(&["cat-file", "-e", &object]).await.is_err() {
             // The branch was moved away from it since.
-            self.out().run(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await?;
+            self.from_server(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await?;
         }
         if self.is_shallow().await? {
             let _ = self.out().run(&[&fetch[..], &["--unshallow"], &all].concat()).await;

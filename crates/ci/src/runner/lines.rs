@@ -30,6 +30,10 @@ impl Budget {
         self.spent.store(0, Ordering::Relaxed);
     }
 
+    fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Relaxed) >= self.limit
+    }
+
     fn allows(&self, line: &str) -> bool {
         self.spent.fetch_add(line.len() as u64 + 1, Ordering::Relaxed) < self.limit
     }
@@ -64,6 +68,8 @@ struct Reader {
     budget: Budget,
     line: Vec<u8>,
     is_cut: bool,
+    /// The rest of this line is not wanted.
+    skips: bool,
     talk: Talk,
 }
 
@@ -77,17 +83,21 @@ struct Talk {
 impl Reader {
     fn new(stream: Stream, mask: Mask, budget: Budget) -> Self {
         let talk = Talk { masking: mask.stream(), stage: None, partial: Vec::new() };
-        Self { stream, mask, budget, line: Vec::new(), is_cut: false, talk }
+        Self { stream, mask, budget, line: Vec::new(), is_cut: false, skips: false, talk }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Vec<Said> {
         let mut said = Vec::new();
         let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
         while let Some(piece) = pieces.next() {
-            let room = EVENT_BYTES.saturating_sub(self.line.len()).min(piece.len());
-            self.line.extend_from_slice(piece.get(..room).unwrap_or_default());
-            self.is_cut |= room < piece.len();
-            if pieces.peek().is_some() {
+            // Of a flood only what may be an event is looked at.
+            self.skips |= self.line.is_empty() && !piece.is_empty() && piece.first() != Some(&b'{') && self.budget.is_spent();
+            if !self.skips {
+                let room = EVENT_BYTES.saturating_sub(self.line.len()).min(piece.len());
+                self.line.extend_from_slice(piece.get(..room).unwrap_or_default());
+                self.is_cut |= room < piece.len();
+            }
+            if pieces.peek().is_some() && !std::mem::take(&mut self.skips) {
                 self.end_line(&mut said);
             }
         }
