@@ -106,7 +106,7 @@ async fn a_server_that_died_after_a_push_begins_its_run_when_it_starts() {
     repository.write("x", "1");
     let id = repository.commit("main");
     // As git leaves it when the server dies before it has looked.
-    place.into_bare("web", &repository, "main", &id);
+    place.put_into_bare("web", &repository, "main", &id);
     place.restart().await;
     let pushed = place.server.catch_up().await.expect("looked");
     assert_eq!((pushed.len(), pushed[0].runs.len()), (1, 1));

@@ -116,7 +116,7 @@ impl<'a> Here<'a> {
     }
 
     /// Asks the server, again where it does not answer: it may be starting anew.
-    async fn from_server(&self, arguments: &[&str]) -> Result<(), GitError> {
+    async fn ask_server(&self, arguments: &[&str]) -> Result<(), GitError> {
         let mut pause = Duration::from_millis(250);
         for _ in 1..TRIES {
             match self.out().run(arguments).await {
@@ -132,11 +132,11 @@ impl<'a> Here<'a> {
     async fn fetch(&self, commit: &str) -> Result<String, Refused> {
         let fetch = ["fetch", "--quiet", "--force", "--prune", "--no-recurse-submodules"];
         let all = ["--", self.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
-        self.from_server(&[&fetch[..], &all].concat()).await?;
+        self.ask_server(&[&fetch[..], &all].concat()).await?;
         let object = format!("{commit}^{{commit}}");
         if self.git().run(&["cat-file", "-e", &object]).await.is_err() {
             // The branch was moved away from it since.
-            self.from_server(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await?;
+            self.ask_server(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await?;
         }
         if self.is_shallow().await? {
             let _ = self.out().run(&[&fetch[..], &["--unshallow"], &all].concat()).await;

@@ -1,4 +1,6 @@
-//! Two hundred pushes at once, of ten branches, and two runners.
+//! Two hundred pushes at once, of ten branches, and two runners; it prints how long they take.
+
+#![allow(clippy::print_stdout, reason = "figures")]
 
 use super::place::place;
 use ci::{Filter, RunState};
