@@ -121,3 +121,31 @@ fn the_commands_are_read_by_our_own_command_line() {
     }
     crate::cli::check(["wharf", "up", "--no-such-flag"].map(std::ffi::OsString::from)).expect_err("unknown");
 }
+
+/// A linter that is at hand, run over an exported file; what it said where it did not like it.
+fn linted(tool: &str, kind: &str, file: &str, arguments: &[&str]) -> Option<Result<(), String>> {
+    let exporter = EXPORTERS.iter().find(|exporter| exporter.name == kind).expect("known");
+    let folder = std::env::temp_dir().join(format!("wharf-export-{}", base::ids::suffix(8)));
+    let path = folder.join(file);
+    base::files::make_folder(path.parent().expect("a folder"), 0o700).expect("made");
+    std::fs::write(&path, (exporter.write)(&pipeline())).expect("written");
+    // A label of one's own is told to actionlint, as people do.
+    std::fs::write(folder.join("labels.yaml"), "self-hosted-runner: { labels: [big-one] }\n").expect("written");
+    let ran = std::process::Command::new(tool).args(arguments).arg(&path).current_dir(&folder).output();
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let output = match ran {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        ran => ran.expect("it runs"),
+    };
+    let said = [output.stdout, output.stderr].concat();
+    Some(if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) })
+}
+
+#[test]
+#[allow(clippy::print_stdout, reason = "tests say what they skip")]
+fn actionlint_finds_nothing() {
+    match linted("actionlint", "github", ".github/workflows/wharf.yml", &["-shellcheck=", "-pyflakes=", "-config-file=labels.yaml"]) {
+        None => println!("skipped: actionlint is missing (go install github.com/rhysd/actionlint/cmd/actionlint)"),
+        Some(said) => said.expect("nothing is found"),
+    }
+}
