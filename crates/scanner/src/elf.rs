@@ -1,8 +1,5 @@
 //! As much of ELF programs as leads to a named section (System V ABI, "Object Files"), read piecewise: programs are large.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-
 /// More sections or segments than this are not looked at.
 const MOST_HEADERS: u64 = 65_535;
 /// The longest table of section names.
@@ -12,19 +9,6 @@ const MOST_NAMES: u64 = 16 << 20;
 pub trait Bytes {
     /// `length` bytes at an offset; `None` when there are fewer, or they cannot be read.
     fn at(&self, offset: u64, length: usize) -> Option<Vec<u8>>;
-}
-
-impl Bytes for File {
-    fn at(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
-        // Asked for before anything is allocated: lengths come from the file itself.
-        let left = self.metadata().ok()?.len().checked_sub(offset)?;
-        if u64::try_from(length).ok()? > left {
-            return None;
-        }
-        let mut bytes = vec![0; length];
-        self.read_exact_at(&mut bytes, offset).ok()?;
-        Some(bytes)
-    }
 }
 
 impl Bytes for [u8] {

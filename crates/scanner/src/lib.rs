@@ -24,4 +24,4 @@ pub mod versions;
 pub use inventory::inventory;
 pub use package::{Ecosystem, Inventory, Os, Package, Source, Target, TargetKind};
 pub use read::{List, Reading, Told};
-pub use tree::{Entry, Tree};
+pub use tree::{Content, Entry, Saved, SavedError, Tree};

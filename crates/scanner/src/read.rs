@@ -1,10 +1,9 @@
 //! What a catalogue is given while it reads one file: its content, and where to put what it found.
 
 use crate::package::{Ecosystem, Os, Package, Source};
-use crate::tree::{Entry, Tree, unread};
+use crate::tree::{Content, Entry, Tree, unread};
 use base::{Finding, Place, Severity};
 use std::collections::HashMap;
-use std::fs::File;
 
 /// Lock files, databases and lists larger than this are not read.
 pub const LARGEST_BYTES: u64 = 64 << 20;
@@ -81,7 +80,7 @@ impl Reading<'_> {
     }
 
     /// The open file; when it cannot be opened that is told.
-    pub fn open(&mut self) -> Option<File> {
+    pub fn open(&mut self) -> Option<Content> {
         let open = self.tree.open(self.entry);
         open.map_err(|error| self.unread(error.source.to_string())).ok()
     }

@@ -2,16 +2,20 @@
 //!
 //! No link is ever followed, neither in a name nor at its end, so that nothing outside is read.
 
+mod archive;
+mod content;
 mod layers;
 mod root;
+mod saved;
 mod sources;
 
 use base::files::FileError;
 use base::{Finding, Place, Severity};
 use blobs::{BlobError, Image, Store, TreeLease};
+pub use content::Content;
 use root::Root;
+pub use saved::{Saved, SavedError};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -139,7 +143,7 @@ impl Tree {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn open(&self, entry: &Entry) -> Result<File, FileError> {
+    pub fn open(&self, entry: &Entry) -> Result<Content, FileError> {
         let root = self.roots.get(entry.root);
         root.ok_or_else(|| FileError::new("open", &entry.path, std::io::ErrorKind::NotFound.into()))?.open_file(entry.path.as_bytes())
     }
@@ -183,7 +187,7 @@ impl Tree {
     }
 }
 
-fn read_all(file: File, path: &str, limit: u64) -> Result<Vec<u8>, FileError> {
+fn read_all(file: Content, path: &str, limit: u64) -> Result<Vec<u8>, FileError> {
     let mut content = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|error| FileError::new("read", path, error))?;
     if content.len() as u64 > limit {

@@ -5,7 +5,7 @@ mod layers;
 
 use layers::{Temp, is_root, target};
 use proptest::prelude::*;
-use scanner::{Inventory, TargetKind, Tree, inventory};
+use scanner::{Inventory, SavedError, TargetKind, Tree, inventory};
 
 fn dpkg(packages: &[(&str, &str)]) -> String {
     let stanza = |(name, version): &(&str, &str)| {
@@ -155,6 +155,29 @@ fn a_file_may_be_named_by_itself() {
     assert_eq!(found(&inventory(&tree, target(TargetKind::Folder))), [triple("time", "0.1.0", "")]);
 }
 
+#[test]
+fn an_archive_is_read_where_it_lies_and_a_changed_byte_is_told() {
+    let temp = Temp::new();
+    temp.file(0, "usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n");
+    temp.file(0, "var/lib/dpkg/status", &dpkg(&[("a", "1")]));
+    temp.file(1, "var/lib/dpkg/status", &dpkg(&[("a", "1"), ("b", "2")]));
+    temp.file(1, "lib/c-1.dist-info/METADATA", "Name: c\nVersion: 3\n");
+    std::fs::hard_link(temp.place(1, "lib/c-1.dist-info/METADATA"), temp.place(1, "opt/d-1.dist-info/METADATA")).expect("a link");
+    let path = temp.saved(2);
+    let saved = Tree::of_saved(&path).expect("read");
+    let seen = inventory(&saved.tree, target(TargetKind::Image));
+    let of = |at: usize| saved.layers.get(at).map(String::as_str).unwrap_or_default();
+    let expected = [("a", "1", of(0)), ("b", "2", of(1)), ("c", "3", of(1)), ("c", "3", of(1))];
+    assert_eq!(found(&seen), expected.map(|(name, version, layer)| triple(name, version, layer)));
+    let mut bytes = std::fs::read(&path).expect("read");
+    let at = bytes.windows(10).position(|part| part == b"Name: c\nVe").expect("there");
+    *bytes.get_mut(at + 6).expect("a byte") = b'x';
+    std::fs::write(&path, &bytes).expect("written");
+    assert!(matches!(Tree::of_saved(&path), Err(SavedError::Damaged(_))));
+    std::fs::write(&path, b"no archive at all").expect("written");
+    assert!(matches!(Tree::of_saved(&path), Err(SavedError::Other)));
+}
+
 /// One change of a layer: which path, and what happens there.
 #[derive(Clone, Debug)]
 enum Change {
@@ -215,6 +238,11 @@ proptest! {
         let unread = tree.walk(&mut |entry| files.push(entry.path));
         files.sort();
         prop_assert_eq!(unread, vec![]);
-        prop_assert_eq!(files, view_files(&temp, 4));
+        prop_assert_eq!(&files, &view_files(&temp, 4));
+        let saved = Tree::of_saved(&temp.saved(4)).expect("read");
+        let mut archived = Vec::new();
+        saved.tree.walk(&mut |entry| archived.push(entry.path));
+        archived.sort();
+        prop_assert_eq!(archived, files);
     }
 }

@@ -7,7 +7,7 @@ use crate::context::Context;
 use base::files::{FileError, make_folder, read_up_to, write_atomically};
 use base::{Problem, ProblemKind};
 use blobs::{Image, Store};
-use scanner::{Inventory, Target, TargetKind, Tree};
+use scanner::{Inventory, SavedError, Target, TargetKind, Tree};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -133,8 +133,20 @@ fn file(context: &Context, path: &Path, name: &str) -> Result<Inventory, Problem
     })
 }
 
-/// The image of an archive or layout, unpacked into a store that lives as long as this takes.
+/// The image of an archive, read where it lies when it can be, else unpacked.
 fn archive(context: &Context, path: &Path, name: &str) -> Result<Inventory, Problem> {
+    match if path.is_dir() { Err(SavedError::Other) } else { Tree::of_saved(path) } {
+        Ok(saved) => {
+            let target = Target { kind: TargetKind::Image, name: name.to_owned(), id: Some(saved.id.to_string()), layers: saved.layers };
+            Ok(scanner::inventory(&saved.tree, target))
+        }
+        Err(SavedError::Other) => unpacked(context, path, name),
+        Err(error) => Err(Problem::new(ProblemKind::Work, format!("cannot read `{name}`: {error}"))),
+    }
+}
+
+/// The image of an archive or layout, unpacked into a store that lives as long as this takes.
+fn unpacked(context: &Context, path: &Path, name: &str) -> Result<Inventory, Problem> {
     let temp = image::open(context)?.temp().map_err(image::problem)?;
     let store = Store::open(temp.path()).map_err(image::problem)?;
     let images = blobs::import_path(&store, path).map_err(|error| image::problem(error).hint(format!("while reading `{name}`")))?;

@@ -35,7 +35,7 @@ struct Module<'t> {
 }
 
 /// Reads the text (go.dev/ref/mod, "go.mod files"): what is required, replaced modules by what replaces them, and the standard library by
-/// the toolchain that is named.
+/// the release that is named, which is the least that builds it.
 ///
 /// # Errors
 /// When it has no module.
@@ -75,7 +75,8 @@ fn directive<'t>(verb: &str, words: &[&'t str], number: u32, module: &mut Module
 
 fn list(module: &Module<'_>) -> List {
     let mut list = List::default();
-    if let Some((version, line)) = module.toolchain.or(module.go) {
+    // `go 1.24` is a language that later releases speak, too; only with a third number it is a release.
+    if let Some((version, line)) = module.toolchain.or(module.go.filter(|(version, _)| version.matches('.').count() == 2)) {
         list.packages.push(Told { line: Some(line), ..Told::new("stdlib", version) });
     }
     for (name, version, line) in &module.requires {
@@ -117,7 +118,8 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(list.notes.len(), 1, "{list:?}");
-        assert_eq!(parse("module x\ngo 1.16\n").expect("read").notes.len(), 1);
+        assert_eq!(parse("module x\ngo 1.16\n").expect("read"), List { packages: vec![], notes: parse("module x\n").expect("read").notes });
+        assert_eq!(parse("module x\ngo 1.24.3\n").expect("read").packages, [Told { line: Some(2), ..Told::new("stdlib", "1.24.3") }]);
         assert!(parse("nothing").is_err());
     }
 }

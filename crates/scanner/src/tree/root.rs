@@ -1,5 +1,7 @@
 //! One folder whose content is reached by names that cannot lead out of it.
 
+use super::archive::Index;
+use super::content::Content;
 use base::files::FileError;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -13,12 +15,23 @@ const INSIDE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLIN
 /// The attribute by which the overlay file system knows that a folder hides those below it.
 const OPAQUE: &str = "trusted.overlay.opaque";
 
-/// A folder, and the layer that it is the tree of.
+/// A folder, or a layer within an archive; and which layer it is.
 #[derive(Debug)]
 pub(super) struct Root {
+    place: Place,
+    pub(super) layer: Option<String>,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(Folder),
+    Archive { file: File, index: Index },
+}
+
+#[derive(Debug)]
+struct Folder {
     fd: OwnedFd,
     path: PathBuf,
-    pub(super) layer: Option<String>,
 }
 
 /// What a name in a folder is.
@@ -33,9 +46,39 @@ pub(super) enum Sort {
 impl Root {
     pub(super) fn open(path: &Path, layer: Option<String>) -> Result<Self, FileError> {
         let fd = fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        Ok(Self { fd: fd.map_err(|error| FileError::new("open", path, error.into()))?, path: path.to_owned(), layer })
+        let fd = fd.map_err(|error| FileError::new("open", path, error.into()))?;
+        Ok(Self { place: Place::Folder(Folder { fd, path: path.to_owned() }), layer })
     }
 
+    pub(super) fn archived(file: File, index: Index, layer: String) -> Self {
+        Self { place: Place::Archive { file, index }, layer: Some(layer) }
+    }
+
+    pub(super) fn open_file(&self, path: &[u8]) -> Result<Content, FileError> {
+        match &self.place {
+            Place::Folder(folder) => folder.open_file(path),
+            Place::Archive { file, index } => index.open(file, path),
+        }
+    }
+
+    /// Size and whether it is executable; `None` when there is no regular file.
+    pub(super) fn stat_file(&self, path: &[u8]) -> Result<Option<(u64, bool)>, FileError> {
+        match &self.place {
+            Place::Folder(folder) => folder.stat_file(path),
+            Place::Archive { index, .. } => Ok(index.stat_file(path)),
+        }
+    }
+
+    /// Visits a folder's names; whether it hides the folders below it.
+    pub(super) fn list(&self, path: &[u8], visit: &mut dyn FnMut(&[u8], Sort)) -> Result<bool, FileError> {
+        match &self.place {
+            Place::Folder(folder) => folder.list(path, visit),
+            Place::Archive { index, .. } => Ok(index.list(path, visit)),
+        }
+    }
+}
+
+impl Folder {
     fn open_at(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let name = if path.is_empty() { b"." } else { path };
         loop {
@@ -51,13 +94,13 @@ impl Root {
         FileError::new(verb, self.path.join(OsStr::from_bytes(path)), error.into())
     }
 
-    pub(super) fn open_file(&self, path: &[u8]) -> Result<File, FileError> {
+    fn open_file(&self, path: &[u8]) -> Result<Content, FileError> {
         // Without NONBLOCK a pipe put there meanwhile would be waited for.
-        self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK).map(File::from).map_err(|error| self.failed("open", path, error))
+        let fd = self.open_at(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(|error| self.failed("open", path, error))?;
+        Content::whole(File::from(fd)).map_err(|error| FileError::new("open", self.path.join(OsStr::from_bytes(path)), error))
     }
 
-    /// Size and whether it is executable; `None` when there is no regular file.
-    pub(super) fn stat_file(&self, path: &[u8]) -> Result<Option<(u64, bool)>, FileError> {
+    fn stat_file(&self, path: &[u8]) -> Result<Option<(u64, bool)>, FileError> {
         let fd = match self.open_at(path, OFlags::PATH) {
             Ok(fd) => fd,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
@@ -70,8 +113,7 @@ impl Root {
         })
     }
 
-    /// Visits a folder's names in the system's order; whether it hides the folders below it. Nothing when it is no folder.
-    pub(super) fn list(&self, path: &[u8], visit: &mut dyn FnMut(&[u8], Sort)) -> Result<bool, FileError> {
+    fn list(&self, path: &[u8], visit: &mut dyn FnMut(&[u8], Sort)) -> Result<bool, FileError> {
         let failed = |error| self.failed("list", path, error);
         let folder = self.open_at(path, OFlags::RDONLY | OFlags::DIRECTORY).map_err(failed)?;
         for entry in fs::Dir::read_from(&folder).map_err(failed)? {

@@ -1,5 +1,7 @@
 //! Layers and folders on the disk, made for a test and removed after it.
 
+use blobs::{Compression, SaveFormat, Stamp, Store};
+use oci::ImageConfig;
 use rustix::fs::{self, FileType, Mode, XattrFlags};
 use scanner::{Inventory, Target, TargetKind, Tree, inventory};
 use std::path::{Path, PathBuf};
@@ -50,6 +52,22 @@ impl Temp {
         let named: Vec<_> = (0..layers).map(|at| (format!("layer-{at}"), self.0.join(at.to_string()))).collect();
         named.iter().for_each(|(_, path)| std::fs::create_dir_all(path).expect("a folder"));
         Tree::of_layers(&named).expect("opened")
+    }
+
+    /// The layers as an image in an archive of `docker save`.
+    pub fn saved(&self, layers: usize) -> PathBuf {
+        let store = Store::open(&self.0.join("store")).expect("a store");
+        let mut config = ImageConfig { architecture: "amd64".into(), os: "linux".into(), ..ImageConfig::default() };
+        for at in 0..layers {
+            let temp = store.temp().expect("a folder");
+            std::fs::rename(self.0.join(at.to_string()), temp.path().join("tree")).expect("moved");
+            config.rootfs.diff_ids.push(store.layers().commit(&temp, Stamp::KEEP).expect("a layer"));
+        }
+        let image = store.images().put(&config).expect("an image");
+        let path = self.0.join("saved.tar");
+        let mut out = std::fs::File::create(&path).expect("an archive");
+        store.save(&[(image, vec!["app:1".parse().expect("a name")])], SaveFormat::Both, Compression::None, &mut out).expect("saved");
+        path
     }
 
     /// What is in the layers.
