@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::run::{Run, RunState, StageRun, StageState};
 use base::Timestamp;
+use serde_json::Value;
 
 /// Findings kept of a stage.
 const FINDINGS: usize = 500;
@@ -37,10 +38,7 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
             None
         }
         Event::Detail(name, detail) => {
-            let stage = stage(run, &name)?;
-            if detail.to_string().len() <= DETAIL {
-                stage.detail = detail;
-            }
+            tell(stage(run, &name)?, detail);
             None
         }
         Event::Ended { stage: name, state, summary, milliseconds, detail } => {
@@ -48,9 +46,7 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
             stage.state = state;
             stage.summary = summary;
             stage.milliseconds = Some(milliseconds);
-            if !detail.is_null() && detail.to_string().len() <= DETAIL {
-                stage.detail = detail;
-            }
+            tell(stage, detail);
             None
         }
         Event::Url(service, url) => {
@@ -78,6 +74,19 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
         }
         Event::Other => None,
         Event::Line(text) => at(run).map(|name| (name, text)),
+    }
+}
+
+/// What a stage tells besides: members take the place of those that were told before, and the others stay.
+fn tell(stage: &mut StageRun, detail: Value) {
+    let mut whole = stage.detail.clone();
+    match (&mut whole, detail) {
+        (_, Value::Null) => return,
+        (Value::Object(members), Value::Object(told)) => members.extend(told),
+        (whole, told) => *whole = told,
+    }
+    if whole.to_string().len() <= DETAIL {
+        stage.detail = whole;
     }
 }
 
@@ -128,5 +137,27 @@ pub(super) fn begin_again(run: &mut Run) {
     run.release = None;
     for stage in &mut run.stages {
         *stage = StageRun { lines: stage.lines, ..StageRun::waiting(std::mem::take(&mut stage.name)) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_a_stage_tells_stays_until_it_is_told_anew() {
+        let mut stage = StageRun::waiting("deploy");
+        for (told, expected) in [
+            (json!({"plan": 1}), json!({"plan": 1})),
+            (json!({"pods": [1]}), json!({"plan": 1, "pods": [1]})),
+            (json!({"pods": [2]}), json!({"plan": 1, "pods": [2]})),
+            (Value::Null, json!({"plan": 1, "pods": [2]})),
+            (json!({"long": "x".repeat(DETAIL)}), json!({"plan": 1, "pods": [2]})),
+            (json!("done"), json!("done")),
+        ] {
+            tell(&mut stage, told);
+            assert_eq!(stage.detail, expected);
+        }
     }
 }

@@ -198,6 +198,8 @@ fn whole(id: u64) -> Run {
     (scan.state, scan.summary, scan.findings) = (StageState::Warned, "4 known of 212 packages, report-only".into(), advisories(0));
     stage(&mut run, "build").detail = json!({"images": {"web": {"image": format!("sha256:{}", hex(1)), "steps": 14, "cached": 11, "warnings": ["EXPOSE of a port that nothing listens on"]}}});
     stage(&mut run, "test").detail = json!({"tests": [{"name": "unit", "run": "cargo test --locked", "passed_before": false}, {"name": "docs", "run": "cargo test --doc", "passed_before": true}]});
+    stage(&mut run, "check").detail = json!({"checks": [{"image": "web", "target": "lint", "run": "cargo clippy --locked -- --deny warnings", "passed_before": false,
+        "said": ["\u{1b}[32;1m    Checking\u{1b}[0m request-info v0.1.0 (/src)", "\u{1b}[32;1m    Finished\u{1b}[0m `dev` profile in 2.41s"]}]});
     stage(&mut run, "smoke").detail = json!({"checks": [{"check": "GET request-info/", "status": 200, "took_ms": 4.2}, {"check": "GET request-info/healthz", "status": 200, "took_ms": 1.1}]});
     let load = stage(&mut run, "load");
     load.summary = "50,112 requests, none failed".into();

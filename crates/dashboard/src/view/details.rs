@@ -123,6 +123,21 @@ mod shapes {
     }
 
     #[test]
+    fn checks_show_requests_and_commands() {
+        let html = shown(&json!({"checks": [{"check": "GET web/", "status": 200, "took_ms": 4.25}]}));
+        assert!(html.contains("GET web/") && html.contains("200") && html.contains("4.2 ms"), "{html}");
+        let html = shown(
+            &json!({"checks": [{"image": "web", "target": "lint", "run": "cargo clippy", "passed_before": false, "said": ["\u{1b}[32mok<b>"]}]}),
+        );
+        assert!(
+            html.contains("target <bdi>lint</bdi>")
+                && html.contains("cargo clippy")
+                && html.contains("<span class=\"f2\">ok&lt;b&gt;</span>"),
+            "{html}"
+        );
+    }
+
+    #[test]
     fn loads_show_their_figures() {
         let html = shown(&json!({"loads": [{"method": "GET", "url": "http://h/", "requests": 500, "failed": 2, "rate": 1234.5,
             "p50_us": 900.0, "p99_us": 2500.0, "max_us": 7000.0, "verdict": "limits not kept"}]}));

@@ -25,7 +25,19 @@ pub(super) fn shown(evidence: &[String], line: Option<u32>) -> Markup {
     if let Some(source) = source(&lines, line) {
         return of_source(&source, line);
     }
-    html! { pre.seen tabindex="0" role="region" aria-label="What was seen" { @for line in lines { @for piece in pieces(line) { span class=[Some(piece.0).filter(|class| !class.is_empty())] { (piece.1) } } "\n" } } }
+    self::lines(lines.into_iter())
+}
+
+/// Lines as a terminal would show them.
+pub(super) fn lines<'a>(lines: impl Iterator<Item = &'a str>) -> Markup {
+    html! {
+        pre.seen tabindex="0" role="region" aria-label="What was seen" {
+            @for line in lines {
+                @for piece in pieces(line) { span class=[Some(piece.0).filter(|class| !class.is_empty())] { (piece.1) } }
+                "\n"
+            }
+        }
+    }
 }
 
 fn of_source(source: &[Line<'_>], hit: Option<u32>) -> Markup {

@@ -79,6 +79,8 @@ pub fn views() -> Vec<(&'static str, String)> {
         ("run-rolled-back", "/runs/28".to_owned()),
         ("run-plan", "/runs/29/stages/plan".to_owned()),
         ("run-scan", "/runs/29/stages/scan".to_owned()),
+        ("run-deploy", "/runs/29/stages/deploy".to_owned()),
+        ("run-check", "/runs/29/stages/check".to_owned()),
         ("run-load", "/runs/29/stages/load".to_owned()),
         ("run-hostile", "/runs/32".to_owned()),
         ("run-hostile-stage", format!("/runs/32/stages/{hostile}")),
