@@ -61,7 +61,7 @@ impl Refusal {
             Self::Stranger(Stranger::Origin) => {
                 (StatusCode::FORBIDDEN, "another site's page asked for this", "open the page here and ask again")
             }
-            Self::Missing(what) => (StatusCode::NOT_FOUND, what.as_str(), "it may have been removed since, or the address is mistyped"),
+            Self::Missing(what) => (StatusCode::NOT_FOUND, what.as_str(), "look at the address; what it names may have been removed since"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "this address is not asked for in that way", "use the page's own buttons"),
             Self::Login(_) | Self::Unauthorized => (StatusCode::UNAUTHORIZED, "nobody is logged in", "log in again"),
             Self::Forbidden(why) => (StatusCode::FORBIDDEN, *why, "log in with a token that may, or reload the page and try again"),
