@@ -15,9 +15,9 @@ impl Baseline {
         Self { known: report.known() }
     }
 
-    /// Of several, as a release has one for each image.
-    pub fn of_all<'a>(reports: impl IntoIterator<Item = &'a Report>) -> Self {
-        Self { known: reports.into_iter().flat_map(Report::known).collect() }
+    /// Of what a release's record kept: id, ecosystem in OSV's name, and package, for every name that a finding has.
+    pub fn of_keys(keys: impl IntoIterator<Item = (String, String, String)>) -> Self {
+        Self { known: keys.into_iter().collect() }
     }
 
     /// Of a report in JSON, as `wharf scan --json` writes it: one, or a line each.

@@ -3,6 +3,7 @@
 //! Catalogues read packages out of a tree of files; advisories are matched against them by each ecosystem's own order of versions.
 //! Nothing here asks a network.
 
+pub mod advice;
 pub mod advisories;
 pub mod baseline;
 pub mod catalogues;
@@ -16,6 +17,7 @@ mod ownership;
 mod package;
 mod read;
 pub mod rematch;
+pub mod reports;
 pub mod sbom;
 pub mod severity;
 mod tree;

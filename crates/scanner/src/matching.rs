@@ -172,8 +172,11 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
 }
 
 /// A language's package that the distribution installed is the distribution's: its vendor mends it under the same version.
+///
+/// A go.mod tells the oldest Go that may build it, not the one that does; a program tells which one did.
 fn is_judged(package: &Package, options: &Options) -> bool {
-    (options.development || !package.development) && (package.ecosystem.is_distribution() || !package.owned)
+    let is_least = package.ecosystem == Ecosystem::Go && package.name == "stdlib" && package.file.rsplit('/').next() == Some("go.mod");
+    !is_least && (options.development || !package.development) && (package.ecosystem.is_distribution() || !package.owned)
 }
 
 /// Distributions write of source packages.

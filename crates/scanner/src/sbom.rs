@@ -57,7 +57,7 @@ struct Kind {
 }
 
 /// A package's name within a document: from all that is known of it, so that it never changes while the package does not.
-fn reference(package: &Package) -> String {
+pub(crate) fn reference(package: &Package) -> String {
     let text = serde_json::to_vec(package).unwrap_or_default();
     oci::Digest::of(&text).hex().chars().take(16).collect()
 }

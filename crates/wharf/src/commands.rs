@@ -1,5 +1,6 @@
 //! The commands, one file each; [`COMMANDS`] lists them.
 
+mod advisories;
 mod alerts;
 mod approve;
 pub(crate) mod build;
@@ -27,6 +28,7 @@ mod registry;
 mod rollback;
 pub(crate) mod run;
 mod sbom;
+mod scan;
 mod settings;
 mod smoke;
 mod status;
@@ -68,7 +70,9 @@ pub const COMMANDS: &[Command] = &[
     login::COMMAND,
     logout::COMMAND,
     run::COMMAND,
+    scan::COMMAND,
     sbom::COMMAND,
+    advisories::COMMAND,
     plan::COMMAND,
     approve::COMMAND,
     deploy::COMMAND,

@@ -1,12 +1,15 @@
 //! The command line: reads what was asked, composes the rooms, and is the only one to speak.
 
+mod advisories;
 mod attest;
+mod bases;
 pub mod cli;
 mod command;
 mod commands;
 mod context;
 mod engine_client;
 mod export;
+mod gate;
 pub mod helpers;
 mod inputs;
 mod interrupt;

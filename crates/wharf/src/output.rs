@@ -205,6 +205,13 @@ impl Output {
     }
 }
 
+/// How many columns the reader of standard output has; of a file or a pipe a good many.
+pub fn width() -> usize {
+    const UNBOUND: usize = 160;
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(UNBOUND)
+}
+
 /// Foreign text as a terminal may show it: control characters become visible, so that no log line moves the cursor, and what turns
 /// the direction of reading does too, so that no line reads as another.
 pub fn printable(text: &str) -> String {

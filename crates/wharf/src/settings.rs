@@ -16,11 +16,12 @@ mod section;
 mod shape;
 mod yaml;
 
+pub use check::end_of_day;
 pub(crate) use check::is_stack;
 pub use command::CommandLine;
 pub use fields::{
-    About, Check, Ci, CiOnly, CiRun, Environment, Gates, HttpMethod, Image, ImageSecret, Infra, Load, Notify, Registries, ScanGate,
-    SecretPlace, Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
+    About, Advisories, Check, Ci, CiOnly, CiRun, Environment, GateMode, Gates, HttpMethod, Ignored, Image, ImageSecret, Infra, Load,
+    Notify, Registries, ScanGate, SecretPlace, Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};

@@ -9,6 +9,7 @@ mod lint;
 mod load;
 mod prepare;
 mod push;
+mod scan;
 mod selection;
 mod smoke;
 mod test;
@@ -56,6 +57,7 @@ pub const STAGES: &[Stage] = &[
     test::STAGE,
     prepare::STAGE,
     build::STAGE,
+    scan::STAGE,
     check::STAGE,
     push::STAGE,
     engine::STAGE,

@@ -19,7 +19,7 @@ struct Registry {
     pages: bool,
 }
 
-const REGISTRIES: [Registry; 12] = [
+const REGISTRIES: [Registry; 13] = [
     Registry {
         folder: "crates/linter/src/rules/",
         list: "crates/linter/src/rules.rs",
@@ -89,6 +89,13 @@ const REGISTRIES: [Registry; 12] = [
         list: "crates/infra/src/provider.rs",
         begins: "pub const PROVIDERS",
         helpers: &["aws", "eks", "failure", "lib", "plan", "provider", "sts", "tagged"],
+        pages: false,
+    },
+    Registry {
+        folder: "crates/scanner/src/reports/",
+        list: "crates/scanner/src/reports.rs",
+        begins: "pub const FORMATS",
+        helpers: &["sboms"],
         pages: false,
     },
     Registry { folder: "xtask/src/tidy/", list: "xtask/src/tidy.rs", begins: "const CHECKS", helpers: &["mask", "tree"], pages: false },

@@ -47,16 +47,7 @@ impl Remote {
         let base = self.inner.base(&image.registry).await?;
         let scopes = [Scope { repository: image.repository.clone(), push: true }];
         let to = Target { base: &base, repository: &image.repository, scopes: &scopes };
-        let content = Descriptor::new(&artifact.media_type, Digest::of(&artifact.content), artifact.content.len() as u64);
-        for bytes in [EMPTY, &artifact.content] {
-            let digest = Digest::of(bytes);
-            if !self.inner.has_blob(&to, &digest).await? {
-                self.inner.upload_bytes(&to, &digest, Bytes::copy_from_slice(bytes)).await?;
-            }
-        }
-        let mut manifest = Manifest::new(Descriptor::new(EMPTY_TYPE, Digest::of(EMPTY), EMPTY.len() as u64), vec![content]);
-        manifest.annotations.clone_from(&artifact.annotations);
-        manifest.extra.insert("artifactType".into(), artifact.artifact_type.clone().into());
+        let mut manifest = self.inner.upload_artifact(&to, artifact).await?;
         let described = Descriptor::new(&subject.media_type, subject.digest, subject.size);
         let json = |error: serde_json::Error| RemoteError::Unsupported(format!("an artifact: {error}"));
         manifest.extra.insert("subject".into(), serde_json::to_value(described).map_err(json)?);
@@ -71,6 +62,32 @@ impl Remote {
             self.inner.list_by_tag(&to, &subject.digest, listed).await?;
         }
         Ok(digest)
+    }
+
+    /// Puts a document into a registry under a tag of its own, as `oras push` does; the digest of its manifest.
+    ///
+    /// # Errors
+    /// When the registry refuses.
+    pub async fn publish(&self, to: &Reference, artifact: &Artifact) -> Result<Digest, RemoteError> {
+        let to = to.clone().or_latest();
+        let base = self.inner.base(&to.registry).await?;
+        let scopes = [Scope { repository: to.repository.clone(), push: true }];
+        let target = Target { base: &base, repository: &to.repository, scopes: &scopes };
+        let manifest = self.inner.upload_artifact(&target, artifact).await?;
+        let json = |error: serde_json::Error| RemoteError::Unsupported(format!("an artifact: {error}"));
+        let (digest, bytes) = manifest.to_bytes().map_err(json)?;
+        let tag = to.tag.as_deref().unwrap_or("latest");
+        self.inner.put_document(&target, tag, media::MANIFEST, Bytes::from(bytes)).await?.discard().await;
+        Ok(digest)
+    }
+
+    /// The content of a document that stands under a tag or digest of its own.
+    ///
+    /// # Errors
+    /// As [`Remote::resolve`] and [`Remote::artifact`].
+    pub async fn published(&self, from: &Reference, limit_bytes: usize) -> Result<Vec<u8>, RemoteError> {
+        let found = self.resolve(from).await?;
+        self.artifact(from, &Descriptor::new(&found.media_type, found.digest, found.size), limit_bytes).await
     }
 
     /// What stands beside an image, of one kind or of all; nothing when the registry knows of nothing.
@@ -159,6 +176,21 @@ impl<'a> Pages<'a> {
 }
 
 impl Inner {
+    /// Uploads what an artefact is made of; its manifest, which nothing names yet.
+    async fn upload_artifact(&self, to: &Target<'_>, artifact: &Artifact) -> Result<Manifest, RemoteError> {
+        let content = Descriptor::new(&artifact.media_type, Digest::of(&artifact.content), artifact.content.len() as u64);
+        for bytes in [EMPTY, &artifact.content] {
+            let digest = Digest::of(bytes);
+            if !self.has_blob(to, &digest).await? {
+                self.upload_bytes(to, &digest, Bytes::copy_from_slice(bytes)).await?;
+            }
+        }
+        let mut manifest = Manifest::new(Descriptor::new(EMPTY_TYPE, Digest::of(EMPTY), EMPTY.len() as u64), vec![content]);
+        manifest.annotations.clone_from(&artifact.annotations);
+        manifest.extra.insert("artifactType".into(), artifact.artifact_type.clone().into());
+        Ok(manifest)
+    }
+
     async fn page(&self, pages: &mut Pages<'_>, accept: &str) -> Result<Option<Bytes>, RemoteError> {
         let Some(url) = pages.next.take() else { return Ok(None) };
         if pages.left == 0 {

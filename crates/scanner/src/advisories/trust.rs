@@ -9,21 +9,13 @@ use std::time::Duration;
 /// Clocks differ; an index may seem to come from so far ahead.
 const AHEAD: Duration = Duration::from_secs(24 * 3_600);
 
-/// What is known of the index that is in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Installed {
+/// The last index of a publisher that was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
     /// Its number.
     pub sequence: u64,
     /// Its content ([`super::index::Index::digest`]).
     pub digest: Digest,
-    /// When it was built.
-    pub created: Timestamp,
-    /// Who signed it: a public key as ssh writes it.
-    pub key: String,
-    /// Where it came from.
-    pub from: String,
-    /// When it was installed.
-    pub at: Timestamp,
 }
 
 /// Why an index is not taken.
@@ -69,15 +61,15 @@ pub enum Taken {
     Same,
 }
 
-/// Decides.
+/// Decides, by the last index of the same publisher.
 ///
 /// # Errors
 /// Why it is not taken.
-pub fn decide(installed: Option<&Installed>, offered: &Head, digest: &Digest, now: Timestamp) -> Result<Taken, Refused> {
+pub fn decide(seen: Option<&Seen>, offered: &Head, digest: &Digest, now: Timestamp) -> Result<Taken, Refused> {
     if offered.created > now.plus(AHEAD) {
         return Err(Refused::Ahead { created: offered.created, now });
     }
-    if let Some(there) = installed {
+    if let Some(there) = seen {
         if offered.sequence < there.sequence {
             return Err(Refused::RolledBack { offered: offered.sequence, created: offered.created, installed: there.sequence });
         }
@@ -88,7 +80,7 @@ pub fn decide(installed: Option<&Installed>, offered: &Head, digest: &Digest, no
     if offered.fresh_until < now {
         return Err(Refused::Frozen { fresh_until: offered.fresh_until, now });
     }
-    Ok(if installed.is_some_and(|there| there.digest == *digest) { Taken::Same } else { Taken::New })
+    Ok(if seen.is_some_and(|there| there.digest == *digest) { Taken::Same } else { Taken::New })
 }
 
 #[cfg(test)]
@@ -100,8 +92,8 @@ mod tests {
         let day = |day: i64| Timestamp::from_micros(day * 86_400_000_000);
         let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
         let head = |sequence| Head { created: day(10), fresh_until: day(20), sequence, ..Head::default() };
-        let installed = Installed { sequence: 5, digest: one, created: day(10), key: String::new(), from: String::new(), at: day(10) };
-        let decided = |sequence, digest: &Digest, now| decide(Some(&installed), &head(sequence), digest, day(now));
+        let seen = Seen { sequence: 5, digest: one };
+        let decided = |sequence, digest: &Digest, now| decide(Some(&seen), &head(sequence), digest, day(now));
         assert_eq!(decide(None, &head(1), &one, day(11)), Ok(Taken::New));
         assert_eq!(decided(5, &one, 11), Ok(Taken::Same));
         assert_eq!(decided(6, &other, 11), Ok(Taken::New));

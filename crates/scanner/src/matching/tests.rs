@@ -109,6 +109,13 @@ fn development_is_left_out_unless_asked_for_and_what_cannot_be_placed_is_told() 
 }
 
 #[test]
+fn go_s_library_is_judged_as_it_was_built_not_as_it_might_be() {
+    let go = |file: &str| Package { file: file.to_owned(), ..package(Ecosystem::Go, "stdlib", "1.18") };
+    let report = scanned(vec![go("a/go.mod"), go("usr/bin/tool")], &[osv("GO-1", &[], ("Go", "stdlib"), "1.19.0")]);
+    assert_eq!((report.packages, report.vulnerabilities[0].package.file.as_str()), (1, "usr/bin/tool"));
+}
+
+#[test]
 fn a_report_is_read_as_it_was_written() {
     let report = scanned(vec![package(Ecosystem::Npm, "a", "1.0.0")], &[osv("GHSA-1", &["CVE-1"], ("npm", "a"), "2.0.0")]);
     let text = serde_json::to_string(&report).expect("written");

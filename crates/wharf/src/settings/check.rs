@@ -2,6 +2,9 @@
 
 mod infra;
 mod notify;
+mod scan;
+
+pub use scan::end_of as end_of_day;
 
 pub(crate) use infra::is_stack;
 
@@ -39,6 +42,7 @@ pub(crate) fn check(root: &Node, reader: &mut Reader) {
     }
     below(root, "infra", reader, |key, node, reader| infra::check(root, key, node, reader));
     below(root, "notify", reader, |key, node, reader| notify::check(&key.origin, node, reader));
+    scan::check(root, reader);
     below(root, "environments", reader, |_, environment, reader| {
         approvers(environment, reader);
         let registry = environment.get("registry");

@@ -3,10 +3,12 @@
 mod ci;
 mod infra;
 mod notify;
+mod scan;
 
 pub use ci::{Ci, CiOnly, CiRun};
 pub use infra::Infra;
 pub use notify::{About, Notify, SecretPlace};
+pub use scan::{Advisories, GateMode, Ignored, ScanGate, VulnerabilitySeverity};
 
 use super::command::CommandLine;
 use super::reader::{Bytes, Percent};
@@ -33,6 +35,8 @@ section! {
         "manifests" manifests: Vec<String>,
         /// What stops a run.
         "gates" gates: Gates,
+        /// Where what is known against packages comes from.
+        "advisories" advisories: Advisories,
         /// Requests that must be answered after a deploy.
         "smoke" smoke: Vec<Smoke>,
         /// Loads to put on what was deployed.
@@ -129,20 +133,8 @@ section! {
     Gates {
         /// Lint findings of this weight or heavier stop it.
         "lint" lint: Threshold = "error",
-        /// Security findings.
+        /// Security findings; without it they are reported only.
         "scan" scan: Option<ScanGate>,
-    }
-}
-
-section! {
-    /// Which security findings stop a run.
-    ScanGate {
-        /// Those of this severity or worse.
-        "fail-on" fail_on: VulnerabilitySeverity = "high",
-        /// Whether those without a fixed version are let through.
-        "only-fixable" only_fixable: bool = "true",
-        /// Advisories older than this stop it too.
-        "advisories-at-most" advisories_at_most: Option<Duration>,
     }
 }
 
@@ -287,22 +279,6 @@ words! {
         /// All.
         "style" Style,
         /// None.
-        "none" None,
-    }
-}
-
-words! {
-    /// How bad a vulnerability is.
-    VulnerabilitySeverity {
-        /// Low or worse.
-        "low" Low,
-        /// Medium or worse.
-        "medium" Medium,
-        /// High or worse.
-        "high" High,
-        /// Critical ones only.
-        "critical" Critical,
-        /// None stops the run: they are reported only.
         "none" None,
     }
 }

@@ -1,0 +1,79 @@
+//! SARIF 2.1.0, with the properties that code hosts sort by.
+
+use super::{Shown, page};
+use crate::gate::{self, LetThrough};
+use crate::matching::Vulnerability;
+use crate::severity::Level;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+
+pub(super) fn render(shown: &Shown<'_>) -> String {
+    let judged = shown.judged;
+    let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
+    let mut results = Vec::new();
+    for found in judged.counted.iter().chain(&judged.others) {
+        rules.entry(&found.id).or_insert_with(|| rule(found));
+        results.push(result(found));
+    }
+    for LetThrough { vulnerability, by } in &judged.ignored {
+        rules.entry(&vulnerability.id).or_insert_with(|| rule(vulnerability));
+        let mut result = result(vulnerability);
+        result["suppressions"] = json!([{"kind": "external", "justification": by.reason}]);
+        results.push(result);
+    }
+    let driver =
+        json!({"name": "Wharf", "fullName": "wharf scan", "version": shown.version, "rules": rules.into_values().collect::<Vec<_>>()});
+    let run = json!({"results": results, "tool": {"driver": driver}});
+    json!({"$schema": "http://json.schemastore.org/sarif-2.1.0", "version": "2.1.0", "runs": [run]}).to_string()
+}
+
+fn rule(found: &Vulnerability) -> Value {
+    let summary = if found.summary.is_empty() { found.id.clone() } else { found.summary.clone() };
+    // A number even where there is none, for hosts sort by nothing else: the middle of the level.
+    let score = found.severity.score.unwrap_or(match found.severity.level {
+        Level::Critical => 9.5,
+        Level::High | Level::Unknown => 8.0,
+        Level::Medium => 5.5,
+        Level::Low => 2.0,
+    });
+    json!({
+        "id": found.id,
+        "shortDescription": {"text": summary},
+        "helpUri": page(&found.id),
+        "properties": {
+            "security-severity": format!("{score:.1}"),
+            "severity-source": found.severity.source,
+            "tags": ["security", "vulnerability", found.severity.level.name()],
+            "aliases": found.aliases,
+        },
+    })
+}
+
+fn result(found: &Vulnerability) -> Value {
+    let told = gate::finding(found);
+    let level = match told.severity {
+        base::Severity::Error => "error",
+        base::Severity::Warning => "warning",
+        base::Severity::Info | base::Severity::Style => "note",
+    };
+    let package = &found.package;
+    let mut physical = json!({"artifactLocation": {"uri": uri(&package.file)}});
+    if let Some(line) = package.line {
+        physical["region"] = json!({"startLine": line});
+    }
+    let print = Sha256::digest(format!("{}\0{}\0{}\0{}", found.id, package.ecosystem, package.package, package.file));
+    json!({
+        "ruleId": found.id,
+        "level": level,
+        "message": {"text": format!("{}; {}", told.message, told.help)},
+        "locations": [{"physicalLocation": physical}],
+        "partialFingerprints": {"wharf/v1": base::ids::hex(&print)},
+    })
+}
+
+/// A path as a relative reference (RFC 3986 section 2): what may not stand there is written in percent form.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte);
+    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

@@ -1,0 +1,90 @@
+//! What was found, put into an SBOM: CycloneDX's `vulnerabilities`, SPDX's references of the category SECURITY.
+
+use super::page;
+use crate::Inventory;
+use crate::matching::{Report, Status, Vulnerability};
+use crate::sbom::reference;
+use crate::severity::Level;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// By the name that the document has for a package: what was found in it.
+fn by_package<'r>(inventory: &Inventory, report: &'r Report) -> BTreeMap<String, Vec<&'r Vulnerability>> {
+    let mut found: BTreeMap<String, Vec<&Vulnerability>> = BTreeMap::new();
+    for package in &inventory.packages {
+        let is_it = |one: &&Vulnerability| {
+            let it = &one.package;
+            (&it.ecosystem, &it.package, &it.version, &it.file, it.line, &it.layer)
+                == (&package.ecosystem, &package.name, &package.version, &package.file, package.line, &package.layer)
+        };
+        let of_it: Vec<&Vulnerability> = report.vulnerabilities.iter().filter(is_it).collect();
+        if !of_it.is_empty() {
+            found.insert(reference(package), of_it);
+        }
+    }
+    found
+}
+
+/// Adds what was found to a CycloneDX document of the same inventory (specification 1.6, "Vulnerabilities").
+pub fn add_to_cyclonedx(document: &mut Value, inventory: &Inventory, report: &Report) {
+    let mut entries: BTreeMap<(&str, Option<&str>), Value> = BTreeMap::new();
+    for (reference, found) in by_package(inventory, report) {
+        for one in found {
+            let entry = entries.entry((&one.id, one.fixed.as_deref())).or_insert_with(|| entry(one));
+            if let Some(affects) = entry["affects"].as_array_mut() {
+                affects.push(json!({"ref": reference}));
+            }
+        }
+    }
+    document["vulnerabilities"] = entries.into_values().collect();
+}
+
+fn entry(found: &Vulnerability) -> Value {
+    let level = if found.severity.level == Level::Unknown { "unknown" } else { found.severity.level.name() };
+    let mut rating = Map::from_iter([("severity".to_owned(), json!(level))]);
+    if !found.severity.source.is_empty() {
+        rating.insert("source".to_owned(), json!({"name": found.severity.source}));
+    }
+    if let (Some(score), Some(vector)) = (found.severity.score, &found.severity.vector) {
+        let method = if vector.starts_with("CVSS:4") {
+            "CVSSv4"
+        } else if vector.starts_with("CVSS:3.1") {
+            "CVSSv31"
+        } else {
+            "CVSSv3"
+        };
+        rating.extend([("score".to_owned(), json!(score)), ("method".to_owned(), json!(method)), ("vector".to_owned(), json!(vector))]);
+    }
+    let mut entry = json!({
+        "id": found.id,
+        "source": {"url": page(&found.id)},
+        "references": found.aliases.iter().map(|alias| json!({"id": alias, "source": {"url": page(alias)}})).collect::<Vec<_>>(),
+        "ratings": [rating],
+        "affects": [],
+    });
+    if !found.summary.is_empty() {
+        entry["description"] = json!(found.summary);
+    }
+    if let Some(fixed) = &found.fixed {
+        entry["recommendation"] = json!(format!("update to {fixed}"));
+    } else if found.status == Status::WillNotFix {
+        entry["analysis"] = json!({"response": ["will_not_fix"]});
+    }
+    entry
+}
+
+/// Adds what was found to an SPDX document of the same inventory (specification 2.3, 7.21 and annex F.2).
+pub fn add_to_spdx(document: &mut Value, inventory: &Inventory, report: &Report) {
+    let found = by_package(inventory, report);
+    for package in document["packages"].as_array_mut().into_iter().flatten() {
+        let reference = package["SPDXID"].as_str().and_then(|id| id.strip_prefix("SPDXRef-Package-")).map(str::to_owned);
+        let of_it = reference.and_then(|reference| found.get(&reference));
+        let told = of_it.into_iter().flatten().map(|one| {
+            json!({"referenceCategory": "SECURITY", "referenceType": "advisory", "referenceLocator": page(&one.id), "comment": one.fixed.as_ref()
+                .map_or_else(|| one.status.words().to_owned(), |fixed| format!("fixed in {fixed}"))})
+        });
+        if let Some(references) = package["externalRefs"].as_array_mut() {
+            references.extend(told);
+        }
+    }
+}

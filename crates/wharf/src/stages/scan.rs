@@ -1,0 +1,135 @@
+//! Scan: what is known against the packages of the images that were built.
+
+use super::{Done, Run, Stage};
+use crate::commands::image;
+use crate::output::{Running, Verdict};
+use crate::{advisories, bases, gate, scan};
+use base::{Clock, Finding, Problem, ProblemKind, SystemClock};
+use scanner::Inventory;
+use scanner::advisories::index::Index;
+use scanner::gate::{Judged, Mode, finding, judge};
+use scanner::matching::{Options, Report, scan as matched};
+use scanner::severity::Level;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// See the module.
+pub const STAGE: Stage = Stage {
+    name: "scan",
+    on_demand: false,
+    needs_cluster: false,
+    applies: |run| !run.project.settings().images.is_empty(),
+    judges_release: false,
+    interrupted: "nothing was deployed; run this again",
+    run,
+};
+
+fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
+    let inventories = inventories(run)?;
+    let packages: usize = inventories.values().map(|inventory| inventory.packages.len()).sum();
+    let settings = run.project.settings();
+    let gate = gate::of(settings.gates.scan.as_ref());
+    let Some(index) = advisories::open(&run.context.home, &settings.advisories.keys)? else {
+        // Who asked for a gate does not go on without one.
+        if settings.gates.scan.is_some() && gate.mode == Mode::Fail {
+            return advisories::needed(&run.context.home, &settings.advisories.keys).map(|_| Done::new(""));
+        }
+        return Ok(Done::unchanged(format!("{packages} packages, no advisories: `wharf advisories update` fetches them")));
+    };
+    let options = Options { development: settings.gates.scan.as_ref().is_some_and(|gate| gate.development) };
+    let now = SystemClock.now();
+    let mut judged: BTreeMap<&str, (Report, Judged)> = BTreeMap::new();
+    for (name, inventory) in &inventories {
+        let report = matched(inventory, &index, &options, now).map_err(advisories::problem)?;
+        let one = judge(&report, &gate, now);
+        judged.insert(name, (report, one));
+    }
+    let advice = advise(run, &index)?;
+    let detail = detail(&index, &judged, &advice);
+    running.detail(&detail);
+    let counted: Vec<Finding> =
+        judged.iter().flat_map(|(name, (_, one))| one.counted.iter().map(|found| of_image(name, finding(found)))).collect();
+    let stale = judged.values().find_map(|(_, one)| one.stale.clone());
+    let summary = summary(&judged);
+    if gate.mode == Mode::Fail && (stale.is_some() || !counted.is_empty()) {
+        return Err(stopped(stale, counted, gate.fail_on, &summary));
+    }
+    let is_told = gate.mode == Mode::Warn && !counted.is_empty();
+    if is_told {
+        counted.iter().for_each(|found| running.finding(found));
+    }
+    advice.iter().for_each(|found| running.finding(found));
+    let summary = stale.map_or_else(|| summary.clone(), |stale| format!("{summary}; {stale}"));
+    let done = Done::new(summary).with(detail);
+    Ok(if is_told { Done { verdict: Verdict::Warned, ..done } } else { done })
+}
+
+fn inventories(run: &Run) -> Result<BTreeMap<String, Inventory>, Problem> {
+    let store = image::open(&run.context)?;
+    let one = |(name, id): (&String, &String)| {
+        let found = store.images().resolve(id).map_err(image::problem)?;
+        Ok((name.clone(), scan::inventory_of_image(&store, &found, name)?))
+    };
+    run.image_ids.iter().map(one).collect()
+}
+
+/// Advice on the bases of the project's images.
+fn advise(run: &Run, index: &Index) -> Result<Vec<Finding>, Problem> {
+    let settings = run.project.settings();
+    let mut advice = Vec::new();
+    for image in settings.images.values() {
+        let name = image.dockerfile_path();
+        let Ok(bytes) = base::files::read(&run.project.folder.join(&name)) else { continue };
+        let text = String::from_utf8_lossy(&bytes);
+        let advised = bases::look(&run.context, index, (&name, &text, image.target.as_deref()), &settings.advisories.bases)?;
+        advice.extend(advised.as_ref().and_then(bases::Advised::finding).filter(|found| !advice.contains(found)));
+    }
+    Ok(advice)
+}
+
+/// A place in an image is told with the image's name before it.
+fn of_image(name: &str, mut found: Finding) -> Finding {
+    found.place.file = found.place.file.map(|file| format!("{name}:/{file}"));
+    found
+}
+
+fn summary(judged: &BTreeMap<&str, (Report, Judged)>) -> String {
+    let reports = || judged.values();
+    let packages: usize = reports().map(|(report, _)| report.packages).sum();
+    let count =
+        |level: Level| reports().flat_map(|(report, _)| &report.vulnerabilities).filter(|found| found.severity.level == level).count();
+    let levels: Vec<String> =
+        Level::ALL.into_iter().filter(|level| count(*level) > 0).map(|level| format!("{} {level}", count(level))).collect();
+    let ignored: usize = reports().map(|(_, one)| one.ignored.len()).sum();
+    let ignored = if ignored > 0 { format!(", {ignored} ignored") } else { String::new() };
+    let found = if levels.is_empty() { "nothing known against them".to_owned() } else { levels.join(", ") };
+    format!("{packages} packages, {found}{ignored}")
+}
+
+fn stopped(stale: Option<String>, counted: Vec<Finding>, fail_on: Option<Level>, summary: &str) -> Problem {
+    if let Some(stale) = stale {
+        return Problem::new(ProblemKind::Work, format!("scan: {stale}"))
+            .hint("`wharf advisories update` fetches newer ones")
+            .with_findings(counted);
+    }
+    let least = fail_on.map_or("none", Level::name);
+    let what = if counted.len() == 1 { "1 finding is".to_owned() } else { format!("{} findings are", counted.len()) };
+    Problem::new(ProblemKind::Work, format!("scan: {what} {least} or worse ({summary})"))
+        .with_findings(counted)
+        .hint("update the packages, or write an `ignore` with reason and date into `gates.scan` of wharf.yaml")
+}
+
+/// For the release's record, and for programs that watch.
+fn detail(index: &Index, judged: &BTreeMap<&str, (Report, Judged)>, advice: &[Finding]) -> Value {
+    let images: serde_json::Map<String, Value> = judged
+        .iter()
+        .map(|(name, (report, one))| {
+            let mut kept = gate::kept(report);
+            kept["ignored"] = json!(
+                one.ignored.iter().map(|ignored| json!({"id": ignored.vulnerability.id, "reason": ignored.by.reason})).collect::<Vec<_>>()
+            );
+            ((*name).to_owned(), kept)
+        })
+        .collect();
+    json!({"advisories": index.head(), "images": images, "bases": advice})
+}

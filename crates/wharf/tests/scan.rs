@@ -1,0 +1,189 @@
+//! `wharf scan` and `wharf advisories` as people use them: by files of their own, without a network.
+
+#![allow(clippy::print_stdout, reason = "tests say what they skip")]
+
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A folder with a home and advisories of its own.
+struct Place(PathBuf);
+
+/// What a command said and how it ended.
+struct Said {
+    out: String,
+    err: String,
+    code: i32,
+}
+
+impl Place {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("wharf-scan-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        let place = Self(path);
+        let osv = |id: &str, alias: &str, (ecosystem, name): (&str, &str), fixed: &str, cvss: &str| {
+            let text = format!(
+                r#"{{"id":"{id}","aliases":["{alias}"],"summary":"about {name}","severity":[{{"type":"CVSS_V3","score":"{cvss}"}}],"affected":[
+                {{"package":{{"ecosystem":"{ecosystem}","name":"{name}"}},"ranges":[{{"type":"ECOSYSTEM","events":[{{"introduced":"0"}},{{"fixed":"{fixed}"}}]}}]}}]}}"#
+            );
+            place.write(&format!("advisories/{id}.json"), &text);
+        };
+        osv("RUSTSEC-2020-0071", "CVE-2020-26235", ("crates.io", "time"), "0.2.23", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H");
+        osv("PYSEC-2018-28", "CVE-2018-18074", ("PyPI", "requests"), "2.20.0", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N");
+        osv("CVE-2024-0001", "DSA-1-1", ("Debian:12", "openssl"), "3.0.11-1~deb12u2", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H");
+        place.write("rust/Cargo.lock", "version = 3\n\n[[package]]\nname = \"time\"\nversion = \"0.1.43\"\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\n");
+        place.write("python/requirements.txt", "requests==2.19.1\n");
+        place
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+        fs::write(path, text).expect("written");
+    }
+
+    fn run(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wharf"));
+        command.current_dir(&self.0).env("WHARF_HOME", self.0.join("home")).args(args);
+        let out = command.output().expect("started");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Said { out: text(&out.stdout), err: text(&out.stderr), code: out.status.code().unwrap_or(-1) }
+    }
+
+    fn ends(&self, code: i32, args: &[&str]) -> Said {
+        let said = self.run(args);
+        assert_eq!(said.code, code, "{args:?}: {}{}", said.out, said.err);
+        said
+    }
+
+    /// Builds an index into a file.
+    fn index(&self, file: &str, more: &[&str]) {
+        self.ends(0, &[&["advisories", "build", "--from", "advisories", "--out", file][..], more].concat());
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn lock_files_with_known_vulnerabilities_fail_by_name_with_the_fixing_version() {
+    let place = Place::new("locks");
+    let none = place.ends(5, &["scan", "rust"]);
+    assert!(none.err.contains("no advisories") && none.err.contains("wharf advisories build"), "{}", none.err);
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    for (folder, id, fixed, place_of) in [
+        ("rust", "RUSTSEC-2020-0071 CVE-2020-26235", "-> 0.2.23", "Cargo.lock:"),
+        ("python", "PYSEC-2018-28 CVE-2018-18074", "-> 2.20.0", "requirements.txt:1"),
+    ] {
+        let said = place.ends(1, &["scan", folder]);
+        for text in ["HIGH (1)", id, fixed, place_of] {
+            assert!(said.out.contains(text), "{text}: {}", said.out);
+        }
+        assert!(said.err.contains("the gate stops here: 1 finding is high or worse"), "{}", said.err);
+    }
+    place.ends(0, &["scan", "rust", "--fail-on", "critical"]);
+    let report = place.ends(1, &["--json", "scan", "rust"]);
+    let line = report.out.lines().next().expect("a report");
+    let document: Value = serde_json::from_str(line).expect("JSON");
+    assert_eq!((&document["gate"]["stops"], &document["vulnerabilities"][0]["severity"]["score"]), (&Value::Bool(true), &Value::from(7.5)));
+    place.write("before.json", line);
+    place.ends(0, &["scan", "rust", "--baseline", "before.json"]);
+    for format in ["sarif", "cyclonedx", "spdx"] {
+        let document: Value = serde_json::from_str(&place.ends(1, &["scan", "rust", "--format", format]).out).expect(format);
+        assert!(document.to_string().contains("RUSTSEC-2020-0071"), "{format}");
+    }
+    assert!(place.ends(1, &["scan", "rust", "--format", "junit"]).out.contains("failures=\"1\""));
+}
+
+#[test]
+fn a_project_ignores_for_a_reason_and_a_time() {
+    let place = Place::new("ignores");
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    let settings = |until: &str| {
+        format!(
+            "project: p\ngates:\n  scan:\n    ignore:\n      - {{ id: CVE-2020-26235, package: time, reason: never asked for, until: {until} }}\n"
+        )
+    };
+    place.write("rust/wharf.yaml", &settings("2999-12-31"));
+    let said = place.ends(0, &["--project", "rust", "scan"]);
+    assert!(said.err.contains("1 ignored"), "{}", said.err);
+    place.write("rust/wharf.yaml", &settings("2020-12-31"));
+    let said = place.ends(1, &["--project", "rust", "scan"]);
+    assert!(said.err.contains("`CVE-2020-26235` is ignored no more: its time is over (never asked for)"), "{}", said.err);
+    place.write("rust/wharf.yaml", &settings("someday"));
+    assert!(place.ends(2, &["--project", "rust", "scan"]).err.contains("`someday` is no day"));
+    place.write("rust/wharf.yaml", "project: p\ngates: { scan: { mode: report-only } }\n");
+    place.ends(0, &["--project", "rust", "scan"]);
+}
+
+#[test]
+fn an_index_that_was_changed_rolled_back_or_is_stale_is_refused_by_name() {
+    let place = Place::new("index");
+    place.index("two", &["--sequence", "2"]);
+    place.index("one", &["--sequence", "1"]);
+    place.index("stale", &["--sequence", "3", "--fresh-for", "0s"]);
+    place.ends(0, &["advisories", "update", "two"]);
+    assert!(place.ends(0, &["advisories", "update", "two"]).err.contains("in use already"));
+    let rolled = place.ends(3, &["advisories", "update", "one"]);
+    assert!(rolled.err.contains("rolled back: it is number 1") && rolled.err.contains("number 2 is installed"), "{}", rolled.err);
+    assert!(place.ends(3, &["advisories", "update", "stale"]).err.contains("frozen"));
+    let mut bytes = fs::read(place.0.join("two")).expect("read");
+    let middle = bytes.len() - 20;
+    bytes[middle] ^= 1;
+    fs::write(place.0.join("changed"), &bytes).expect("written");
+    assert!(place.ends(3, &["advisories", "update", "changed"]).err.contains("tampered with"));
+    // The same of the one in use, behind Wharf's back.
+    let mut files = fs::read_dir(place.0.join("home/advisories")).expect("listed").flatten().map(|entry| entry.path());
+    let file = files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("index-"))).expect("installed");
+    fs::remove_file(&file).expect("removed");
+    fs::write(&file, &bytes).expect("written");
+    assert!(place.ends(3, &["scan", "rust"]).err.contains("tampered with"));
+    place.ends(0, &["advisories", "update", "two"]);
+    let info: Value = serde_json::from_str(&place.ends(0, &["--json", "advisories", "info"]).out).expect("JSON");
+    assert_eq!(
+        (&info["index"]["sequence"], &info["about"]["ecosystems"]["PyPI"], &info["fresh"]),
+        (&Value::from(2), &Value::from(1), &Value::Bool(true))
+    );
+    place.write("rust/wharf.yaml", "project: p\ngates: { scan: { fail-on: none, advisories-at-most: 1ms } }\n");
+    let old = place.ends(1, &["--project", "rust", "scan"]);
+    assert!(old.err.contains("`advisories-at-most` allows"), "{}", old.err);
+    let other = Place::new("stranger");
+    fs::copy(place.0.join("two"), other.0.join("two")).expect("copied");
+    assert!(other.ends(3, &["advisories", "update", "two"]).err.contains("whose key is not trusted here"));
+    fs::copy(place.0.join("home/advisories/key.pub"), other.0.join("key.pub")).expect("copied");
+    other.ends(0, &["advisories", "update", "two", "--trust", "key.pub"]);
+}
+
+#[test]
+fn a_newer_base_is_advised_with_its_line_and_written() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: root");
+        return;
+    }
+    let place = Place::new("bases");
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    for (tag, version) in [("12.0", "3.0.11-1~deb12u1"), ("12.8", "3.0.11-1~deb12u2")] {
+        let status = format!(
+            "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\nVersion: {version}\nDescription: x\n\n"
+        );
+        place.write(&format!("{tag}/status"), &status);
+        place.write(&format!("{tag}/os-release"), "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n");
+        place.write(&format!("{tag}/Dockerfile"), "FROM scratch\nCOPY os-release /etc/os-release\nCOPY status /var/lib/dpkg/status\n");
+        place.ends(0, &["build", tag, "-t", &format!("base:{tag}")]);
+    }
+    place.write("app/Dockerfile", "FROM base:12.0 AS under\nFROM under\nCOPY a /a\n");
+    place.write("app/a", "a");
+    place.ends(0, &["build", "app", "-t", "app:1"]);
+    let said = place.ends(1, &["scan", "app:1", "--dockerfile", "app/Dockerfile"]);
+    assert!(said.out.contains("openssl (libssl3)") && said.out.contains("CVE-2024-0001"), "{}", said.out);
+    let told = "app/Dockerfile:1 base info: the base `base:12.0` has 1 (1 critical), and `base:12.8` has none: 1 fewer of these";
+    assert!(said.err.contains(told), "{}", said.err);
+    place.ends(1, &["scan", "app:1", "--dockerfile", "app/Dockerfile", "--fix"]);
+    assert_eq!(fs::read_to_string(place.0.join("app/Dockerfile")).expect("read"), "FROM base:12.8 AS under\nFROM under\nCOPY a /a\n");
+    place.ends(0, &["build", "app", "-t", "app:2"]);
+    place.ends(0, &["scan", "app:2", "--dockerfile", "app/Dockerfile"]);
+}
