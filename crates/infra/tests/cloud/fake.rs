@@ -13,27 +13,37 @@ use base::{Clock, Timestamp};
 use infra::aws::{Answer, Lost, Pace, Request, Transport};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// Time that only passes when somebody waits.
-pub struct Time(AtomicI64);
+pub struct Time(AtomicI64, Option<Instant>);
 
 impl Time {
     pub fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(1_800_000_000_000_000)))
+        Arc::new(Self(AtomicI64::new(1_800_000_000_000_000), None))
+    }
+
+    /// The machine's own, for those who ask over the network.
+    #[allow(dead_code, reason = "the command's tests use it")]
+    pub fn real() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(base::SystemClock.now().micros()), Some(Instant::now())))
     }
 }
 
 impl Clock for Time {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::Relaxed))
+        let real = self.1.map(|began| i64::try_from(began.elapsed().as_micros()).expect("a short test"));
+        Timestamp::from_micros(self.0.load(Ordering::Relaxed) + real.unwrap_or(0))
     }
 }
 
 #[async_trait::async_trait]
 impl Pace for Time {
     async fn sleep(&self, time: Duration) {
+        if self.1.is_some() {
+            return tokio::time::sleep(time).await;
+        }
         self.0.fetch_add(i64::try_from(time.as_micros()).expect("short"), Ordering::Relaxed);
         tokio::task::yield_now().await;
     }
@@ -82,6 +92,14 @@ impl Fake {
 
     pub fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().expect("no panic while held"))
+    }
+
+    #[allow(dead_code, reason = "the command's tests use it")]
+    /// In the machine's own time, each moment of an operation so many microseconds long.
+    pub fn real(step: i64) -> Arc<Self> {
+        let mut state = State::default();
+        state.stacks.step = step;
+        Arc::new(Self { time: Time::real(), state: Mutex::new(state), killed: Notify::new() })
     }
 
     /// How often an action was carried out.

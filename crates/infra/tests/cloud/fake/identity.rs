@@ -1,6 +1,6 @@
 //! Who may call: one access key, whose signature is checked by other code than made it.
 
-use crate::sigv4::{Signed, signature};
+use super::super::sigv4::{Signed, signature};
 use infra::aws::Request;
 
 pub const ACCESS_KEY: &str = "AKIDEXAMPLE";

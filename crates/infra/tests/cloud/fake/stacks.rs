@@ -3,6 +3,7 @@
 use super::template::{Change, Template, changes};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long one moment of an operation is, unless told.
 const SECOND: i64 = 1_000_000;
 
 #[derive(Clone, Debug)]
@@ -67,8 +68,9 @@ pub struct ChangeSet {
     gone: Option<i64>,
 }
 
-#[derive(Default)]
 pub struct Stacks {
+    /// How long one moment of an operation is, in microseconds.
+    pub step: i64,
     pub all: Vec<Stack>,
     pub sets: Vec<ChangeSet>,
     /// Resources that cannot be made or changed, so often.
@@ -82,6 +84,22 @@ pub struct Stacks {
     /// Operations that began: what, and with which token.
     pub operations: Vec<(String, String)>,
     count: usize,
+}
+
+impl Default for Stacks {
+    fn default() -> Self {
+        Self {
+            step: SECOND,
+            all: Vec::new(),
+            sets: Vec::new(),
+            failing: BTreeMap::new(),
+            stuck: BTreeMap::new(),
+            refusing: None,
+            lag: 0,
+            operations: Vec::new(),
+            count: 0,
+        }
+    }
 }
 
 impl Stacks {
@@ -151,7 +169,8 @@ impl Stacks {
 
     pub fn execute(&mut self, set: &ChangeSet, token: &str, now: i64) {
         self.operations.push(("execute".to_owned(), token.to_owned()));
-        let lag = self.lag * SECOND;
+        let step = self.step;
+        let lag = self.lag * step;
         let Some(index) = self.all.iter().position(|stack| stack.id == set.stack) else { return };
         let stack = &mut self.all[index];
         let creating = stack.status == "REVIEW_IN_PROGRESS";
@@ -170,9 +189,9 @@ impl Stacks {
         let (removed, made): (Vec<&Change>, Vec<&Change>) = set.changes.iter().partition(|change| change.action == "Remove");
         for change in &made {
             let verb = if change.action == "Modify" { "UPDATE" } else { word };
-            at += SECOND;
+            at += step;
             plan.push((at, resource(&change.id, verb, "IN_PROGRESS", "")));
-            at += 2 * SECOND;
+            at += 2 * step;
             if Self::used(&mut self.failing, &change.id) {
                 plan.push((at, resource(&change.id, verb, "FAILED", "Resource handler returned message: no capacity")));
                 failed = Some(change.id.clone());
@@ -181,7 +200,7 @@ impl Stacks {
             plan.push((at, resource(&change.id, verb, "COMPLETE", "")));
         }
         if let Some(failed) = failed {
-            at += SECOND;
+            at += step;
             let reason = format!("The following resource(s) failed to create: [{failed}].");
             let back = if creating {
                 "ROLLBACK"
@@ -192,22 +211,22 @@ impl Stacks {
             };
             plan.push((at, status(back, "IN_PROGRESS", &reason)));
             let ids: Vec<String> = made.iter().map(|change| change.id.clone()).collect();
-            let (stuck, gone) = Self::taken_back(&mut self.stuck, &ids, &stack.template, &mut plan, at);
-            at = gone + SECOND;
+            let (stuck, gone) = Self::taken_back(&mut self.stuck, &ids, &stack.template, &mut plan, (at, step));
+            at = gone + step;
             let end = if stuck.is_some() { "FAILED" } else { "COMPLETE" };
             plan.push((at, status(back, end, stuck.as_deref().unwrap_or_default())));
         } else {
             plan.push((at, Effect::Template(set.template.clone())));
             if !removed.is_empty() {
-                at += SECOND;
+                at += step;
                 plan.push((at, status("UPDATE_COMPLETE_CLEANUP", "IN_PROGRESS", "")));
                 for change in removed {
-                    at += SECOND;
+                    at += step;
                     let end = if stack.template.keeps(&change.id) { "SKIPPED" } else { "COMPLETE" };
                     plan.push((at, resource(&change.id, "DELETE", end, "")));
                 }
             }
-            at += SECOND;
+            at += step;
             plan.push((at, status(word, "COMPLETE", "")));
         }
         (stack.plan, stack.token) = (plan, token.to_owned());
@@ -229,10 +248,10 @@ impl Stacks {
         ids: &[String],
         before: &Template,
         plan: &mut Vec<(i64, Effect)>,
-        mut at: i64,
+        (mut at, step): (i64, i64),
     ) -> (Option<String>, i64) {
         for id in ids.iter().rev() {
-            at += SECOND;
+            at += step;
             let verb = if before.resources.contains_key(id) { "UPDATE" } else { "DELETE" };
             if Self::used(stuck, id) {
                 plan.push((at, resource(id, verb, "FAILED", "it is in use")));
@@ -245,7 +264,8 @@ impl Stacks {
 
     pub fn go_on(&mut self, name: &str, token: &str, skip: &[String], now: i64) -> bool {
         self.operations.push(("continue".to_owned(), token.to_owned()));
-        let lag = self.lag * SECOND;
+        let step = self.step;
+        let lag = self.lag * step;
         let Some(index) = self.all.iter().position(|stack| stack.id == name || stack.name == name) else { return false };
         let stack = &mut self.all[index];
         let mut at = now + lag;
@@ -255,8 +275,8 @@ impl Stacks {
         let changed = stack.resources.iter().filter(|(_, resource)| resource.status == "UPDATE_FAILED").map(|(id, _)| id.clone());
         let left: Vec<String> = left.into_iter().chain(changed.filter(|id| !skip.contains(id))).collect();
         let old = stack.old.clone();
-        let (failed, gone) = Self::taken_back(&mut self.stuck, &left, &old, &mut plan, at);
-        at = gone + SECOND;
+        let (failed, gone) = Self::taken_back(&mut self.stuck, &left, &old, &mut plan, (at, step));
+        at = gone + step;
         plan.push((
             at,
             status("UPDATE_ROLLBACK", if failed.is_some() { "FAILED" } else { "COMPLETE" }, failed.as_deref().unwrap_or_default()),
@@ -267,7 +287,8 @@ impl Stacks {
 
     pub fn delete(&mut self, id: &str, token: &str, retain: &[String], now: i64) {
         self.operations.push(("delete".to_owned(), token.to_owned()));
-        let lag = self.lag * SECOND;
+        let step = self.step;
+        let lag = self.lag * step;
         let Some(index) = self.all.iter().position(|stack| stack.id == id) else { return };
         let stack = &mut self.all[index];
         stack.deleted = Some(now);
@@ -277,7 +298,7 @@ impl Stacks {
         let order = stack.template.order().into_iter().chain(stack.resources.keys().cloned()).collect::<Vec<_>>();
         let mut seen = BTreeSet::new();
         for id in order.into_iter().rev().filter(|id| seen.insert(id.clone()) && stack.resources.contains_key(id)) {
-            at += SECOND;
+            at += step;
             if retain.contains(&id) || stack.template.keeps(&id) {
                 plan.push((at, resource(&id, "DELETE", "SKIPPED", "")));
             } else if Self::used(&mut self.stuck, &id) {
@@ -285,11 +306,11 @@ impl Stacks {
                 failed = Some(format!("The following resource(s) failed to delete: [{id}]."));
             } else {
                 plan.push((at, resource(&id, "DELETE", "IN_PROGRESS", "")));
-                at += SECOND;
+                at += step;
                 plan.push((at, resource(&id, "DELETE", "COMPLETE", "")));
             }
         }
-        at += SECOND;
+        at += step;
         plan.push((at, status("DELETE", if failed.is_some() { "FAILED" } else { "COMPLETE" }, failed.as_deref().unwrap_or_default())));
         (stack.plan, stack.token) = (plan, token.to_owned());
         self.sets.retain(|set| set.stack != id);

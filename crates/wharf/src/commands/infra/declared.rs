@@ -12,7 +12,7 @@ use base::mask::Mask;
 use base::{Finding, Problem, ProblemKind};
 use net::client::ClientOptions;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The largest template or secret that is read.
@@ -65,8 +65,12 @@ impl<'a> Place<'a> {
             only => only.to_vec(),
         };
         if names.is_empty() {
-            return Err(crate::cli::usage(format!("wharf.yaml declares no cloud resources for the environment `{environment}`"))
-                .hint("write `infra: { NAME: { template: PATH } }`"));
+            let elsewhere: BTreeSet<&str> = all.values().flat_map(|entry| &entry.environments).map(String::as_str).collect();
+            let hint = match elsewhere.into_iter().collect::<Vec<_>>().as_slice() {
+                [] => "write `infra: { NAME: { template: PATH } }`".to_owned(),
+                others => format!("it does for: {}; pass `--env NAME`", others.join(", ")),
+            };
+            return Err(crate::cli::usage(format!("wharf.yaml declares no cloud resources for the environment `{environment}`")).hint(hint));
         }
         Ok(names)
     }

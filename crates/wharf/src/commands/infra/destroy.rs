@@ -48,6 +48,13 @@ fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Pr
         tell(place, entry, &removed, began.elapsed());
     }
     match left {
+        // A run before kept it, or somebody gave it our tags: only people can tell.
+        Some(left) if !removed.existed => {
+            for left in left {
+                output.warning(&format!("`{}` has its tags; it was kept on purpose by a run before, or is to be removed by hand", left.id));
+            }
+            Ok(())
+        }
         Some(left) if !left.is_empty() => {
             let list: Vec<String> = left.iter().map(|left| format!("{} (found by its {})", left.id, left.by)).collect();
             Err(Problem::new(ProblemKind::Target, format!("{} of it still there: {}", left.len(), list.join(", ")))
@@ -87,7 +94,7 @@ fn left(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed) -> Result<Optio
             Err(error) => return Err(error.into()),
         };
         let left: Vec<Left> = left.into_iter().filter(|left| !kept(left)).collect();
-        if left.is_empty() || began.elapsed() > LISTED {
+        if left.is_empty() || !removed.existed || began.elapsed() > LISTED {
             return Ok(Some(left));
         }
         place.context.output.passing(&format!("{} still listed by its tags; such lists are late", left.len()));

@@ -1,0 +1,112 @@
+//! `wharf infra` as it is typed, against a cloud of our own on this machine that walks the documented states, and against moto where it is.
+
+#[allow(dead_code, unused_imports, reason = "the room's own tests use more of it")]
+#[path = "../../infra/tests/cloud"]
+mod cloud {
+    pub mod fake;
+    pub mod sigv4;
+}
+#[path = "infra/place.rs"]
+mod place;
+
+use place::{Place, TEMPLATE, text};
+use serde_json::Value;
+use std::time::Duration;
+
+#[test]
+fn a_cluster_is_planned_made_changed_and_removed() {
+    let place = Place::new("life");
+    assert_eq!(place.wharf(&["validate"]).code, 0);
+    let seen = place.wharf(&["plan", "--out", "plan.json"]);
+    assert_eq!(seen.code, 0, "{seen:?}");
+    assert!(seen.out.contains("+ Cluster") && seen.out.contains("5 to make, 0 to change"), "{seen:?}");
+    let seen = place.wharf(&["apply", "plan.json"]);
+    assert_eq!(seen.code, 0, "{seen:?}");
+    assert!(seen.out.contains("ClusterName=jobs") && seen.err.contains("Cluster") && seen.err.contains("CREATE_COMPLETE"), "{seen:?}");
+
+    // The kubeconfig asks this program for tokens, and the current context is not touched.
+    let config = std::fs::read_to_string(place.folder.join("kubeconfig")).expect("kubeconfig");
+    assert!(config.contains("https://jobs.eks.example") && config.contains("eks-jobs") && !config.contains("current-context"), "{config}");
+    let seen = place.wharf(&["token", "--cluster", "jobs", "--region", "eu-central-1", "--endpoint", &place.endpoint]);
+    let token: Value = serde_json::from_str(&seen.out).expect("JSON");
+    assert!(token["status"]["token"].as_str().is_some_and(|token| token.starts_with("k8s-aws-v1.")), "{token}");
+
+    place.write("cluster.json", &TEMPLATE.replace("t3.large", "t3.small"));
+    let seen = place.wharf(&["plan", "--no-drift"]);
+    assert!(seen.out.contains("± Nodes") && seen.out.contains("made anew") && seen.out.contains("Properties.InstanceTypes"), "{seen:?}");
+    let seen = place.wharf(&["plan", "--json"]);
+    let plans: Value = serde_json::from_str(&seen.out).expect("JSON");
+    assert_eq!(plans["plans"][0]["drift"][0]["id"], "Nodes", "{plans}");
+    let seen = place.wharf(&["apply"]);
+    assert_eq!((seen.code, seen.err.contains("--yes")), (2, true), "{seen:?}");
+    assert_eq!(place.wharf(&["apply", "--yes"]).code, 0);
+    let seen = place.wharf(&["apply", "--yes"]);
+    assert!(seen.out.contains("nothing changes"), "{seen:?}");
+    let seen = place.wharf(&["apply", "plan.json"]);
+    assert_eq!((seen.code, seen.err.contains("infra plan")), (3, true), "a plan of before is refused: {seen:?}");
+
+    let seen = place.wharf(&["destroy", "--yes"]);
+    assert_eq!((seen.code, seen.err.contains("kept on purpose: Logs")), (0, true), "{seen:?}");
+    let seen = place.wharf(&["destroy", "--yes"]);
+    assert_eq!((seen.code, seen.err.contains("`jobs-cluster-Logs` has its tags")), (0, true), "{seen:?}");
+    place.told_no_secret();
+}
+
+#[test]
+fn a_killed_run_is_taken_up_by_the_next() {
+    let place = Place::new("killed");
+    let mut first = place.command(&["apply", "--yes"]).spawn().expect("it runs");
+    while place.fake.count("ExecuteChangeSet") == 0 {
+        assert!(first.try_wait().expect("asked").is_none(), "it ended before anything was carried out");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    first.kill().and_then(|()| first.wait()).expect("killed");
+    let seen = place.wharf(&["apply", "--yes"]);
+    assert_eq!(seen.code, 0, "{seen:?}");
+    assert!(seen.out.contains("nothing changes"), "what it followed was what it wanted: {seen:?}");
+    let operations = place.fake.with(|state| state.stacks.operations.len());
+    assert_eq!(operations, 1, "made once");
+}
+
+#[test]
+fn what_fails_is_told_with_its_cause_first() {
+    let place = Place::new("fails");
+    place.fake.with(|state| state.stacks.failing.insert("Cluster".to_owned(), 1));
+    let seen = place.wharf(&["apply", "--yes"]);
+    assert_eq!(seen.code, 3, "{seen:?}");
+    assert!(seen.err.contains("ROLLBACK_COMPLETE") && seen.err.contains("no capacity"), "{seen:?}");
+    let seen = place.wharf(&["plan"]);
+    assert_eq!((seen.code, seen.err.contains("settles it first")), (3, true), "{seen:?}");
+    assert_eq!(place.wharf(&["apply", "--yes"]).code, 0);
+    place.write("cluster.json", &TEMPLATE.replace("\"DependsOn\": \"Net\"", "\"DependsOn\": \"Nett\""));
+    let seen = place.wharf(&["validate", "--offline"]);
+    assert_eq!((seen.code, seen.err.contains("cluster.json:4:") && seen.err.contains("did you mean `Net`?")), (1, true), "{seen:?}");
+    place.told_no_secret();
+}
+
+#[test]
+fn moto_agrees_where_it_is_installed() {
+    let Some(moto) = place::Moto::start() else {
+        println!("skipped: moto_server (pip install 'moto[server,cloudformation]', on the path or in WHARF_TEST_MOTO)");
+        return;
+    };
+    let place = Place::at("moto", moto.endpoint.clone());
+    place.write("cluster.json", place::PLAIN);
+    place.settings("cluster.json", "");
+    for (words, code, part) in [
+        (&["validate"] as &[&str], 0, "is sound"),
+        (&["apply", "--yes"], 0, "CREATE_COMPLETE"),
+        (&["apply", "--yes"], 0, "nothing changes"),
+        (&["plan", "--no-drift"], 0, "nothing changes"),
+    ] {
+        let seen = place.wharf(words);
+        assert_eq!((seen.code, seen.both().contains(part)), (code, true), "{words:?}: {seen:?}");
+    }
+    place.write("cluster.json", &place::PLAIN.replace("\"A\": {", "\"C\": {\"Type\": \"AWS::SNS::Topic\"}, \"A\": {"));
+    let seen = place.wharf(&["plan", "--out", "plan.json", "--no-drift"]);
+    assert!(seen.out.contains("+ C"), "{seen:?}");
+    assert_eq!(place.wharf(&["apply", "plan.json"]).code, 0);
+    let seen = place.wharf(&["destroy", "--yes"]);
+    assert_eq!((seen.code, text(seen.err.as_bytes()).contains("is gone")), (0, true), "{seen:?}");
+    place.told_no_secret();
+}
