@@ -19,7 +19,7 @@ type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
 /// One browser with one page.
 pub struct Chromium {
-    _child: Child,
+    child: Child,
     folder: PathBuf,
     next: AtomicU64,
     waiting: Waiting,
@@ -30,7 +30,15 @@ pub struct Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = self.child.start_kill();
+        // Its own children write for a moment longer.
+        for _ in 0..100 {
+            let _ = std::fs::remove_dir_all(&self.folder);
+            std::thread::sleep(Duration::from_millis(20));
+            if !self.folder.exists() {
+                return;
+            }
+        }
     }
 }
 
@@ -48,7 +56,9 @@ impl Chromium {
             return None;
         };
         let folder = std::env::temp_dir().join(format!("wharf-chromium-{}-{}", std::process::id(), base::ids::suffix(6)));
+        std::fs::create_dir_all(&folder).expect("a folder of its own");
         let mut child = Command::new(program)
+            .env("TMPDIR", &folder)
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -107,7 +117,7 @@ impl Chromium {
                 }
             }
         });
-        let mut browser = Self { _child: child, folder, next: AtomicU64::new(1), waiting, events, out, session: String::new() };
+        let mut browser = Self { child, folder, next: AtomicU64::new(1), waiting, events, out, session: String::new() };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await;
         let attached = browser.call("Target.attachToTarget", json!({"targetId": target["targetId"], "flatten": true})).await;
         browser.session = attached["sessionId"].as_str().expect("a session").to_owned();
