@@ -45,6 +45,16 @@ impl Told {
     pub fn take(&mut self, workload: &str, report: &Report) {
         self.0.entry(of(workload, report)).or_default().extend(report.known());
     }
+
+    /// The same of what a release's record kept: ids, each with ecosystem and package.
+    pub fn take_known(&mut self, workload: &str, image_id: &str, known: impl Iterator<Item = (String, String, String)>) {
+        self.0.entry(format!("{workload} {image_id}")).or_default().extend(known);
+    }
+
+    /// Whether anything was taken of a workload with this image.
+    pub fn knows(&self, workload: &str, image_id: &str) -> bool {
+        self.0.contains_key(&format!("{workload} {image_id}"))
+    }
 }
 
 /// What is new of everything that runs, and what is told from now on. What does not run any more is forgotten.

@@ -20,7 +20,7 @@ mod load;
 mod login;
 mod logout;
 mod logs;
-mod monitor;
+pub(crate) mod monitor;
 mod plan;
 mod pull;
 mod push;

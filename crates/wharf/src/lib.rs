@@ -32,4 +32,5 @@ pub mod settings;
 mod stages;
 mod target;
 mod urls;
+mod watch;
 mod workloads;

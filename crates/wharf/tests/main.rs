@@ -30,5 +30,7 @@ mod place;
 mod pulling;
 #[path = "main/secrets.rs"]
 mod secrets;
+#[path = "main/watching.rs"]
+mod watching;
 #[path = "main/why.rs"]
 mod why;

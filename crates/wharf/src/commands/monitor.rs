@@ -6,6 +6,8 @@ use super::{Command, arguments};
 use crate::context::Context;
 use crate::notify::{Office, said};
 use crate::project::Project;
+use crate::watch::Watch;
+pub(crate) use background::file_name;
 use background::{Held, Whereabouts};
 use base::{Problem, ProblemKind};
 use clap::Args;
@@ -66,6 +68,7 @@ fn foreground(context: &Context, project: &Project, place: &background::Place) -
     let notify = &project.settings().notify;
     office.introduce(project.name(), notify, &project.folder)?;
     let _held: Held = place.take()?;
+    let watch = Watch::new(context, Project::load(context, Some(&project.folder))?, office.clone());
     context.tokio()?.block_on(async {
         let output = &context.output;
         if output.is_json() {
@@ -78,6 +81,7 @@ fn foreground(context: &Context, project: &Project, place: &background::Place) -
         }
         tokio::select! {
             ended = office.send(said(context)) => ended.map(|never| match never {}),
+            ended = watch.run() => ended.map(|never| match never {}),
             stopped = super::engine::asked_to_stop() => stopped,
         }
     })

@@ -29,6 +29,11 @@ pub(super) struct Place {
     name: String,
 }
 
+/// An environment's name as part of a file's: YAML takes anything for one.
+pub(crate) fn file_name(name: &str) -> String {
+    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
 /// Held while this process is the monitor.
 pub(super) struct Held {
     _lock: File,
@@ -36,13 +41,7 @@ pub(super) struct Held {
 
 impl Place {
     pub(super) fn of(context: &Context, project: &str) -> Self {
-        // Names of environments are anything that YAML takes.
-        let env: String = context
-            .globals
-            .env
-            .bytes()
-            .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") })
-            .collect();
+        let env = file_name(&context.globals.env);
         Self { folder: context.home.join("notices").join("monitors"), name: format!("{project}.{env}") }
     }
 

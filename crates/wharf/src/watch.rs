@@ -1,0 +1,184 @@
+//! What runs, matched again when the advisories change: from the lists of packages that were kept, without looking at any image.
+
+mod news;
+mod running;
+
+use crate::context::Context;
+use crate::notify::Office;
+use crate::project::Project;
+use crate::settings::Notify;
+use crate::{advisories, scan};
+use base::files::{make_folder, read_if_exists, write_atomically};
+use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
+use running::Workload;
+use scanner::Inventory;
+use scanner::matching::Options;
+use scanner::rematch::{Running, Told, rematch};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether the index is another one.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked what runs now, so that a release's own findings are known before the index changes.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// A watch over one project in one environment.
+pub struct Watch {
+    context: Context,
+    project: Project,
+    office: Office,
+    /// What was said before; it is not said each time.
+    said: BTreeSet<String>,
+}
+
+/// A file as it was: another inode, time or length is another content.
+type Seen = Option<(u64, i64, i64, u64)>;
+
+impl Watch {
+    /// Over a project.
+    pub fn new(context: &Context, project: Project, office: Office) -> Self {
+        Self { context: context.clone(), project, office, said: BTreeSet::new() }
+    }
+
+    /// Watches for as long as it is polled.
+    ///
+    /// # Errors
+    /// When what was told cannot be written down.
+    pub async fn run(mut self) -> Result<std::convert::Infallible, Problem> {
+        let (mut seen, mut last): (Seen, Option<Instant>) = (None, None);
+        loop {
+            let now = self.index_file();
+            if now != seen || last.is_none_or(|last| last.elapsed() >= AGAIN) {
+                (seen, last) = (now, Some(Instant::now()));
+                if let Err(problem) = self.look().await {
+                    if problem.kind == ProblemKind::Host {
+                        return Err(problem);
+                    }
+                    self.say_once(&problem.message);
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn index_file(&self) -> Seen {
+        let about = std::fs::metadata(advisories::folder(&self.context.home).join("state.json")).ok()?;
+        Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
+    }
+
+    fn say_once(&mut self, message: &str) {
+        if self.said.insert(message.to_owned()) {
+            self.context.output.warning(message);
+        }
+    }
+
+    /// Matches everything that runs, once.
+    async fn look(&mut self) -> Result<(), Problem> {
+        let settings = self.project.settings();
+        let Some(index) = advisories::open(&self.context.home, &settings.advisories.keys)? else {
+            self.say_once("this machine has no advisories; `wharf advisories update` fetches them");
+            return Ok(());
+        };
+        let options = Options { development: settings.gates.scan.as_ref().is_some_and(|gate| gate.development) };
+        let workloads = running::of(&self.context, &self.project).await?;
+        let inventories = self.inventories(&workloads)?;
+        let now = SystemClock.now();
+        let mut told = self.told()?;
+        for (workload, inventory) in pairs(&workloads, &inventories) {
+            self.introduce(&mut told, workload, inventory, &index, &options, now)?;
+        }
+        let runs: Vec<Running<'_>> = pairs(&workloads, &inventories).map(|(workload, inventory)| workload.running(inventory)).collect();
+        let (new, next) = rematch(&runs, &told, &index, &options, now).map_err(advisories::problem)?;
+        self.tell(&workloads, &new, now)?;
+        // Only then: killed in between, the same keys are put again and known.
+        self.keep(&next)
+    }
+
+    /// What a release was let through with is no news. Of a release that says nothing about it, what is known now is none.
+    fn introduce(
+        &self,
+        told: &mut Told,
+        workload: &Workload,
+        inventory: &Inventory,
+        index: &scanner::advisories::index::Index,
+        options: &Options,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
+        if told.knows(&workload.name, &workload.image_id) {
+            return Ok(());
+        }
+        match &workload.known {
+            Some(known) => told.take_known(&workload.name, &workload.image_id, known.iter().cloned()),
+            None => told.take(&workload.name, &scanner::matching::scan(inventory, index, options, now).map_err(advisories::problem)?),
+        }
+        Ok(())
+    }
+
+    fn inventories(&mut self, workloads: &[Workload]) -> Result<BTreeMap<String, Inventory>, Problem> {
+        let store = crate::commands::image::open(&self.context)?;
+        let ids: BTreeSet<(&str, &str)> = workloads.iter().map(|one| (one.image_id.as_str(), one.image.as_str())).collect();
+        let mut found = BTreeMap::new();
+        for (id, name) in ids {
+            let kept = scan::kept(&store, id);
+            // An image that was never looked at, where it is here.
+            let looked = || store.images().resolve(id).ok().and_then(|image| scan::inventory_of_image(&store, &image, name).ok());
+            match kept.or_else(looked) {
+                Some(inventory) => {
+                    found.insert(id.to_owned(), inventory);
+                }
+                None => self.say_once(&format!("nothing is known of what is in {name} ({id}): it was built on another machine")),
+            }
+        }
+        Ok(found)
+    }
+
+    fn tell(&self, workloads: &[Workload], new: &[scanner::rematch::New], now: Timestamp) -> Result<(), Problem> {
+        let notify: &BTreeMap<String, Notify> = &self.project.settings().notify;
+        for notice in news::notices(self.project.name(), &self.context.globals.env, workloads, new, now) {
+            let put = self.office.tell(notify, &notice)?;
+            let output = &self.context.output;
+            if output.is_json() {
+                output
+                    .json(&json!({"new": {"key": notice.key, "subject": notice.subject, "text": notice.text, "put": format!("{put:?}")}}));
+            } else {
+                output.data(&crate::output::printable(&notice.line()));
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        let env = crate::commands::monitor::file_name(&self.context.globals.env);
+        self.context.home.join("notices").join("watched").join(format!("{}.{env}.json", self.project.name()))
+    }
+
+    fn told(&self) -> Result<Told, Problem> {
+        let bytes = read_if_exists(&self.path()).map_err(host)?;
+        // A file that cannot be read is like none: at worst what a release says of itself is the measure again.
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+    }
+
+    fn keep(&self, told: &Told) -> Result<(), Problem> {
+        let path = self.path();
+        let text = serde_json::to_vec(told).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+        if read_if_exists(&path).is_ok_and(|before| before.as_deref() == Some(&text)) {
+            return Ok(());
+        }
+        let made = path.parent().map_or(Ok(()), |folder| make_folder(folder, 0o700));
+        made.and_then(|()| write_atomically(&path, &text, 0o600)).map_err(host)
+    }
+}
+
+fn pairs<'a>(
+    workloads: &'a [Workload],
+    inventories: &'a BTreeMap<String, Inventory>,
+) -> impl Iterator<Item = (&'a Workload, &'a Inventory)> {
+    workloads.iter().filter_map(|workload| Some((workload, inventories.get(&workload.image_id)?)))
+}
+
+fn host(error: base::files::FileError) -> Problem {
+    Problem::new(ProblemKind::Host, error.to_string())
+}

@@ -1,0 +1,152 @@
+//! What runs: the workloads of the release that serves, with their images and what was known of these when it was let through.
+
+use crate::context::Context;
+use crate::lineage::images;
+use crate::project::Project;
+use crate::target::Target;
+use ::delivery::inventory::Inventory;
+use ::delivery::ledger::{Event, Ledger};
+use ::delivery::{Record, read_home};
+use base::{Problem, Timestamp};
+use k8s::{Fields, Value};
+use scanner::rematch::Running;
+
+/// An id, its ecosystem and package.
+type Known = (String, String, String);
+
+/// A workload with one of its images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Workload {
+    /// `Kind namespace/name`.
+    pub(super) name: String,
+    pub(super) release: String,
+    pub(super) since: Timestamp,
+    /// The image's name in the project.
+    pub(super) image: String,
+    pub(super) image_id: String,
+    /// What was found in it when it was released; none where that was not written down.
+    pub(super) known: Option<Vec<Known>>,
+}
+
+impl Workload {
+    pub(super) fn running<'a>(&'a self, inventory: &'a scanner::Inventory) -> Running<'a> {
+        Running { workload: &self.name, release: &self.release, since: self.since, inventory }
+    }
+}
+
+/// What the environment's cluster says; where it is not reached, what this machine deployed last.
+pub(super) async fn of(context: &Context, project: &Project) -> Result<Vec<Workload>, Problem> {
+    let record = match online(context, project).await {
+        Ok(record) => record,
+        Err(problem) => offline(context, project)?.map(Some).ok_or(problem)?,
+    };
+    Ok(record.as_ref().map(workloads).unwrap_or_default())
+}
+
+async fn online(context: &Context, project: &Project) -> Result<Option<Record>, Problem> {
+    let target = Target::of(context, project).await?;
+    let inventory = Inventory::load(&target.cluster, &target.namespace, project.name()).await?;
+    let Some(release) = inventory.current else { return Ok(None) };
+    Record::load(&target.cluster, &target.namespace, project.name(), &release).await
+}
+
+fn offline(context: &Context, project: &Project) -> Result<Option<Record>, Problem> {
+    let ledger: Option<Ledger> = read_home(&context.home, project.name(), "ledger")?;
+    let serves = |event: Event| matches!(event, Event::Deployed | Event::PutBack);
+    let last = ledger.as_ref().and_then(|ledger| ledger.entries().iter().rev().find(|entry| serves(entry.event)));
+    let Some(release) = last.map(|entry| entry.release.clone()) else { return Ok(None) };
+    let record: Option<Record> = read_home(&context.home, project.name(), &release)?;
+    // A home has the records of all environments together.
+    Ok(record.filter(|record| record.notes.text("environment") == context.globals.env))
+}
+
+/// The workloads of a release.
+fn workloads(record: &Record) -> Vec<Workload> {
+    let references = record.notes.texts("images");
+    let ids = record.notes.texts("image_ids");
+    let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| (*id).to_owned());
+    let mut all = Vec::new();
+    for object in &record.objects {
+        let mut used: Vec<String> = images(object);
+        used.sort();
+        used.dedup();
+        for reference in used {
+            let Some((name, _)) = references.iter().find(|(_, known)| **known == reference) else { continue };
+            let Some(image_id) = id_of(name) else { continue };
+            all.push(Workload {
+                name: named(object, &record.namespace),
+                release: record.id.clone(),
+                since: Timestamp::parse_rfc3339(&record.created).unwrap_or_default(),
+                known: known(&record.notes, name, &image_id),
+                image: (*name).to_owned(),
+                image_id,
+            });
+        }
+    }
+    all
+}
+
+fn named(object: &Value, namespace: &str) -> String {
+    let own = object.namespace();
+    format!("{} {}/{}", object.text("kind"), if own.is_empty() { namespace } else { own }, object.name())
+}
+
+/// What the release's scan kept of an image.
+fn known(notes: &Value, name: &str, image_id: &str) -> Option<Vec<Known>> {
+    let scan = notes.at("stages")?.member("scan")?;
+    // Without advisories nothing was known, and nothing was told.
+    let Some(kept) = scan.at("detail.images").and_then(|images| images.member(name)) else {
+        return scan.at("detail").is_none().then(Vec::new);
+    };
+    if kept.text("image") != image_id || kept.int("left_out").is_some_and(|count| count > 0) {
+        return None;
+    }
+    let ids = |found: &Value| -> Vec<String> {
+        let aliases = found.items("aliases").iter().filter_map(Value::as_str).map(str::to_owned);
+        std::iter::once(found.text("id").to_owned()).chain(aliases).collect()
+    };
+    let each = |found: &Value| {
+        let (ecosystem, package) = (found.text("ecosystem").to_owned(), found.text("package").to_owned());
+        ids(found).into_iter().map(move |id| (id, ecosystem.clone(), package.clone())).collect::<Vec<Known>>()
+    };
+    Some(kept.items("vulnerabilities").iter().flat_map(each).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn record(scan: Value) -> Record {
+        let pods = |image: &str| json!({"template": {"spec": {"containers": [{"image": image}, {"image": "elsewhere/x:1"}]}}});
+        let objects = json!([
+            {"kind": "Deployment", "metadata": {"name": "web"}, "spec": pods("localhost/shop/web@sha256:1")},
+            {"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "data"}, "spec": pods("localhost/shop/db@sha256:2")},
+            {"kind": "Service", "metadata": {"name": "web"}, "spec": {}}
+        ]);
+        serde_json::from_value(
+            json!({"id": "abc", "project": "shop", "namespace": "shop", "created": "2026-01-01T00:00:00Z", "fate": "deployed",
+            "notes": {"images": {"web": "localhost/shop/web@sha256:1", "db": "localhost/shop/db@sha256:2"},
+                "image_ids": {"web": "sha256:aa", "db": "sha256:bb"}, "stages": {"scan": scan}}, "objects": objects}),
+        )
+        .expect("a record")
+    }
+
+    #[test]
+    fn workloads_of_a_release_are_named_with_their_images_and_what_was_known() {
+        let found = json!({"id": "GHSA-1", "aliases": ["CVE-1"], "ecosystem": "npm", "package": "a"});
+        let scan = json!({"verdict": "done", "summary": "", "detail": {"images": {"web": {"image": "sha256:aa", "vulnerabilities": [found]},
+            "db": {"image": "sha256:other", "vulnerabilities": []}}}});
+        let all = workloads(&record(scan));
+        let names: Vec<(&str, &str, &str)> = all.iter().map(|one| (one.name.as_str(), one.image.as_str(), one.image_id.as_str())).collect();
+        assert_eq!(names, [("Deployment shop/web", "web", "sha256:aa"), ("StatefulSet data/db", "db", "sha256:bb")]);
+        assert_eq!((all[0].release.as_str(), all[0].since.rfc3339().as_str()), ("abc", "2026-01-01T00:00:00Z"));
+        let triple = |id: &str| (id.to_owned(), "npm".to_owned(), "a".to_owned());
+        assert_eq!(all[0].known, Some(vec![triple("GHSA-1"), triple("CVE-1")]));
+        assert_eq!(all[1].known, None, "of another image");
+        // Scanned without any advisories: everything is news. Never scanned: nothing can be told apart.
+        let bare = workloads(&record(json!({"verdict": "unchanged", "summary": "no advisories"})));
+        assert_eq!(bare[0].known, Some(Vec::new()));
+        assert_eq!(workloads(&record(Value::Null))[0].known, None);
+    }
+}
