@@ -9,7 +9,9 @@ const STAGES: &str = "build,deploy,load";
 fn a_load_is_compared_with_the_release_before_and_takes_a_slower_one_back() {
     let Some(place) = place("loads") else { return };
     let settings = place.project().join("wharf.yaml");
-    let without = std::fs::read_to_string(&settings).expect("read");
+    let whole = std::fs::read_to_string(&settings).expect("read");
+    let without: String =
+        whole.lines().filter(|line| !line.starts_with("load:") && !line.contains("requests:")).map(|line| format!("{line}\n")).collect();
     let load = |limit: &str| {
         let load = format!("load:\n  - {{ get: web/, requests: 200, concurrency: 2, {limit} }}\n");
         std::fs::write(&settings, without.clone() + &load).expect("written");

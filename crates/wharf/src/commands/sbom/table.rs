@@ -54,7 +54,7 @@ mod tests {
             {"ecosystem": "Debian:12", "name": "libc6", "version": "2.36-9", "file": "var/lib/dpkg/status", "line": 7, "layer": "sha256:b"},
             {"ecosystem": "npm", "name": "\u001b[2Jevil", "version": "1.0.0", "file": "package-lock.json", "development": true}]}"#;
         let inventory: Inventory = serde_json::from_str(text).expect("an inventory");
-        let expected = "PACKAGE    VERSION  ECOSYSTEM  LAYER  FILE\nlibc6      2.36-9   Debian:12  2/2    var/lib/dpkg/status:7\n\u{fffd}[2Jevil  1.0.0    npm        -      package-lock.json (development)";
+        let expected = "PACKAGE   VERSION  ECOSYSTEM  LAYER  FILE\nlibc6     2.36-9   Debian:12  2/2    var/lib/dpkg/status:7\n\u{fffd}[2Jevil  1.0.0    npm        -      package-lock.json (development)";
         assert_eq!(write(&inventory), expected);
         assert_eq!(summary(&inventory), "2 packages: 1 Debian:12, 1 npm");
     }
