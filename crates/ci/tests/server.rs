@@ -2,8 +2,6 @@
 
 #[path = "server/hostile.rs"]
 mod hostile;
-#[path = "server/many.rs"]
-mod many;
 #[path = "server/place.rs"]
 mod place;
 
@@ -142,7 +140,7 @@ async fn rights_and_names_are_checked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_is_cancelled_and_a_silent_one_taken_over() {
+async fn a_run_is_cancelled() {
     let Some(place) = place("cancel").await else { return };
     let repository = place.clone_of("web");
     repository.write("job.sh", "echo '{\"stage\":\"test\",\"state\":\"running\"}'; trap 'exit 130' INT; while :; do sleep 0.05; done\n");
@@ -152,14 +150,17 @@ async fn a_run_is_cancelled_and_a_silent_one_taken_over() {
     assert_eq!(place.post("/api/runs/1/cancel").await.0, 202);
     let run = place.ended(1).await;
     assert_eq!((run.state, run.stages[1].state), (RunState::Cancelled, StageState::Skipped));
-    place.leave();
+}
 
-    // A runner that took a run and never speaks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_runner_never_speaks_again_is_taken_over() {
+    let Some(place) = place("silent").await else { return };
+    let repository = place.clone_of("web");
     repository.write("job.sh", "echo done\n");
     repository.push("main").await;
     let taken = place.runs().take("dead", &"d".repeat(16), std::time::Duration::from_secs(5)).await.expect("a run");
     place.runner("r2");
-    let run = place.ended(2).await;
+    let run = place.ended(1).await;
     assert_eq!((run.state, run.attempt, run.runner.as_deref()), (RunState::Passed, 2, Some("r2")));
     assert!(place.runs().say(run.id, &taken.token, 0, Vec::new()).await.is_err());
 }

@@ -104,12 +104,6 @@ impl Place {
         tokio::spawn(async move { ci::runner::work(options, stop).await.expect("a runner") })
     }
 
-    /// Tells all runners to leave; later ones stay.
-    pub fn leave(&self) {
-        self.stop.send_replace(true);
-        self.stop.send_replace(false);
-    }
-
     /// Ends server and runners; what they wrote stays.
     pub async fn stop(&self) {
         self.stop.send_replace(true);

@@ -1,16 +1,18 @@
-//! Two hundred pushes at once, of ten branches, and two runners; it prints how long they take.
+//! Two hundred pushes at once, of ten branches, and two runners; it prints how long they take and what they cost.
 
 #![allow(clippy::print_stdout, reason = "figures")]
 
 use super::place::place;
+use super::{ALONE, Memory};
 use ci::{Filter, RunState};
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_pushes_go_one_after_the_other_a_branch_and_none_is_lost() {
+    let _alone = ALONE.lock().await;
     let Some(place) = place("many").await else { return };
     let log = place.folder.join("order");
-    let begun = Instant::now();
+    let (begun, memory) = (Instant::now(), Memory::now());
     let mut tasks = tokio::task::JoinSet::new();
     for branch in 0..10 {
         let repository = place.clone_of(&format!("r{}", branch % 2));
@@ -38,7 +40,8 @@ async fn two_hundred_pushes_go_one_after_the_other_a_branch_and_none_is_lost() {
     let all = |state| place.runs().list(&Filter { state, ..Filter::default() }, None, 1000);
     assert_eq!(all(None).len(), 200);
     place.until(|| all(Some(RunState::Passed)).len() == 200).await;
-    println!("200 runs in {:?}", begun.elapsed());
+    println!("200 runs in {:?}, {} KiB of memory", begun.elapsed(), memory.most());
+    assert!(memory.most() < 64 << 10, "{} KiB", memory.most());
     let order = std::fs::read_to_string(&log).expect("an order");
     for branch in 0..10 {
         let name = format!("b{branch}");
