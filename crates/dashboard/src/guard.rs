@@ -1,9 +1,8 @@
 //! Where a request may come from: a page of somebody else's in the same browser is told apart by `Host`, `Origin` and fetch metadata.
 
 use http::request::Parts;
-use http::uri::Authority;
 use http::{HeaderName, Method, header};
-use std::net::IpAddr;
+use net::host::{authority, is_ours, text};
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -22,7 +21,7 @@ pub(crate) enum Stranger {
 /// # Errors
 /// Says what is wrong.
 pub(crate) fn check(head: &Parts, hosts: &[String]) -> Result<(), Stranger> {
-    let host = head.uri.authority().map_or_else(|| text(head, &header::HOST), Authority::as_str);
+    let host = authority(head);
     if !is_ours(host, hosts) {
         return Err(Stranger::Host);
     }
@@ -43,18 +42,6 @@ pub(crate) fn check(head: &Parts, hosts: &[String]) -> Result<(), Stranger> {
 /// Whether somebody followed a link from another site: cookies that are for this site alone are not sent then.
 pub(crate) fn comes_from_elsewhere(head: &Parts) -> bool {
     text(head, &FETCH_SITE) == "cross-site" && text(head, &FETCH_MODE) == "navigate"
-}
-
-/// Addresses cannot be given to somebody else's name, so they may always be used.
-fn is_ours(authority: &str, hosts: &[String]) -> bool {
-    let Ok(authority) = authority.parse::<Authority>() else { return false };
-    let host = authority.host();
-    let is_address = host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    is_address || host.eq_ignore_ascii_case("localhost") || hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
-}
-
-fn text<'a>(head: &'a Parts, name: &HeaderName) -> &'a str {
-    head.headers.get(name).map_or("", |value| value.to_str().unwrap_or("?"))
 }
 
 #[cfg(test)]

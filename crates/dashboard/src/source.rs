@@ -3,8 +3,9 @@
 mod image;
 mod release;
 
+pub use delivery::Check;
 pub use image::{Image, ImageBrief, Layer};
-pub use release::{Allowed, Approval, Check, Fate, Happened, Release, ReleaseKey, StageResult};
+pub use release::{Allowed, Approval, Fate, Happened, Release, ReleaseKey, StageResult};
 
 use async_trait::async_trait;
 use bytes::Bytes;

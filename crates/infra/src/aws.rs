@@ -9,8 +9,9 @@ mod sign;
 mod transport;
 mod xml;
 
+pub use base::Secret;
 pub use caller::{Caller, Heard, JsonTarget, Pace, RealPace, Service, endpoint};
-pub use credentials::{Credentials, Held, Secret, Source};
+pub use credentials::{Credentials, Held, Source};
 pub use profiles::{Profile, parse as parse_profiles};
 pub use reading::failure;
 pub(crate) use retry::random;

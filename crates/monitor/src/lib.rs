@@ -9,7 +9,8 @@ pub mod outbox;
 mod receiver;
 mod render;
 
+pub use base::Secret;
 pub use notice::{Notice, NoticeKind};
 pub use notifiers::{NOTIFIERS, Notifier, Refusal, is_mail_address};
 pub use outbox::{Outbox, OutboxError, Put};
-pub use receiver::{Book, Mail, MailServer, MailTls, Receiver, Secret, Slack, To, Way, WebHook};
+pub use receiver::{Book, Mail, MailServer, MailTls, Receiver, Slack, To, Way, WebHook};

@@ -1,28 +1,7 @@
 //! Who is told: where, and with what secret.
 
+use base::Secret;
 use net::client::Url;
-use std::fmt;
-
-/// Something that nobody is shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Of a text; line breaks at its end do not count.
-    pub fn new(text: impl AsRef<str>) -> Self {
-        Self(text.as_ref().trim_end_matches(['\n', '\r']).to_owned())
-    }
-
-    pub(crate) fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(hidden)")
-    }
-}
 
 /// How a mail server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,11 +162,5 @@ mod tests {
             let why = MailServer::parse(wrong).expect_err(wrong);
             assert!(!why.contains("hunter2"), "{why}");
         }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let secret = Secret::new("hunter2\r\n");
-        assert_eq!((format!("{secret:?}").as_str(), secret.expose()), ("Secret(hidden)", "hunter2"));
     }
 }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// What is answered.
@@ -96,7 +97,7 @@ pub enum BodyError {
 ///
 /// # Errors
 /// As [`BodyError`] says.
-pub async fn read_body<B>(mut body: B, limit_bytes: usize, time: std::time::Duration) -> Result<Bytes, BodyError>
+pub async fn read_body<B>(mut body: B, limit_bytes: usize, time: Duration) -> Result<Bytes, BodyError>
 where
     B: HttpBody + Unpin,
     B::Data: Buf,
@@ -118,10 +119,65 @@ where
     tokio::time::timeout(time, read).await.unwrap_or(Err(BodyError::TooSlow))
 }
 
+/// What is left of a body is read for so long before a refusal is sent.
+const AWAY_TIME: Duration = Duration::from_secs(2);
+const AWAY_BYTES: usize = 8 << 20;
+
+/// Reads what is left of a refused request's body, within a size and a time, so that the client reads the refusal and not a reset.
+/// Who asked first whether to send it (`Expect: 100-continue`) has not sent it.
+pub async fn read_away<B>(head: &http::request::Parts, body: Option<B>)
+where
+    B: HttpBody + Unpin,
+    B::Data: Buf,
+{
+    let Some(mut body) = body.filter(|_| !head.headers.contains_key(http::header::EXPECT)) else { return };
+    let read = async {
+        let mut left = AWAY_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Buf::remaining);
+            if length > left {
+                return;
+            }
+            left -= length;
+        }
+    };
+    let _ = tokio::time::timeout(AWAY_TIME, read).await;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_refused_body_is_read_away_unless_it_was_not_sent() {
+        for (expects, left) in [(false, 0), (true, 4)] {
+            let mut request = http::Request::builder();
+            if expects {
+                request = request.header("expect", "100-continue");
+            }
+            let (head, ()) = request.body(()).expect("a request").into_parts();
+            let (sender, body) = Body::stream(4);
+            for _ in 0..4 {
+                sender.send(Bytes::from_static(b"abc")).await.expect("taken");
+            }
+            let Body::Stream(mut parts) = body else { panic!("a stream") };
+            let read = read_away(&head, Some(StreamOf(&mut parts)));
+            drop(sender);
+            read.await;
+            assert_eq!(parts.len(), left, "{expects}");
+        }
+    }
+
+    struct StreamOf<'a>(&'a mut mpsc::Receiver<Bytes>);
+
+    impl HttpBody for StreamOf<'_> {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.poll_recv(context).map(|part| part.map(|part| Ok(Frame::data(part))))
+        }
+    }
 
     #[tokio::test]
     async fn bodies_are_read_within_limits() {

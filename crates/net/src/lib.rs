@@ -3,9 +3,11 @@
 pub mod body;
 pub mod client;
 pub mod drain;
+pub mod host;
 pub mod server;
 pub mod tls;
 
-pub use body::{Body, BodyError, read_body};
+pub use body::{Body, BodyError, read_away, read_body};
 pub use drain::{Drain, Draining};
+pub use host::{authority, is_ours};
 pub use server::{Handler, Limits, Peer, Serving, serve};

@@ -6,4 +6,5 @@ pub mod docker_config;
 pub mod document;
 pub mod link;
 
-pub use credential::{Credential, Secret};
+pub use base::Secret;
+pub use credential::Credential;

@@ -11,18 +11,13 @@ use crate::request::{self, NoRoute, Query, Route};
 use crate::rights::{Right, Who};
 use crate::server::{Access, Core};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use identity::{Door, Identity};
 use net::{Body, Handler, Peer};
 use std::sync::Arc;
-use std::time::Duration;
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
-/// What is left of a body is read for so long before a refusal is sent, so that the client reads that and not a reset.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-const DRAIN_BYTES: usize = 8 << 20;
 
 type Answered = Result<Response<Body>, ApiError>;
 
@@ -55,9 +50,7 @@ impl Handler for Service {
         let mut answer = match self.answer(&head, &mut body).await {
             Ok(answer) => answer,
             Err(error) => {
-                if !head.headers.contains_key(header::EXPECT) {
-                    drain(body).await;
-                }
+                net::read_away(&head, body).await;
                 error.answer()
             }
         };
@@ -66,21 +59,6 @@ impl Handler for Service {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         answer
     }
-}
-
-async fn drain(body: Option<Incoming>) {
-    let Some(mut body) = body else { return };
-    let read = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
-            if length > left {
-                return;
-            }
-            left -= length;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
 impl Service {
@@ -124,19 +102,13 @@ fn no_route(why: NoRoute) -> ApiError {
 fn same_machine(head: &http::request::Parts, hosts: &[String]) -> Result<(), ApiError> {
     let refuse =
         |what: &str| Err(ApiError::new(StatusCode::FORBIDDEN, error::DENIED, format!("requests with this {what} are not answered here")));
-    let text = |name: HeaderName| head.headers.get(name).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
-    let is_ours = |authority: &str| {
-        let host = authority.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        address.is_ok() || host == "localhost" || hosts.contains(&host)
-    };
-    let authority = head.uri.authority().map_or_else(|| text(header::HOST), http::uri::Authority::as_str);
-    if !authority.is_empty() && !is_ours(authority) {
+    let authority = net::authority(head);
+    if !authority.is_empty() && !net::is_ours(authority, hosts) {
         return refuse("Host");
     }
-    let origin = text(header::ORIGIN);
+    let origin = net::host::text(head, &header::ORIGIN);
     let from = origin.split_once("://").map_or("?", |(_, authority)| authority);
-    if !origin.is_empty() && !head.headers.contains_key(header::AUTHORIZATION) && !is_ours(from) {
+    if !origin.is_empty() && !head.headers.contains_key(header::AUTHORIZATION) && !net::is_ours(from, hosts) {
         return refuse("Origin");
     }
     Ok(())

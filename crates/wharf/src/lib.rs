@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod context;
 mod engine_client;
+mod evidence;
 mod export;
 mod gate;
 pub mod helpers;

@@ -9,7 +9,7 @@ mod remembered;
 pub use bases::PulledBases;
 pub use cache::{Held, Memory};
 pub use fetch::HttpFetch;
-pub use git::HostGit;
+pub use git::{HostGit, KEPT as GIT_SEES};
 pub use remembered::Memories;
 
 use crate::sandbox::Sandbox;

@@ -7,19 +7,14 @@ use crate::run::{RunId, RunState};
 use crate::runs::Filter;
 use crate::tokens::Right;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use net::Body;
 use serde_json::json;
-use std::time::Duration;
 
 /// Runs of one list.
 const RUNS: usize = 500;
 /// Lines of one page of a log.
 const LINES: usize = 10_000;
-/// What is left of a body is read for so long before a refusal is sent, so that the client reads that and not a reset.
-const DRAIN_TIME: Duration = Duration::from_secs(2);
-const DRAIN_BYTES: usize = 8 << 20;
 
 impl Server {
     /// Whether a path is this server's; all others are for pages.
@@ -34,9 +29,7 @@ impl Server {
         match self.route(&head, &mut body).await {
             Ok(answer) => answer,
             Err(refusal) => {
-                if !head.headers.contains_key(http::header::EXPECT) {
-                    drain(body).await;
-                }
+                net::read_away(&head, body).await;
                 refusal.answer()
             }
         }
@@ -167,21 +160,6 @@ fn decoded(text: &str) -> String {
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-async fn drain(body: Option<Incoming>) {
-    let Some(mut body) = body else { return };
-    let read = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, bytes::Bytes::len);
-            if length > left {
-                return;
-            }
-            left -= length;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_TIME, read).await;
 }
 
 #[cfg(test)]

@@ -8,17 +8,11 @@ use http::{HeaderMap, StatusCode, header};
 
 /// A page in a browser is told apart by its `Origin`, and by a `Host` that is a name of the attacker's (DNS rebinding).
 pub(super) fn same_server(head: &http::request::Parts, hosts: &[String]) -> Result<(), Refusal> {
-    let text = |name| head.headers.get(name).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
-    let is_ours = |authority: &str| {
-        let host = authority.parse::<http::uri::Authority>().map(|authority| authority.host().to_owned()).unwrap_or_default();
-        let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-        address.is_ok() || host == "localhost" || hosts.contains(&host)
-    };
-    let authority = head.uri.authority().map_or_else(|| text(header::HOST), http::uri::Authority::as_str);
-    if !authority.is_empty() && !is_ours(authority) {
+    let authority = net::authority(head);
+    if !authority.is_empty() && !net::is_ours(authority, hosts) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "requests with this Host are not answered: name it with --host"));
     }
-    let origin = text(header::ORIGIN);
+    let origin = net::host::text(head, &header::ORIGIN);
     if !origin.is_empty() && origin.split_once("://").map(|(_, from)| from) != Some(authority) {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "requests with this Origin are not answered"));
     }

@@ -56,26 +56,6 @@ pub struct Release {
     pub run: Option<RunId>,
 }
 
-/// What comparing a record with the ledger gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Check {
-    /// It is as it was written.
-    Intact {
-        /// The ledger's entry that says so.
-        entry: u64,
-    },
-    /// It is older than the ledger, and otherwise as it was written.
-    Behind {
-        /// The ledger's newest entry about it.
-        entry: u64,
-    },
-    /// It cannot be compared, or is not as it was written. One sentence.
-    NotVerifiable {
-        /// Why.
-        why: String,
-    },
-}
-
 /// How one stage went for a release.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageResult {
@@ -123,7 +103,7 @@ pub struct Allowed {
     /// The release.
     pub release: Release,
     /// What comparing its record gave.
-    pub check: Check,
+    pub check: delivery::Check,
     /// The commit, in full.
     pub commit: Option<String>,
     /// The digest of all inputs.

@@ -2,30 +2,7 @@
 
 use crate::failure::Failure;
 use async_trait::async_trait;
-use base::Timestamp;
-use std::fmt;
-
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Holds a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for who signs with it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use base::{Secret, Timestamp};
 
 /// An access key with what belongs to it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Checkstyle's XML, version 4.3.
 
-use super::{Report, by_file, column, line, text, xml};
+use super::{Report, by_file, column, line, text};
+use base::xml::escaped as xml;
 use std::fmt::Write;
 
 pub(super) fn render(report: &Report<'_>) -> String {

@@ -1,7 +1,8 @@
 //! JUnit's XML: a suite for each file, a failed case for each finding.
 
-use super::{Report, by_file, column, file, is_parse_error, line, text, xml};
+use super::{Report, by_file, column, file, is_parse_error, line, text};
 use base::Finding;
+use base::xml::escaped as xml;
 use std::fmt::Write;
 
 pub(super) fn render(report: &Report<'_>) -> String {

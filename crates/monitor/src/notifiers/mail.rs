@@ -40,7 +40,7 @@ fn transport(mail: &Mail) -> Result<AsyncSmtpTransport<Tokio1Executor>, Refusal>
     let mut builder =
         AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host).port(server.port).tls(tls).timeout(Some(PATIENCE));
     if let Some((user, password)) = &mail.login {
-        builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
+        builder = builder.credentials(Credentials::new(user.clone(), password.reveal().to_owned()));
     }
     Ok(builder.build())
 }

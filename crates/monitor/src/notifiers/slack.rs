@@ -14,7 +14,7 @@ fn send<'a>(parcel: &'a Parcel<'a>) -> Sending<'a> {
     Box::pin(async move {
         let Way::Slack(slack) = &parcel.receiver.way else { return Err(Refusal::lasting("it is no chat")) };
         // The address itself is the secret: no error may show it.
-        let url = net::client::Url::parse(slack.url.expose())
+        let url = net::client::Url::parse(slack.url.reveal())
             .map_err(|error| Refusal::lasting(format!("the chat's address is none: {}", error.why)))?;
         if !url.origin.tls && !url.origin.is_loopback() {
             return Err(Refusal::lasting("the chat's address is not https, and whoever reads along could write there"));

@@ -42,7 +42,7 @@ fn headers(id: &str, at: Timestamp, secret: Option<&Secret>, body: &[u8]) -> Opt
 
 /// `whsec_` and base64, or the bytes as they are.
 fn key(secret: &Secret) -> Vec<u8> {
-    let text = secret.expose();
+    let text = secret.reveal();
     let decoded = text.strip_prefix("whsec_").and_then(|encoded| STANDARD.decode(encoded).ok());
     decoded.unwrap_or_else(|| text.as_bytes().to_vec())
 }

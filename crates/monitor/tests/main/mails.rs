@@ -79,7 +79,7 @@ fn mail_goes_over_tls_with_a_login_and_each_address_for_itself() {
         let (address, taken) = server::mail(0, manner);
         let scheme = if implicit { "smtps" } else { "smtp" };
         let mut mail = by_mail(&format!("{scheme}://localhost:{}", address.port()), &["gone@example.com", "ops@example.com"]);
-        mail.login = Some(("wharf".to_owned(), Secret::new("hunter2\n")));
+        mail.login = Some(("wharf".to_owned(), Secret::new("hunter2")));
         mail.authorities = vec![authority.clone()];
         let receiver = Receiver { name: "ops".to_owned(), way: Way::Mail(mail.clone()) };
         let folder = folder();

@@ -1,28 +1,6 @@
-//! What proves who we are at a registry, and texts that must never be seen.
+//! What proves who we are at a registry.
 
-use std::fmt;
-
-/// A text that no log, message or record shows.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides a text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text, for the one place that sends or stores it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use base::Secret;
 
 /// What proves who we are.
 #[derive(Clone, Debug, PartialEq, Eq)]

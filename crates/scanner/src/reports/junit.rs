@@ -3,6 +3,7 @@
 use super::Shown;
 use crate::gate;
 use crate::matching::Vulnerability;
+use base::xml::escaped as xml;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -51,22 +52,4 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
 
 fn file_of<'a>(shown: &Shown<'a>, found: &'a Vulnerability) -> &'a str {
     if found.package.file.is_empty() { &shown.report.target.name } else { &found.package.file }
-}
-
-/// Text as XML 1.0 takes it, in attributes and between tags; characters that XML cannot hold become U+FFFD.
-fn xml(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&apos;"),
-            '\n' | '\t' => escaped.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

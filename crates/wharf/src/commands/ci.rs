@@ -80,25 +80,10 @@ fn host(error: &dyn std::fmt::Display) -> Problem {
     Problem::new(ProblemKind::Host, error.to_string())
 }
 
-/// How git is started: it sees the way to programs, servers and proxies, and nothing else of the user.
+/// How git is started: it sees the way to programs, servers and proxies, the user's keys, and nothing else of the user.
 fn git() -> ci::Git {
-    const KEPT: [&str; 14] = [
-        "PATH",
-        "HTTP_PROXY",
-        "http_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-        "NO_PROXY",
-        "no_proxy",
-        "SSL_CERT_FILE",
-        "SSL_CERT_DIR",
-        "GIT_SSL_CAINFO",
-        "CURL_CA_BUNDLE",
-        "SSH_AUTH_SOCK",
-    ];
-    ci::Git { environment: KEPT.iter().filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect() }
+    let kept = crate::outside::GIT_SEES.iter().chain(&["SSH_AUTH_SOCK"]);
+    ci::Git { environment: kept.filter_map(|name| Some(((*name).into(), std::env::var_os(name)?))).collect() }
 }
 
 /// A secret in a file; white space around it does not count.

@@ -120,7 +120,7 @@ fn secret(place: &Place) -> Result<Secret, String> {
         Place::File(path) => text(path)?,
         Place::Env(name) => std::env::var(name).map_err(|_| format!("the variable `{name}` is not set where this runs"))?,
     };
-    if secret.trim().is_empty() { Err("the secret is empty".to_owned()) } else { Ok(Secret::new(secret)) }
+    if secret.trim().is_empty() { Err("the secret is empty".to_owned()) } else { Ok(Secret::new(secret.trim_end_matches(['\n', '\r']))) }
 }
 
 #[cfg(test)]
@@ -145,7 +145,7 @@ mod tests {
     fn who_is_told_is_kept_without_secrets_and_looked_up_when_something_is_sent() {
         let folder = std::env::temp_dir().join(format!("wharf-book-{}", base::ids::suffix(8)));
         base::files::make_folder(&folder, 0o700).expect("a folder");
-        std::fs::write(folder.join("password"), "hunter2\n").expect("written");
+        std::fs::write(folder.join("password"), "hunter2\r\n").expect("written");
         write(&folder, "jobs", &notify(), &folder).expect("written");
         let kept = std::fs::read_to_string(file(&folder, "jobs")).expect("read");
         assert!(!kept.contains("hunter2") && kept.contains("mail.example.com"), "{kept}");

@@ -9,8 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What of the environment git may see: the way to programs and servers.
-const KEPT: [&str; 13] = [
+/// What of the environment git may see: the way to programs and servers, and nothing else of the user.
+pub const KEPT: [&str; 13] = [
     "PATH",
     "HTTP_PROXY",
     "http_proxy",

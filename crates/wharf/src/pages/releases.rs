@@ -1,13 +1,11 @@
 //! Releases and what allowed them, as this machine wrote them down.
 
 use super::{moment, told};
-use ::delivery::approval::{self, signed_by};
 use ::delivery::ledger::{Entry, Event, Ledger};
 use ::delivery::{Record, list_home, read_home};
 use base::Finding;
 use dashboard::{Allowed, Approval, Check, Fate, Happened, Release, ReleaseKey, SourceError, StageResult};
 use k8s::{Fields, Value};
-use oci::Digest;
 use std::path::Path;
 
 /// All releases of all projects, the newest first.
@@ -98,12 +96,7 @@ fn brief(record: &Record, ledger: &Ledger) -> Release {
 
 fn check(record: &Record, ledger: &Ledger) -> Check {
     let checked = ledger.verify().and_then(|()| record.check(ledger, None));
-    match checked {
-        Ok(::delivery::Check::Intact { entry }) => Check::Intact { entry },
-        Ok(::delivery::Check::Behind { entry }) => Check::Behind { entry },
-        Ok(::delivery::Check::NotVerifiable { why }) => Check::NotVerifiable { why },
-        Err(problem) => Check::NotVerifiable { why: problem.message },
-    }
+    checked.unwrap_or_else(|problem| Check::NotVerifiable { why: problem.message })
 }
 
 fn of_stage(name: &str, result: &Value) -> StageResult {
@@ -117,30 +110,18 @@ fn of_stage(name: &str, result: &Value) -> StageResult {
 }
 
 fn approved(plan: &Value) -> Approval {
-    let by = Some(plan.text("approved_by").to_owned()).filter(|by| !by.is_empty());
-    let approvals: Vec<approval::Approval> =
-        plan.at("approvals").and_then(|kept| serde_json::from_value(kept.clone()).ok()).unwrap_or_default();
-    let digest = plan.text("digest").parse::<Digest>().map_err(|_| "the record has no digest of the plan".to_owned());
-    let signed = by.as_deref().map(|by| digest.and_then(|digest| signed_by(&approvals, &digest, by).map_err(|why| why.to_string())));
+    let signed = crate::evidence::signature(plan);
     Approval {
         plan: plan.text("digest").to_owned(),
-        by,
+        by: signed.is_some().then(|| plan.text("approved_by").to_owned()),
         holds: matches!(signed, Some(Ok(_))),
-        signature: signed.map(|signed| signed.map_or_else(|why| why, |key| key.to_string())),
+        signature: signed.map(|signed| signed.unwrap_or_else(|why| why)),
     }
 }
 
 fn happened(entry: &Entry) -> Happened {
-    let event = serde_json::to_value(entry.event).unwrap_or_default();
-    let cause = [entry.detail.text("cause"), entry.detail.text("cause.message")].into_iter().find(|cause| !cause.is_empty());
-    let words = [entry.detail.text("by"), entry.detail.text("result.summary"), cause.unwrap_or_default()];
-    Happened {
-        number: entry.number,
-        at: moment(&entry.at),
-        event: event.as_str().unwrap_or_default().to_owned(),
-        words: words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", "),
-        digest: entry.digest.to_string(),
-    }
+    let (event, words) = crate::evidence::told(entry);
+    Happened { number: entry.number, at: moment(&entry.at), event, words, digest: entry.digest.to_string() }
 }
 
 #[cfg(test)]

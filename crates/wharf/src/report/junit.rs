@@ -1,6 +1,7 @@
 //! JUnit's XML, as Jenkins and GitLab read it: a suite for each stage, a case for each thing that was tested in it.
 
 use super::{Recorded, StageReport};
+use base::xml::escaped as xml;
 use base::{Finding, Problem};
 use k8s::Fields;
 use std::fmt::Write;
@@ -63,20 +64,4 @@ fn lines(text: &mut String, finding: &Finding) {
     for more in std::iter::once(&finding.help).chain(&finding.evidence).filter(|more| !more.is_empty()) {
         let _ = writeln!(text, "    {more}");
     }
-}
-
-/// Text for XML 1.0 (section 2.2): what may stand in no document becomes a sign of its own.
-fn xml(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => out.push(c),
-            _ => out.push(char::REPLACEMENT_CHARACTER),
-        }
-    }
-    out
 }

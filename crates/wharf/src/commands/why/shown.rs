@@ -1,13 +1,12 @@
 //! What allowed a workload, for people and as JSON.
 
 use super::known::{Known, Place};
+use crate::evidence;
 use crate::output::{Output, printable};
 use crate::stages::STAGES;
 use ::delivery::Check;
-use ::delivery::approval::{Approval, signed_by};
 use ::delivery::ledger::Entry;
 use k8s::{Fields, Value};
-use oci::Digest;
 use serde_json::json;
 
 /// One document.
@@ -60,12 +59,7 @@ fn checked(known: &Known) -> String {
 /// Whether the signatures that the record keeps hold; nothing where nobody had to sign.
 fn approval(known: &Known) -> Option<String> {
     let plan = known.record.as_ref()?.notes.at("plan")?;
-    let by = Some(plan.text("approved_by")).filter(|by| !by.is_empty())?;
-    let Ok(digest) = plan.text("digest").parse::<Digest>() else {
-        return Some("not verifiable: the record has no digest of the plan".to_owned());
-    };
-    let approvals: Vec<Approval> = plan.at("approvals").and_then(|kept| serde_json::from_value(kept.clone()).ok()).unwrap_or_default();
-    Some(match signed_by(&approvals, &digest, by) {
+    Some(match evidence::signature(plan)? {
         Ok(key) => format!("its signature holds: {key}"),
         Err(why) => format!("not verifiable: {why}"),
     })
@@ -129,12 +123,9 @@ fn allowed(line: &dyn Fn(&str, &str), notes: &Value) {
 }
 
 fn happened(line: &dyn Fn(&str, &str), entry: &Entry) {
-    let event = serde_json::to_value(entry.event).unwrap_or_default();
-    let cause = [entry.detail.text("cause"), entry.detail.text("cause.message")].into_iter().find(|cause| !cause.is_empty());
-    let words =
-        [event.as_str().unwrap_or_default(), entry.detail.text("by"), entry.detail.text("result.summary"), cause.unwrap_or_default()];
-    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
-    line(&format!("#{}", entry.number), &format!("{}  {}", entry.at, words.join(", ")));
+    let (event, words) = evidence::told(entry);
+    let words = if words.is_empty() { event } else { format!("{event}, {words}") };
+    line(&format!("#{}", entry.number), &format!("{}  {words}", entry.at));
     if let Some(result) = entry.detail.at("result") {
         details(line, result);
     }
@@ -143,6 +134,7 @@ fn happened(line: &dyn Fn(&str, &str), entry: &Entry) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oci::Digest;
 
     fn known(check: Check, approvals: Value) -> Known {
         let plan = json!({"digest": Digest::of(b"plan"), "approved_by": "ops (SHA256:x)", "approvals": approvals});
