@@ -125,11 +125,12 @@ impl Runs {
         let over = after.run.state.has_ended();
         let mut actions = Vec::new();
         if over {
+            // The queue lets go of it only once all else that may fail is done: a runner that hears an error says it again.
+            after.slim_down(&self.inner.folder)?;
             actions = self.observe(Observation::Ended { id, token: token() });
             if actions.contains(&Action::Refuse(id)) {
                 return Err(RunsError::NotYours(id));
             }
-            after.slim_down(&self.inner.folder)?;
         }
         self.save(&after).await?;
         *kept = after;

@@ -45,9 +45,10 @@ struct Length {
 }
 
 impl Logs {
-    /// Adds lines to a stage's log and syncs it; the answer is how many it has then.
+    /// Adds lines to a stage's log and syncs it; the answer is how many it has then. Where that fails the log is as long as before, and what
+    /// a try before has left behind its end is taken away first.
     pub(super) fn add(&mut self, folder: &Path, id: RunId, stage: &str, lines: &[String], limit: u64) -> Result<u64, FileError> {
-        let length = self.0.entry(stage.to_owned()).or_default();
+        let mut length = self.0.get(stage).cloned().unwrap_or_default();
         let mut text = Vec::new();
         for line in lines {
             if length.cut {
@@ -66,10 +67,12 @@ impl Logs {
             length.lines += 1;
         }
         if !text.is_empty() {
-            append(&path(folder, id, stage), &text)?;
+            append(&path(folder, id, stage), length.bytes, &text)?;
             length.bytes += text.len() as u64;
         }
-        Ok(length.lines)
+        let lines = length.lines;
+        self.0.insert(stage.to_owned(), length);
+        Ok(lines)
     }
 
     /// Takes away what was written and never acknowledged.
@@ -117,13 +120,14 @@ fn clean(line: &str) -> std::borrow::Cow<'_, str> {
     text.into()
 }
 
-fn append(path: &Path, text: &[u8]) -> Result<(), FileError> {
+/// Writes a text behind the first `length` bytes, which is all that counts of the file.
+fn append(path: &Path, length: u64, text: &[u8]) -> Result<(), FileError> {
     if let Some(folder) = path.parent() {
         base::files::make_folder(folder, 0o700)?;
     }
     let failed = |error| FileError::new("write", path, error);
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-    file.write_all(text).and_then(|()| file.sync_data()).map_err(failed)
+    file.set_len(length).and_then(|()| file.write_all(text)).and_then(|()| file.sync_data()).map_err(failed)
 }
 
 /// Stages are named by whoever runs; their files by what of it cannot lead elsewhere.

@@ -196,3 +196,47 @@ async fn two_hundred_runs_at_once_are_all_kept() {
     }
     assert_eq!(runs.list(&Filter { state: Some(RunState::Passed), ..Filter::default() }, None, 500).len(), 200);
 }
+
+/// In the place of a file a folder, so that it cannot be written.
+fn block(place: &Place, id: RunId, path: &str) -> PathBuf {
+    let path = kept::folder(&place.folder, id).join(path);
+    std::fs::create_dir_all(&path).expect("made");
+    path
+}
+
+#[tokio::test]
+async fn what_could_not_be_kept_is_said_again_and_stands_once() {
+    let place = Place::new();
+    let runs = place.open();
+    let id = begin(&runs, "main").await;
+    let taken = runs.take("r1", "i1", SHORT).await.expect("a run");
+    let lint = "{\"stage\":\"lint\",\"state\":\"running\"}";
+    runs.say(id, &taken.token, 0, out(&["zero"])).await.expect("taken");
+    let blocked = block(&place, id, "log/lint.log");
+    for _ in 0..2 {
+        // The log of the first stage is written before that of the second one cannot be.
+        runs.say(id, &taken.token, 1, out(&["one", lint, "two"])).await.expect_err("a folder in its place");
+    }
+    std::fs::remove_dir(blocked).expect("removed");
+    runs.say(id, &taken.token, 1, out(&["one", lint, "two"])).await.expect("taken");
+    runs.say(id, &taken.token, 4, out(&["{\"stage\":\"checkout\",\"note\":\"three\"}"])).await.expect("taken");
+    let lines = |stage| runs.log(id, stage, 0, 99).expect("a log").lines;
+    assert_eq!((lines("checkout"), lines("lint")), (["zero", "one", "three"].map(str::to_owned).to_vec(), vec!["two".to_owned()]));
+}
+
+#[tokio::test]
+async fn an_end_that_could_not_be_kept_is_said_again_and_the_next_run_goes() {
+    let place = Place::new();
+    let runs = place.open();
+    let (one, two) = (begin(&runs, "main").await, begin(&runs, "main").await);
+    let taken = runs.take("r1", "i1", SHORT).await.expect("a run");
+    let blocked = block(&place, one, "run.json");
+    let end = vec![Said::Out("last".into()), Said::Ended { code: Some(0), cause: None }];
+    runs.say(one, &taken.token, 0, end.clone()).await.expect_err("a folder in its place");
+    assert_eq!(runs.load(), (1, 1), "it is still its runner's");
+    std::fs::remove_dir(blocked).expect("removed");
+    runs.say(one, &taken.token, 0, end).await.expect("taken");
+    assert_eq!(runs.get(one).expect("read").expect("kept").state, RunState::Passed);
+    assert_eq!(runs.log(one, "checkout", 0, 9).expect("a log").lines, ["last"]);
+    assert_eq!(runs.take("r1", "i1", SHORT).await.expect("the next").run.id, two);
+}
