@@ -34,6 +34,7 @@ pub use push::deliver as deliver_images;
 pub use selection::Selection;
 
 /// One stage.
+#[derive(Debug)]
 pub struct Stage {
     /// What is typed and shown.
     pub name: &'static str,

@@ -65,6 +65,9 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
 }
 
 fn inventories(run: &Run) -> Result<BTreeMap<String, Inventory>, Problem> {
+    if let Some(name) = run.project.settings().images.keys().find(|name| !run.image_ids.contains_key(*name)) {
+        return Err(Problem::new(ProblemKind::Defect, format!("image `{name}` was not built before the scan")));
+    }
     let store = image::open(&run.context)?;
     let one = |(name, id): (&String, &String)| {
         let found = store.images().resolve(id).map_err(image::problem)?;

@@ -1,6 +1,6 @@
 //! Which stages a command wants, and which those need.
 
-use super::{STAGES, Stage, build, check, cluster, deploy, engine, lint, prepare, push, test};
+use super::{STAGES, Stage, build, check, cluster, deploy, engine, lint, prepare, push, scan, test};
 use base::{Problem, ProblemKind};
 
 /// Which stages are wanted.
@@ -19,7 +19,7 @@ pub struct Selection {
 impl Selection {
     /// What a plan needs; one that is kept says what every stage before it found.
     pub fn planning(kept: bool) -> Self {
-        let found = [lint::STAGE.name, test::STAGE.name, check::STAGE.name];
+        let found = [lint::STAGE.name, test::STAGE.name, scan::STAGE.name, check::STAGE.name];
         let needed = [prepare::STAGE.name, build::STAGE.name, engine::STAGE.name, cluster::STAGE.name];
         Self::of(&[if kept { &found[..] } else { &[] }, &needed].concat())
     }
@@ -52,27 +52,73 @@ impl Selection {
             let asked = || self.from.as_deref() == Some(stage.name) || self.also.contains(&stage.name);
             if self.only.is_empty() { !stage.on_demand || asked() } else { named(stage) }
         };
-        let stages: Vec<&'static Stage> =
-            STAGES.iter().skip(first).filter(wanted).filter(|stage| !self.skip.iter().any(|name| name == stage.name)).collect();
-        let needs_cluster = stages.iter().any(|stage| stage.needs_cluster);
-        let mut all = stages;
-        // What is deployed is named by the digests that a build gives; an unchanged one costs nothing.
-        let position = |all: &[&'static Stage], name: &str| all.iter().position(|stage| stage.name == name);
-        if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, build::STAGE.name)) {
-            all.insert(at, &build::STAGE);
+        let skipped = |stage: &Stage| self.skip.iter().any(|name| name == stage.name);
+        let mut all: Vec<&'static Stage> = STAGES.iter().skip(first).filter(wanted).filter(|stage| !skipped(stage)).collect();
+        let has = |all: &[&'static Stage], of: &[&Stage]| all.iter().any(|stage| of.iter().any(|one| one.name == stage.name));
+        let mut needed: Vec<&'static Stage> = Vec::new();
+        // What is scanned, pushed and deployed is named by the digests that a build gives; an unchanged one costs nothing.
+        if has(&all, &[&scan::STAGE, &push::STAGE, &deploy::STAGE]) {
+            needed.extend([&prepare::STAGE].into_iter().filter(|stage| !skipped(stage)).chain([&build::STAGE]));
         }
         // What was pushed is there already; what was not would be missed.
-        if let (Some(at), None) = (position(&all, deploy::STAGE.name), position(&all, push::STAGE.name))
-            && !self.skip.iter().any(|name| name == push::STAGE.name)
-        {
-            all.insert(at, &push::STAGE);
+        if has(&all, &[&deploy::STAGE]) && !skipped(&push::STAGE) {
+            needed.push(&push::STAGE);
         }
-        for connects in [&engine::STAGE, &cluster::STAGE] {
-            if needs_cluster && position(&all, connects.name).is_none() {
-                let at = all.iter().position(|stage| stage.needs_cluster).unwrap_or(0);
-                all.insert(at, connects);
+        if all.iter().any(|stage| stage.needs_cluster) {
+            needed.extend([&engine::STAGE, &cluster::STAGE]);
+        }
+        for stage in needed {
+            if !has(&all, &[stage]) {
+                all.push(stage);
             }
         }
+        all.sort_by_key(|stage| known.iter().position(|name| *name == stage.name));
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Selection;
+
+    fn names(selection: &Selection) -> String {
+        let stages = selection.stages().expect("stages that there are");
+        stages.iter().map(|stage| stage.name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn what_a_stage_needs_comes_before_it() {
+        let listed = |text: &str| text.split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+        let rows = [
+            // only, skip, from, what is done.
+            ("lint", "", "", "lint"),
+            ("scan", "", "", "prepare build scan"),
+            ("push", "", "", "prepare build push"),
+            ("prepare check", "", "", "prepare check"),
+            ("deploy", "", "", "prepare build push engine cluster deploy"),
+            ("deploy", "push prepare", "", "build engine cluster deploy"),
+            ("smoke", "", "", "engine cluster smoke"),
+            ("", "", "scan", "prepare build scan check push engine cluster deploy smoke"),
+            ("", "push engine cluster deploy smoke", "scan", "prepare build scan check"),
+            ("", "build push engine cluster deploy smoke", "", "lint test prepare build scan check"),
+            ("", "", "smoke", "engine cluster smoke"),
+        ];
+        for (only, skip, from, done) in rows {
+            let from = Some(from.to_owned()).filter(|from| !from.is_empty());
+            let selection = Selection { only: listed(only), skip: listed(skip), from, also: Vec::new() };
+            assert_eq!(names(&selection), done, "{selection:?}");
+        }
+    }
+
+    #[test]
+    fn a_plan_that_is_kept_says_what_every_gate_found() {
+        assert_eq!(names(&Selection::planning(true)), "lint test prepare build scan check engine cluster");
+        assert_eq!(names(&Selection::planning(false)), "prepare build engine cluster");
+    }
+
+    #[test]
+    fn an_unknown_stage_is_refused_by_name() {
+        let wrong = Selection::of(&["tset"]).stages().expect_err("no such stage");
+        assert!(wrong.message.contains("`tset`") && wrong.hints[0].contains("test"), "{wrong:?}");
     }
 }
