@@ -20,6 +20,7 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Instant;
 use tokio::sync::broadcast::error::RecvError;
 
 /// The sandbox of one process; what it needs is made when it is first needed, and gone when it is dropped.
@@ -202,14 +203,17 @@ impl Sandbox {
 }
 
 impl Sandbox {
-    /// Ends a container at once, and removes it.
+    /// The same at a set time at the latest: what has not ended by then is ended, and gives nothing.
     ///
     /// # Errors
-    /// When the sandbox was closed.
-    pub fn end(&self, pod: &str) -> Result<(), Problem> {
+    /// When its end was lost.
+    pub fn finish_by(&self, pod: &str, until: Instant) -> Result<Option<runtime::Exit>, Problem> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(interrupt::problem)?;
-        self.tokio.block_on(self.remove(&open, pod));
-        Ok(())
+        self.tokio.block_on(async {
+            let exit = tokio::time::timeout_at(until.into(), ended(&open, pod)).await;
+            self.remove(&open, pod).await;
+            exit.ok().transpose()
+        })
     }
 
     /// Namespaces and secrets that an earlier process that was killed has left.

@@ -9,7 +9,7 @@ use clap::Args;
 use runtime::{ContainerSpec, Mount, MountSource, Propagation, Resources, Root, Streams, User};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 /// See the module.
@@ -98,8 +98,10 @@ pub fn watched(
     let mut asked = plain(image, rest);
     asked.entrypoint = program;
     let resources = Resources { memory_bytes: Some(limits.memory_bytes), cpu_milli: limits.cpu_milli, ..Resources::default() };
-    contained(context, &asked, &resources, |streams, tokio| {
-        tokio.block_on(async { tokio::time::timeout(limits.time, lines(streams, line)).await.is_ok() })
+    let until = Instant::now() + limits.time;
+    contained(context, &asked, &resources, Some(until), |streams, tokio| {
+        // What closes its output has not ended: both have the same time.
+        let _ = tokio.block_on(tokio::time::timeout_at(until.into(), lines(streams, line)));
     })
 }
 
@@ -121,12 +123,13 @@ fn plain(image: &str, command: Vec<String>) -> Arguments {
     }
 }
 
-/// Runs a container while it is watched; nothing where whoever watches has seen enough.
+/// Runs a container while it is watched; nothing where it had not ended at its time.
 fn contained(
     context: &Context,
     asked: &Arguments,
     resources: &Resources,
-    watch: impl FnOnce(Streams, &tokio::runtime::Runtime) -> bool,
+    until: Option<Instant>,
+    watch: impl FnOnce(Streams, &tokio::runtime::Runtime),
 ) -> Result<Option<runtime::Exit>, Problem> {
     let store = image::open(context)?;
     let found = store.images().resolve(&asked.image).map_err(image::problem)?;
@@ -137,10 +140,10 @@ fn contained(
     let done = (|| {
         let container = container(asked, &found, &folder, &name, resources)?;
         let started = sandbox.start(&name, &container, &container.resources)?;
-        if watch(started.streams, sandbox.tokio()) {
-            sandbox.finish(&started.pod).map(Some)
-        } else {
-            sandbox.end(&started.pod).map(|()| None)
+        watch(started.streams, sandbox.tokio());
+        match until {
+            Some(until) => sandbox.finish_by(&started.pod, until),
+            None => sandbox.finish(&started.pod).map(Some),
         }
     })();
     let _ = std::fs::remove_dir_all(&folder);
@@ -151,9 +154,8 @@ fn contained(
 fn start(context: &Context, asked: &Arguments) -> Result<ExitCode, Problem> {
     let to_its_end = |streams, tokio: &tokio::runtime::Runtime| {
         tokio.block_on(pipe(streams));
-        true
     };
-    match resources(asked).and_then(|resources| contained(context, asked, &resources, to_its_end)) {
+    match resources(asked).and_then(|resources| contained(context, asked, &resources, None, to_its_end)) {
         Ok(None) => Err(Problem::new(ProblemKind::Defect, "the container was ended before its time")),
         Ok(Some(exit)) => Ok(ExitCode::from(u8::try_from(exit.code).unwrap_or(u8::MAX))),
         // docker's codes: 125 for what is ours, 126 and 127 for the program's.

@@ -226,6 +226,7 @@ pub fn checked(place: &Place) {
     let settings = std::fs::read_to_string(place.project().join("wharf.yaml")).expect("read");
     for (check, cause, hint) in [
         ("{ run: [/bin/sleep, \"60\"], timeout: 1s }", "its time up after 1", "`timeout:`"),
+        ("{ run: [/bin/sh, -c, \"echo hi; exec >/dev/null 2>&1; exec /bin/sleep 60\"], timeout: 1s }", "its time up after 1", "`timeout:`"),
         ("{ run: [/bin/sh, -c, \"tail -c 100m /dev/zero\"], memory: 16MiB }", "more memory than 16", "`memory:`"),
     ] {
         let lines =
