@@ -79,6 +79,7 @@ pub(crate) fn read(request: &Request) -> Result<Read, BuildError> {
             BuildError::Refused(errors.into_iter().map(finding).collect())
         })?;
     }
+    request.leave_out.iter().for_each(|path| ignore.leave_out(path));
     Ok(Read { parsed: dockerfile::parse(&text), ignore, file })
 }
 

@@ -1,13 +1,11 @@
 //! `.dockerignore`: patterns anchored at the context's root, `!` brings back, the last match wins. Not git's rules.
 
 use crate::pattern::{Pattern, Syntax};
-use oci::Digest;
 
 /// The patterns of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Ignore {
     rules: Vec<Rule>,
-    digest: Option<Digest>,
 }
 
 #[derive(Clone, Debug)]
@@ -52,8 +50,7 @@ impl Ignore {
                 Err(why) => errors.push(IgnoreError { line, pattern: trimmed.to_owned(), why }),
             }
         }
-        let digest = (!rules.is_empty()).then(|| Digest::of(text.as_bytes()));
-        if errors.is_empty() { Ok(Self { rules, digest }) } else { Err(errors) }
+        if errors.is_empty() { Ok(Self { rules }) } else { Err(errors) }
     }
 
     /// Of patterns without lines, as `--exclude` has them.
@@ -67,7 +64,7 @@ impl Ignore {
             let pattern = Pattern::new(&clean(pattern), Syntax::Deep).map_err(|why| (written.clone(), why))?;
             rules.push(Rule { pattern, brings_back });
         }
-        Ok(Self { rules, digest: None })
+        Ok(Self { rules })
     }
 
     /// Whether nothing is ever ignored.
@@ -75,9 +72,9 @@ impl Ignore {
         self.rules.is_empty()
     }
 
-    /// Of the whole text; `None` when nothing is ignored.
-    pub fn digest(&self) -> Option<Digest> {
-        self.digest
+    /// Leaves one path out as well, whatever the other rules say; it is no pattern.
+    pub fn leave_out(&mut self, path: &str) {
+        self.rules.push(Rule { pattern: Pattern::exactly(&clean(path)), brings_back: false });
     }
 
     /// Whether something below an ignored folder could be brought back.

@@ -57,6 +57,11 @@ impl Pattern {
         Ok(Self { tokens })
     }
 
+    /// One that matches this very path.
+    pub fn exactly(path: &str) -> Self {
+        Self { tokens: path.chars().map(Token::Char).collect() }
+    }
+
     /// Whether the pattern has nothing but characters.
     pub fn is_literal(&self) -> bool {
         self.tokens.iter().all(|token| matches!(token, Token::Char(_)))

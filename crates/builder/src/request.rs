@@ -20,6 +20,8 @@ pub const CACHE_MOUNT_BYTES: u64 = 20_000_000_000;
 pub struct Request {
     /// The folder that COPY and ADD take from.
     pub context: PathBuf,
+    /// Paths below the context that are not in it, as if the last lines of `.dockerignore` named them.
+    pub leave_out: Vec<String>,
     /// The Dockerfile; errors name it so.
     pub dockerfile: PathBuf,
     /// The stage to build: a name or a number; the last one by default.

@@ -158,6 +158,19 @@ fn dockerignore_leaves_out_and_says_so() {
 }
 
 #[test]
+fn what_is_to_be_left_out_is_in_no_image() {
+    let home = Home::new();
+    home.write("a", "1");
+    // Nothing brings it back.
+    home.write("Dockerfile.dockerignore", "!out\n");
+    let request = Request { leave_out: vec!["out".to_owned()], ..home.request("FROM scratch\nCOPY . /\n") };
+    let before = home.build_request(&request).expect("built").image;
+    home.write("out/report.xml", "<a/>");
+    assert_eq!(home.build_request(&request).expect("built").image, before);
+    assert_ne!(home.build_request(&Request { leave_out: Vec::new(), ..request }).expect("built").image, before);
+}
+
+#[test]
 fn stages_copy_from_each_other_and_unneeded_ones_are_not_built() {
     let home = Home::new();
     home.write("bin/app", "app");

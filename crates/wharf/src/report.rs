@@ -5,8 +5,11 @@ mod sarif;
 
 use base::{Finding, Problem, ProblemKind};
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// The folder of a project for what runs leave behind. It is part of no image, counts as no change of the project, and tells git so.
+pub const FOLDER: &str = "wharf-reports";
 
 /// A stage that ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,6 +61,23 @@ pub fn check(path: &Path) -> Result<(), Problem> {
     shape(path).map(|_| ()).ok_or_else(wrong)
 }
 
+/// Removes reports of earlier runs, so that none is taken for this run's.
+///
+/// # Errors
+/// When one is there and cannot be removed.
+pub fn forget(paths: &[PathBuf]) -> Result<(), Problem> {
+    for path in paths {
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let error = base::files::FileError::new("remove", path, error);
+                return Err(Problem::new(ProblemKind::Host, error.to_string()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Writes the report of a run that went well, or did not.
 ///
 /// # Errors
@@ -65,10 +85,28 @@ pub fn check(path: &Path) -> Result<(), Problem> {
 pub fn write(path: &Path, recorded: &Recorded, problem: Option<&Problem>) -> Result<(), Problem> {
     check(path)?;
     let text = shape(path).map(|shape| (shape.write)(recorded, problem)).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = folder.map_or(Ok(()), |folder| base::files::make_folder(folder, 0o755));
-    let written = made.and_then(|()| base::files::write_atomically(path, text.as_bytes(), 0o644));
-    written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
+    make_folder(path)?;
+    base::files::write_atomically(path, text.as_bytes(), 0o644).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
+}
+
+/// Makes the folder of a file that a run leaves behind; git ignores [`FOLDER`] from then on.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(file: &Path) -> Result<(), Problem> {
+    let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let mut made = base::files::make_folder(folder, 0o755);
+    let marks = folder.join(".gitignore");
+    if folder.file_name().is_some_and(|name| name == FOLDER) && !marks.exists() {
+        made = made.and_then(|()| base::files::write_atomically(&marks, b"*\n", 0o644));
+    }
+    made.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
+}
+
+/// Where a project's [`FOLDER`] is below a build's context, when it is.
+pub fn below(project: &Path, context: &Path) -> Option<String> {
+    let (project, context) = (project.canonicalize().ok()?, context.canonicalize().ok()?);
+    Some(project.join(FOLDER).strip_prefix(context).ok()?.to_str()?.to_owned())
 }
 
 fn plain(recorded: &Recorded, problem: Option<&Problem>) -> String {
@@ -137,7 +175,38 @@ mod tests {
             (Some("app/Docker%20file"), Some(3))
         );
         assert_eq!(text["runs"][0]["tool"]["driver"]["rules"].as_array().map(Vec::len), Some(2));
-        assert!(sarif::write(&Recorded::default(), None).contains("\"results\":[]"));
+        assert_eq!(text["runs"][0]["invocations"][0]["executionSuccessful"], false);
+        let well = sarif::write(&Recorded::default(), None);
+        assert!(well.contains("\"results\":[]") && well.contains("\"executionSuccessful\":true"), "{well}");
+    }
+
+    #[test]
+    fn what_stopped_a_run_outside_of_its_stages_is_a_failure_of_its_own() {
+        let recorded = Recorded { stages: vec![stage("lint", "done", Value::Null)], findings: Vec::new() };
+        let problem = Problem::new(ProblemKind::Target, "the environment `prod` takes only plans that were approved");
+        let text = junit::write(&recorded, Some(&problem));
+        assert!(text.contains("tests=\"2\" failures=\"1\"") && text.contains("takes only plans"), "{text}");
+        let text: Value = serde_json::from_str(&sarif::write(&recorded, Some(&problem))).expect("JSON");
+        assert_eq!(text["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"], problem.message.as_str());
+    }
+
+    #[test]
+    fn the_folder_of_reports_is_told_to_git_and_to_builds() {
+        let project = std::env::temp_dir().join(format!("wharf-report-{}", base::ids::suffix(8)));
+        let file = project.join(FOLDER).join("a.xml");
+        write(&file, &Recorded::default(), None).expect("written");
+        assert_eq!(std::fs::read_to_string(project.join(FOLDER).join(".gitignore")).expect("read"), "*\n");
+        let digest = || crate::inputs::digest(&project, &[".".to_owned()]).expect("read");
+        let before = digest();
+        std::fs::write(project.join(FOLDER).join("b.xml"), "x").expect("written");
+        assert_eq!(digest(), before);
+        std::fs::create_dir(project.join("app")).expect("made");
+        assert_eq!(below(&project, &project).as_deref(), Some(FOLDER));
+        assert_eq!(below(&project, &project.join("app/..")).as_deref(), Some(FOLDER));
+        assert_eq!(below(&project, &project.join("app")), None);
+        forget(&[file.clone(), project.join("none.xml")]).expect("removed");
+        assert!(!file.exists());
+        std::fs::remove_dir_all(project).expect("removed");
     }
 
     #[test]

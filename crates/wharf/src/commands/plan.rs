@@ -63,6 +63,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
         }
     }
     if let Some(path) = &asked.out {
+        crate::report::make_folder(path)?;
         let written = base::files::write_atomically(path, &file.to_bytes()?, 0o600);
         written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
         context.output.say(&format!("saved as {}, {}", path.display(), file.digest));

@@ -49,18 +49,29 @@ struct Which {
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Up = arguments(matches)?;
     asked.report.iter().try_for_each(|path| crate::report::check(path))?;
+    crate::report::forget(&asked.report)?;
     if !asked.report.is_empty() {
         context.output.record();
     }
     crate::interrupt::listen(&context.output);
+    let reports = asked.report.clone();
+    let done = up(context, asked);
+    let recorded = context.output.recorded();
+    let written = reports.iter().try_for_each(|path| crate::report::write(path, &recorded, done.as_ref().err()));
+    show_urls(context, &done.and_then(|run| written.map(|()| run))?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn up(context: &Context, asked: Up) -> Result<Run, Problem> {
     let mut run = Run::new(context, asked.folder.as_deref())?;
     let also = run.asked_stages()?;
     let stages = Selection { only: asked.which.only, skip: asked.which.skip, from: asked.which.from, also }.stages()?;
     run.no_rollback = asked.no_rollback;
-    let done = run.go(&stages);
-    let recorded = context.output.recorded();
-    let written = asked.report.iter().try_for_each(|path| crate::report::write(path, &recorded, done.as_ref().err()));
-    done.and(written)?;
+    run.go(&stages)?;
+    Ok(run)
+}
+
+fn show_urls(context: &Context, run: &Run) -> Result<(), Problem> {
     if let Some(cluster) = &run.cluster {
         let urls = run.tokio.block_on(urls::of(cluster, run.project.name(), &run.host))?;
         for url in urls {
@@ -71,5 +82,5 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
             }
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

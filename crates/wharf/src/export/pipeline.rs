@@ -79,7 +79,7 @@ pub struct Pipeline {
 }
 
 /// Where reports are put.
-pub(super) const REPORTS: &str = "wharf-reports";
+pub(super) const REPORTS: &str = crate::report::FOLDER;
 /// The saved plan.
 pub(super) const PLAN: &str = "wharf-reports/plan.json";
 

@@ -7,7 +7,11 @@ use k8s::Fields;
 use std::fmt::Write;
 
 pub(super) fn write(recorded: &Recorded, problem: Option<&Problem>) -> String {
-    let suites: Vec<(usize, usize, String)> = recorded.stages.iter().map(|stage| suite(stage, problem)).collect();
+    let mut suites: Vec<(usize, usize, String)> = recorded.stages.iter().map(|stage| suite(stage, problem)).collect();
+    // What stopped the run outside of its stages is no stage's.
+    if let Some(problem) = problem.filter(|_| recorded.stages.iter().all(|stage| stage.verdict != "failed")) {
+        suites.push((1, 1, format!("<testsuite name=\"wharf\" tests=\"1\" failures=\"1\" skipped=\"0\" time=\"0\"><testcase classname=\"wharf\" name=\"run\" time=\"0\">{}</testcase></testsuite>", failure(problem))));
+    }
     let (tests, failures) = suites.iter().fold((0, 0), |(tests, failures), suite| (tests + suite.0, failures + suite.1));
     let time: f64 = recorded.stages.iter().map(|stage| stage.time.as_secs_f64()).sum();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");

@@ -12,8 +12,11 @@ pub(super) fn write(recorded: &Recorded, problem: Option<&Problem>) -> String {
     let rules: Vec<Value> = rules.into_iter().map(|rule| json!({"id": rule})).collect();
     let driver = json!({"name": "Wharf", "version": env!("CARGO_PKG_VERSION"), "rules": rules});
     let results: Vec<Value> = findings.into_iter().map(result).collect();
+    // What stopped the run may lie in no file (section 3.20.21).
+    let notifications: Vec<Value> = problem.iter().map(|problem| json!({"level": "error", "message": {"text": problem.message}})).collect();
+    let invocation = json!({"executionSuccessful": problem.is_none(), "toolExecutionNotifications": notifications});
     json!({"$schema": "http://json.schemastore.org/sarif-2.1.0", "version": "2.1.0",
-        "runs": [{"tool": {"driver": driver}, "results": results}]})
+        "runs": [{"tool": {"driver": driver}, "invocations": [invocation], "results": results}]})
     .to_string()
 }
 

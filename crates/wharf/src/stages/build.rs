@@ -145,8 +145,10 @@ fn request(run: &Run, name: &str, tag: &str) -> Result<Request, Problem> {
             .hint("leave `platform` out, or write linux/amd64"));
     }
     let tags = if tag.is_empty() { Vec::new() } else { vec![run.project.image_name(name, tag)?] };
+    let context = run.project.folder.join(&image.context);
     Ok(Request {
-        context: run.project.folder.join(&image.context),
+        leave_out: crate::report::below(&run.project.folder, &context).into_iter().collect(),
+        context,
         dockerfile: run.project.folder.join(image.dockerfile_path()),
         target: image.target,
         args: image.args,
