@@ -80,7 +80,7 @@ impl Memory {
         Self { path, known: known.unwrap_or_default(), passed: home.join("stages").join("passed") }
     }
 
-    /// Whether this very content passed, in whichever checkout; for stages that leave nothing behind. The key is one of [`key`].
+    /// Whether this passed, in whichever checkout: only for what its key, one of [`key`], covers whole, as an image's id does.
     pub fn passed(&self, key: &str) -> bool {
         self.passed.join(key).exists()
     }
@@ -136,12 +136,12 @@ mod tests {
         let home = std::env::temp_dir().join(format!("wharf-memory-{}", ids::suffix(8)));
         let mut one = Memory::open(&home, Path::new("/one"));
         one.remember("prepare web", &key("make", "1"));
-        one.pass(&key("cargo test", "1"));
+        one.pass(&key("check make", "sha256:1"));
         let other = Memory::open(&home, Path::new("/other"));
-        assert!(other.passed(&key("cargo test", "1")) && !other.passed(&key("cargo test", "2")));
+        assert!(other.passed(&key("check make", "sha256:1")) && !other.passed(&key("check make", "sha256:2")));
         assert!(!other.knows("prepare web", &key("make", "1")) && one.knows("prepare web", &key("make", "1")));
         (0..MOST_PASSED + 5).for_each(|number| drop(std::fs::write(home.join(format!("stages/passed/{number}")), "")));
-        one.pass(&key("cargo test", "3"));
+        one.pass(&key("check make", "sha256:3"));
         assert!(std::fs::read_dir(home.join("stages/passed")).expect("read").count() <= MOST_PASSED);
         std::fs::remove_dir_all(home).expect("removed");
     }
