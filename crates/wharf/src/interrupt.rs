@@ -18,6 +18,8 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// How long a child has to end by itself.
 const POLITE: Duration = Duration::from_secs(2);
+/// How long the kernel has to end what was killed.
+const KILLED: Duration = Duration::from_secs(1);
 /// How long ending everything may take.
 const WHOLE: Duration = Duration::from_secs(15);
 
@@ -151,7 +153,7 @@ fn wait(output: &Output, ready: &std::sync::mpsc::Sender<()>) {
         tell(output);
         let ended = tokio::time::timeout(WHOLE, tokio::task::spawn_blocking(end_all));
         tokio::select! { _ = ended => {}, _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-        children().into_iter().for_each(|child| child.send(Signal::KILL));
+        kill(&children());
         std::process::exit(i32::from(ProblemKind::Interrupted.exit_code()));
     });
 }
@@ -179,8 +181,18 @@ fn end_all() {
     children.iter().for_each(|child| child.send(Signal::TERM));
     let sandboxes: Vec<_> = SANDBOXES.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
     sandboxes.iter().for_each(|sandbox| sandbox.close());
-    while begun.elapsed() < POLITE && children.iter().any(|child| child.lives()) {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until_gone(&children, begun + POLITE);
+    kill(&children);
+}
+
+/// Whoever called us may look for what is left as soon as we are gone: the kernel takes a moment to end what is killed.
+fn kill(children: &[Target]) {
     children.iter().for_each(|child| child.send(Signal::KILL));
+    until_gone(children, Instant::now() + KILLED);
+}
+
+fn until_gone(children: &[Target], until: Instant) {
+    while Instant::now() < until && children.iter().any(|child| child.lives()) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

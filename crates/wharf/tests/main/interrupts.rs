@@ -1,9 +1,8 @@
 //! Ctrl-C in every stage: exit code 130, one sentence, nothing left behind, and the next run mends all.
 
 use super::held::{self, interrupt, is_told};
-use super::place::{Place, place, until};
+use super::place::{Place, place};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Processes whose last word is this.
 fn sleeping(mark: &str) -> Vec<PathBuf> {
@@ -44,10 +43,9 @@ fn lint_test_and_prepare() {
     std::fs::write(&settings, good.replace("smoke:", &tests)).expect("written");
     let both = || !sleeping(&first).is_empty() && !sleeping(&second).is_empty();
     is_told(&interrupt(&place, "test", 1, both), "test", "nothing was built or deployed");
-    // The kernel takes a moment to end what was killed.
-    until("no stray process", Duration::from_secs(1), || sleeping(&first).is_empty() && sleeping(&second).is_empty());
+    assert!(sleeping(&first).is_empty() && sleeping(&second).is_empty(), "a stray process");
     is_told(&interrupt(&place, "test", 2, both), "test", "nothing was built or deployed");
-    until("no stray process", Duration::from_secs(1), || sleeping(&first).is_empty() && sleeping(&second).is_empty());
+    assert!(sleeping(&first).is_empty() && sleeping(&second).is_empty(), "a stray process");
 
     let third = mark(3);
     std::fs::write(&settings, good.replace("context: . }", &format!("context: ., prepare: \"sleep {third}; true\" }}"))).expect("written");
