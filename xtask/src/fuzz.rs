@@ -2,6 +2,7 @@
 
 use crate::Command;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// See the module.
 pub const COMMAND: Command = Command { name: "fuzz", about: "runs the fuzz targets, 20 s each unless told: [SECONDS] [TARGET..]", run };
@@ -21,13 +22,8 @@ fn run(arguments: &[String]) -> Result<(), String> {
     let folder = root.join("fuzz");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| folder.join("target"), |target| PathBuf::from(target).join("fuzz"));
     build(&folder, &target)?;
-    let mut failed = Vec::new();
-    for name in targets(&folder)?.into_iter().filter(|name| named.is_empty() || named.contains(name)) {
-        println!("== fuzz {name} for {seconds} s");
-        if !one(&target, &name, seconds)? {
-            failed.push(name);
-        }
-    }
+    let wanted: Vec<String> = targets(&folder)?.into_iter().filter(|name| named.is_empty() || named.contains(name)).collect();
+    let failed = all(&target, &wanted, seconds)?;
     if failed.is_empty() { Ok(()) } else { Err(format!("targets that failed: {}", failed.join(", "))) }
 }
 
@@ -48,6 +44,27 @@ fn targets(folder: &Path) -> Result<Vec<String>, String> {
         entries.flatten().filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".rs")?.to_owned())).collect();
     names.sort();
     Ok(names)
+}
+
+/// One target on each core; those that failed.
+fn all(target: &Path, names: &[String], seconds: &str) -> Result<Vec<String>, String> {
+    let (next, failed) = (Mutex::new(names.iter()), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let Some(name) = next.lock().unwrap_or_else(PoisonError::into_inner).next() else { return Ok(()) };
+            if !one(target, name, seconds)? {
+                failed.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| Err("a thread that runs targets has panicked".to_owned())))
+    })?;
+    Ok(failed.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn one(target: &Path, name: &str, seconds: &str) -> Result<bool, String> {
@@ -72,8 +89,7 @@ fn one(target: &Path, name: &str, seconds: &str) -> Result<bool, String> {
     let said = String::from_utf8_lossy(&output.stderr);
     let wanted =
         |line: &&str| if output.status.success() { line.contains("number_of_executed_units") || line.contains("peak_rss") } else { true };
-    for line in said.lines().filter(wanted) {
-        println!("{line}");
-    }
+    let lines: Vec<&str> = said.lines().filter(wanted).collect();
+    println!("== fuzz {name} for {seconds} s\n{}", lines.join("\n"));
     Ok(output.status.success())
 }
