@@ -1,7 +1,8 @@
 //! Wall-clock time as a value, and the trait that hands it out.
 
 use std::fmt;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A point in time: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -93,6 +94,12 @@ impl fmt::Display for Timestamp {
 pub trait Clock: Send + Sync {
     /// The wall-clock time.
     fn now(&self) -> Timestamp;
+
+    /// A time that is good only to be held against another of the same clock: nobody sets it, and it stands still while the machine
+    /// sleeps. By default the wall-clock time.
+    fn steady(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The machine's own clock.
@@ -103,6 +110,11 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn steady(&self) -> Timestamp {
+        static BEGAN: OnceLock<Instant> = OnceLock::new();
+        Timestamp::default().plus(BEGAN.get_or_init(Instant::now).elapsed())
     }
 }
 

@@ -124,9 +124,19 @@ pub enum Action {
     /// Whoever spoke is to end the run.
     Stop(RunId),
     /// Nothing was heard of its runner: the run waits again.
-    Again(RunId),
+    Again {
+        /// Which.
+        id: RunId,
+        /// The attempt that is over; one that began since is not meant.
+        token: String,
+    },
     /// Its runner left: the run waits again, as if it had not been given away.
-    Return(RunId),
+    Return {
+        /// Which.
+        id: RunId,
+        /// The attempt that is over; one that began since is not meant.
+        token: String,
+    },
     /// Nothing was heard of its last runner either: the run is over.
     Lose(RunId),
     /// The run is over because a person wanted it.
@@ -277,7 +287,7 @@ impl Queue {
         let waiting = Waiting { lane: doing.lane.clone(), attempts: doing.attempt.number.saturating_sub(1) };
         self.doing.remove(&id);
         self.waiting.insert(id, waiting);
-        actions.push(Action::Return(id));
+        actions.push(Action::Return { id, token: token.to_owned() });
     }
 
     fn lose_the_silent(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
@@ -292,7 +302,7 @@ impl Queue {
             actions.push(Action::Cancel(id));
         } else if doing.attempt.number < self.patience.attempts {
             self.waiting.insert(id, Waiting { lane: doing.lane, attempts: doing.attempt.number });
-            actions.push(Action::Again(id));
+            actions.push(Action::Again { id, token: doing.attempt.token });
         } else {
             actions.push(Action::Lose(id));
         }

@@ -4,6 +4,7 @@
 
 mod apply;
 mod begin;
+mod decide;
 mod doing;
 mod expire;
 mod kept;
@@ -184,6 +185,8 @@ struct Inner {
     options: Options,
     clock: Arc<dyn Clock>,
     book: Mutex<Book>,
+    /// Held by whoever lets the queue decide, until that is carried out.
+    order: tokio::sync::Mutex<decide::Order>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -193,7 +196,8 @@ struct Book {
     next: u64,
     all: BTreeSet<RunId>,
     live: HashMap<RunId, Arc<tokio::sync::Mutex<Kept>>>,
-    askers: HashMap<u64, oneshot::Sender<Taken>>,
+    /// Runners that wait, by the number of their question: name, and the way to answer.
+    askers: HashMap<u64, (String, oneshot::Sender<Taken>)>,
     questions: u64,
 }
 
@@ -208,7 +212,8 @@ impl Runs {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         base::files::make_folder(&folder.join("runs"), 0o700)?;
         let store = Store::open(&folder.join("journal"), store::Options::default())?;
-        let now = clock.now();
+        let now = clock.steady();
+        let mut order = decide::Order::new();
         let mut book = Book {
             queue: Queue::new(options.patience),
             next: 1,
@@ -227,14 +232,23 @@ impl Runs {
             if !kept.run.state.has_ended() {
                 kept.logs.cut_back(folder, id)?;
                 for observation in kept.resume() {
-                    // Nobody asks yet, so that nothing is to be done.
-                    book.queue = queue::step(std::mem::take(&mut book.queue), observation, now).0;
+                    let (queue, actions) = queue::step(std::mem::take(&mut book.queue), observation, now);
+                    book.queue = queue;
+                    // Nobody asks yet; but what was cancelled is to end. It does with the first decision.
+                    order.extend(actions);
                 }
                 book.live.insert(id, Arc::new(tokio::sync::Mutex::new(kept)));
             }
         }
-        let inner =
-            Inner { store, folder: folder.to_owned(), options, clock, book: Mutex::new(book), changes: broadcast::Sender::new(AHEAD) };
+        let inner = Inner {
+            store,
+            folder: folder.to_owned(),
+            options,
+            clock,
+            book: Mutex::new(book),
+            order: tokio::sync::Mutex::new(order),
+            changes: broadcast::Sender::new(AHEAD),
+        };
         let runs = Self { inner: Arc::new(inner) };
         runs.sweep()?;
         Ok(runs)
@@ -311,8 +325,14 @@ impl Runs {
 
     /// Lets the queue see something; what is to be done has not been done yet.
     fn observe(&self, observation: Observation) -> Vec<Action> {
-        let now = self.now();
+        let now = self.inner.clock.steady();
         let mut book = self.book();
+        if let Observation::Asks(asker) = &observation
+            && !book.askers.contains_key(&asker.number)
+        {
+            // It left before it was its turn.
+            return Vec::new();
+        }
         let (queue, actions) = queue::step(std::mem::take(&mut book.queue), observation, now);
         book.queue = queue;
         actions
@@ -320,6 +340,13 @@ impl Runs {
 
     fn live(&self, id: RunId) -> Option<Arc<tokio::sync::Mutex<Kept>>> {
         self.book().live.get(&id).cloned()
+    }
+
+    /// Keeps what a run is from now on; where that fails it is what it was.
+    async fn replace(&self, kept: &mut Kept, after: Kept) -> Result<(), RunsError> {
+        self.save(&after).await?;
+        *kept = after;
+        Ok(())
     }
 
     async fn save(&self, kept: &Kept) -> Result<(), RunsError> {

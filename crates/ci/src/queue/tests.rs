@@ -59,7 +59,7 @@ fn a_silent_runner_loses_its_run_once_to_another_and_then_for_good() {
     play.see(asks(1, "a"), 0);
     play.see(Observation::Heard { id: RunId(1), token: "t1".into() }, 5);
     assert!(play.see(Observation::Tick, 34).is_empty());
-    assert_eq!(play.see(Observation::Tick, 35), [Action::Again(RunId(1))]);
+    assert_eq!(play.see(Observation::Tick, 35), [Action::Again { id: RunId(1), token: "t1".into() }]);
     assert_eq!(given(&play.see(asks(2, "b"), 36)), [(2, 1)]);
     assert_eq!(play.see(Observation::Heard { id: RunId(1), token: "t1".into() }, 37), [Action::Refuse(RunId(1))]);
     assert_eq!(play.see(Observation::Ended { id: RunId(1), token: "t1".into() }, 37), [Action::Refuse(RunId(1))]);
@@ -77,7 +77,7 @@ fn an_answer_that_got_lost_is_given_again_and_a_runner_that_forgot_gives_up() {
     assert_eq!(again, [Action::GiveAgain { asker: 2, id: RunId(1), attempt }]);
     play.see(Observation::Heard { id: RunId(1), token: "t1".into() }, 2);
     let forgot = play.see(asks(3, "a"), 3);
-    assert_eq!(forgot.first(), Some(&Action::Again(RunId(1))));
+    assert_eq!(forgot.first(), Some(&Action::Again { id: RunId(1), token: "t1".into() }));
     assert_eq!(given(&forgot), [(3, 1)]);
 }
 
@@ -175,8 +175,8 @@ impl World {
                     self.holds.insert(attempt.instance.clone(), (id.0, attempt.clone()));
                 }
                 Action::Lose(id) | Action::Cancel(id) => self.end(id.0),
-                Action::Return(id) => *self.gave.entry(id.0).or_default() -= 1,
-                Action::GiveAgain { .. } | Action::Refuse(_) | Action::Stop(_) | Action::Again(_) => {}
+                Action::Return { id, .. } => *self.gave.entry(id.0).or_default() -= 1,
+                Action::GiveAgain { .. } | Action::Refuse(_) | Action::Stop(_) | Action::Again { .. } => {}
             }
         }
     }

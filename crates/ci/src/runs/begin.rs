@@ -1,5 +1,6 @@
 //! Runs begin: numbered, written down together with what they were begun for, then in line.
 
+use super::decide::whole;
 use super::kept::{self, Kept, Work};
 use super::logs::Logs;
 use super::{Change, Runs, RunsError, lane};
@@ -99,6 +100,11 @@ impl Runs {
     /// # Errors
     /// When nothing can be kept: then none has begun.
     pub async fn begin(&self, asked: Vec<Asked>, refs: Refs) -> Result<Begun, RunsError> {
+        let runs = self.clone();
+        whole(async move { runs.begin_whole(asked, refs).await }).await
+    }
+
+    async fn begin_whole(&self, asked: Vec<Asked>, refs: Refs) -> Result<Begun, RunsError> {
         let now = self.now();
         let mut txn = Txn::default();
         let first = {
@@ -127,6 +133,7 @@ impl Runs {
         txn = txn.put(kept::NEXT, self.book().next.to_string());
         self.inner.store.commit(txn).await?;
         let mut begun = Vec::new();
+        let mut order = self.inner.order.lock().await;
         for kept in new {
             let (id, lane, run) = (kept.run.id, lane(&kept.run), Arc::new(tokio::sync::Mutex::new(kept)));
             {
@@ -136,8 +143,7 @@ impl Runs {
             }
             begun.push(id);
             self.tell(Change::Run(id));
-            let actions = self.observe(Observation::Pushed { id, lane, attempts: 0 });
-            self.carry_out(actions).await;
+            self.decide_in(&mut order, Observation::Pushed { id, lane, attempts: 0 }).await;
         }
         Ok(begun)
     }

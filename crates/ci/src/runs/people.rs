@@ -1,7 +1,9 @@
 //! What people ask for: a run again, or its end.
 
 use super::begin::Asked;
-use super::{Runs, RunsError, kept};
+use super::decide::whole;
+use super::kept::{self, Kept};
+use super::{Runs, RunsError};
 use crate::queue::Observation;
 use crate::run::{RunId, Trigger};
 
@@ -36,19 +38,20 @@ impl Runs {
     /// # Errors
     /// When there is no such run, it has ended, or nothing can be kept.
     pub async fn cancel(&self, id: RunId, by: &str) -> Result<(), RunsError> {
-        let Some(live) = self.live(id) else {
-            return Err(if self.book().all.contains(&id) { RunsError::HasEnded(id) } else { RunsError::NoRun(id) });
-        };
-        {
-            let mut kept = live.lock().await;
-            if kept.run.state.has_ended() {
-                return Err(RunsError::HasEnded(id));
+        let (runs, by) = (self.clone(), by.to_owned());
+        whole(async move {
+            let mut order = runs.inner.order.lock().await;
+            let Some(live) = runs.live(id) else {
+                return Err(if runs.book().all.contains(&id) { RunsError::HasEnded(id) } else { RunsError::NoRun(id) });
+            };
+            {
+                let mut kept = live.lock().await;
+                let after = Kept { cancelled: Some(by), ..kept.clone() };
+                runs.replace(&mut kept, after).await?;
             }
-            kept.cancelled = Some(by.to_owned());
-            self.save(&kept).await?;
-        }
-        let actions = self.observe(Observation::Cancelled(id));
-        self.carry_out(actions).await;
-        Ok(())
+            runs.decide_in(&mut order, Observation::Cancelled(id)).await;
+            Ok(())
+        })
+        .await
     }
 }
