@@ -9,11 +9,11 @@ pub mod queue;
 mod run;
 
 pub use queue::{Entry, Fate, Telling};
-pub use run::{Said, Sending};
+pub use run::{Said, Sending, Warned};
 
 use crate::{Notice, To};
 use base::files::FileError;
-use base::{Clock, Timestamp};
+use base::{Clock, Finding, Timestamp};
 use disk::Disk;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,8 +26,13 @@ pub const MOST: usize = 10_000;
 pub const KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// The longest text of a notice in bytes; the rest is cut.
 const LONGEST_TEXT: usize = 64 << 10;
-/// Findings that a notice keeps.
+/// The longest of its other texts, and of each text of a finding.
+const LONGEST_LINE: usize = 1 << 10;
+/// Findings that a notice keeps, and lines that were seen of each.
 const MOST_FINDINGS: usize = 200;
+const MOST_EVIDENCE: usize = 10;
+/// Bytes of JSON that they may take together.
+const ROOM: usize = 1 << 20;
 
 /// Why a notice was not taken, or the outbox cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,9 @@ pub enum OutboxError {
     /// So many wait already.
     #[error("{MOST} notices wait already: nobody takes them")]
     Full,
+    /// It has no room in a file.
+    #[error("the notice with everybody who is told of it is larger than {} MiB", disk::LARGEST >> 20)]
+    TooLarge,
     /// A file could not be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -122,17 +130,41 @@ pub fn id(key: &str) -> String {
     base::ids::hex(digest.as_ref().get(..16).unwrap_or_default())
 }
 
+/// What a stage found may be of any size, and a notice has to be read again.
 fn bounded(notice: &Notice) -> Notice {
     let mut notice = notice.clone();
-    for text in [&mut notice.text, &mut notice.subject] {
-        if text.len() > LONGEST_TEXT {
-            let end = (0..=LONGEST_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            text.truncate(end);
-            text.push_str("\n(cut)");
-        }
+    cut(&mut notice.text, LONGEST_TEXT, "\n(cut)");
+    for line in [&mut notice.key, &mut notice.project, &mut notice.subject] {
+        cut(line, LONGEST_LINE, " (cut)");
     }
+    notice.url = notice.url.filter(|url| url.len() <= LONGEST_LINE);
+    let (found, mut room) = (notice.findings.len(), ROOM);
     notice.findings.truncate(MOST_FINDINGS);
+    notice.findings.iter_mut().for_each(bound);
+    notice.findings.retain(|finding| {
+        let length = serde_json::to_string(finding).map_or(usize::MAX, |text| text.len());
+        room.checked_sub(length).inspect(|left| room = *left).is_some()
+    });
+    let left_out = found - notice.findings.len();
+    if left_out > 0 {
+        notice.text.push_str(&format!("\n({left_out} findings are left out)"));
+    }
     notice
+}
+
+fn bound(finding: &mut Finding) {
+    let Finding { rule, message, help, evidence, place, .. } = finding;
+    evidence.truncate(MOST_EVIDENCE);
+    let places = [&mut place.file, &mut place.object, &mut place.field].into_iter().flatten();
+    [rule, message, help].into_iter().chain(evidence).chain(places).for_each(|text| cut(text, LONGEST_LINE, " (cut)"));
+}
+
+fn cut(text: &mut String, longest: usize, mark: &str) {
+    if text.len() > longest {
+        let end = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(mark);
+    }
 }
 
 /// Whether a told entry is old enough to be forgotten.

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::settings::{About, Notify};
 use base::{Problem, ProblemKind, SystemClock};
 use book::HomeBook;
-use monitor::outbox::{Said, Sending};
+use monitor::outbox::{Said, Sending, Warned};
 use monitor::{NOTIFIERS, Notice, NoticeKind, Outbox, OutboxError, Put, To};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ impl Office {
     ///
     /// # Errors
     /// When the outbox can no longer be read or written.
-    pub async fn send(&self, say: Said) -> Result<std::convert::Infallible, Problem> {
+    pub async fn send(&self, context: &Context) -> Result<std::convert::Infallible, Problem> {
         let options = net::client::ClientOptions { proxies: crate::registries::proxies(), ..Default::default() };
         let sending = Sending {
             notifiers: NOTIFIERS,
@@ -71,7 +71,8 @@ impl Office {
             http: net::client::Client::new(options),
             clock: Arc::new(SystemClock),
             seed: u64::from_le_bytes(base::ids::random()),
-            say,
+            say: said(context),
+            warn: warned(context),
         };
         self.outbox.run(sending).await.map_err(problem)
     }
@@ -85,8 +86,13 @@ impl Office {
     }
 }
 
+fn warned(context: &Context) -> Warned {
+    let output = context.output.clone();
+    Arc::new(move |message| output.warning(message))
+}
+
 /// How tellings are told to whoever watches the sender: a line each, or an event.
-pub fn said(context: &Context) -> Said {
+fn said(context: &Context) -> Said {
     let output = context.output.clone();
     Arc::new(move |telling, notice| {
         let who = if telling.address.is_empty() { telling.receiver.clone() } else { format!("{} ({})", telling.receiver, telling.address) };
@@ -101,8 +107,6 @@ pub fn said(context: &Context) -> Said {
 }
 
 fn problem(error: OutboxError) -> Problem {
-    match error {
-        OutboxError::Full => Problem::new(ProblemKind::Host, error.to_string()).hint("`wharf alerts` says why; `wharf monitor` sends them"),
-        error => Problem::new(ProblemKind::Host, error.to_string()),
-    }
+    let problem = Problem::new(ProblemKind::Host, error.to_string());
+    if matches!(error, OutboxError::Full) { problem.hint("`wharf alerts` says why; `wharf monitor` sends them") } else { problem }
 }

@@ -10,6 +10,7 @@ use crate::settings::Notify;
 use crate::{advisories, scan};
 use base::files::{make_folder, read_if_exists, write_atomically};
 use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
+use monitor::Put;
 use running::Workload;
 use scanner::Inventory;
 use scanner::matching::Options;
@@ -43,22 +44,19 @@ impl Watch {
         Self { context: context.clone(), project, office, said: BTreeSet::new() }
     }
 
-    /// Watches for as long as it is polled.
-    ///
-    /// # Errors
-    /// When what was told cannot be written down.
-    pub async fn run(mut self) -> Result<std::convert::Infallible, Problem> {
+    /// Watches for as long as it is polled. What goes wrong is warned of and tried again.
+    pub async fn run(mut self) -> std::convert::Infallible {
         let (mut seen, mut last): (Seen, Option<Instant>) = (None, None);
+        let mut failed: Option<String> = None;
         loop {
             let now = self.index_file();
             if now != seen || last.is_none_or(|last| last.elapsed() >= AGAIN) {
                 (seen, last) = (now, Some(Instant::now()));
-                if let Err(problem) = self.look().await {
-                    if problem.kind == ProblemKind::Host {
-                        return Err(problem);
-                    }
-                    self.say_once(&problem.message);
+                let why = self.look().await.err().map(|problem| problem.message);
+                if let Some(why) = why.as_ref().filter(|why| failed.as_ref() != Some(why)) {
+                    self.context.output.warning(why);
                 }
+                failed = why;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -139,6 +137,10 @@ impl Watch {
         let notify: &BTreeMap<String, Notify> = &self.project.settings().notify;
         for notice in news::notices(self.project.name(), &self.context.globals.env, workloads, new, now) {
             let put = self.office.tell(notify, &notice)?;
+            // Put by a look that came to no end, or by a process that was killed.
+            if put == Put::Known {
+                continue;
+            }
             let output = &self.context.output;
             if output.is_json() {
                 output

@@ -12,7 +12,7 @@ pub(super) const WAITING: &str = "waiting";
 /// The folder of what has ended.
 pub(super) const TOLD: &str = "told";
 /// The largest file that is read.
-const LARGEST: usize = 4 << 20;
+pub(super) const LARGEST: usize = 4 << 20;
 
 #[derive(Debug)]
 pub(super) struct Disk {
@@ -105,6 +105,9 @@ impl Disk {
     fn write(&self, state: &str, id: &str, entry: &Entry) -> Result<(), OutboxError> {
         let path = self.path(state, id);
         let text = serde_json::to_vec(entry).map_err(|error| broken(&path, error.to_string()))?;
+        if text.len() > LARGEST {
+            return Err(OutboxError::TooLarge);
+        }
         Ok(files::write_atomically(&path, &text, 0o600)?)
     }
 
@@ -122,7 +125,10 @@ impl Disk {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = files::read_up_to(&path, LARGEST)?;
+        let bytes = files::read_up_to(&path, LARGEST).map_err(|error| match error.source.kind() {
+            std::io::ErrorKind::FileTooLarge | std::io::ErrorKind::IsADirectory => broken(&path, error.source.to_string()),
+            _ => error.into(),
+        })?;
         serde_json::from_slice(&bytes).map(Some).map_err(|error| broken(&path, error.to_string()))
     }
 
@@ -239,6 +245,36 @@ mod tests {
         assert_eq!(outbox.list().expect("listed").told.len(), 0);
         fs::write(folder.join(WAITING).join("x.json"), "{").expect("written");
         assert_eq!(outbox.list().expect("listed").broken.len(), 1);
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn whatever_is_put_can_be_read_and_what_cannot_is_no_notice() {
+        let folder = folder();
+        let outbox = Outbox::open(&folder).expect("open");
+        let long = "\u{1}".repeat(3_000);
+        let place = base::Place { file: Some(long.clone()), object: Some(long.clone()), field: Some(long.clone()), ..Default::default() };
+        let mut finding = base::Finding::new(long.clone(), base::Severity::Error, place, long.clone()).with_help(long.clone());
+        finding.evidence = vec![long.clone(); 50];
+        let huge = Notice {
+            subject: long.clone(),
+            text: "\u{1}".repeat(100_000),
+            project: long.clone(),
+            url: Some(long),
+            findings: vec![finding; 300],
+            ..notice("huge")
+        };
+        outbox.put(&huge, &To::each("chat", &[]), &At(Timestamp::default())).expect("put");
+        let listed = outbox.list().expect("listed");
+        let [kept] = listed.waiting.as_slice() else { panic!("{:?}", listed.broken) };
+        assert!(!kept.notice.findings.is_empty() && kept.notice.text.ends_with("findings are left out)"), "{}", kept.notice.findings.len());
+        // As many receivers as make it too large again are refused at once, rather than when it is read.
+        let crowd: Vec<String> = (0..80_000).map(|number| format!("{number:064}@example.com")).collect();
+        let refused = outbox.put(&notice("crowd"), &To::each("ops", &crowd), &At(Timestamp::default()));
+        assert!(matches!(&refused, Err(OutboxError::TooLarge)), "{refused:?}");
+        fs::write(folder.join(WAITING).join("large.json"), vec![b' '; LARGEST + 1]).expect("written");
+        let disk = Disk::open(&folder).expect("open");
+        assert!(matches!(disk.read(WAITING, "large"), Err(OutboxError::Broken { .. })));
         fs::remove_dir_all(folder).expect("removed");
     }
 

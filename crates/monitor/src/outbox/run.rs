@@ -18,6 +18,9 @@ const TIDY: Duration = Duration::from_secs(3_600);
 /// Hears how a telling stands, and of which notice.
 pub type Said = Arc<dyn Fn(&queue::Telling, &crate::Notice) + Send + Sync>;
 
+/// Hears what is wrong with the outbox itself, a line each, once.
+pub type Warned = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// What the outbox needs to send.
 #[derive(Clone)]
 pub struct Sending {
@@ -33,6 +36,8 @@ pub struct Sending {
     pub seed: u64,
     /// Told of each telling that came to an end or failed.
     pub say: Said,
+    /// Told of files that cannot be read.
+    pub warn: Warned,
 }
 
 impl std::fmt::Debug for Sending {
@@ -49,6 +54,8 @@ struct Running {
     report: mpsc::UnboundedSender<(Which, Result<(), Refusal>)>,
     /// Files that are no notices; they are looked at once.
     broken: BTreeSet<String>,
+    /// What was warned of.
+    warned: BTreeSet<String>,
 }
 
 impl Outbox {
@@ -66,7 +73,7 @@ impl Outbox {
         };
         let (report, seen) = mpsc::unbounded_channel();
         let queue = Queue::new(with.seed);
-        let mut running = Running { outbox: self.clone(), with, queue, seen, report, broken: BTreeSet::new() };
+        let mut running = Running { outbox: self.clone(), with, queue, seen, report, broken: BTreeSet::new(), warned: BTreeSet::new() };
         let mut tidied = None;
         loop {
             let now = running.with.clock.now();
@@ -91,13 +98,23 @@ impl Running {
             match disk.read(disk::WAITING, &id) {
                 Ok(Some(entry)) if !disk.has_ended(&id, &entry)? => self.on(Observation::Found(id, Box::new(entry)))?,
                 Ok(_) => {}
-                Err(OutboxError::Broken { .. }) => {
+                // It is looked at again: there may be too many open files just now.
+                Err(error @ OutboxError::File(_)) => self.warn(&error),
+                Err(error) => {
+                    self.warn(&error);
                     self.broken.insert(id);
                 }
-                Err(error) => return Err(error),
             }
         }
         self.on(Observation::Tick)
+    }
+
+    fn warn(&mut self, error: &OutboxError) {
+        let message = error.to_string();
+        if !self.warned.contains(&message) {
+            (self.with.warn)(&message);
+            self.warned.insert(message);
+        }
     }
 
     /// Until something was seen, something was put, or it is time to look.

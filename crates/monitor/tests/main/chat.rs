@@ -41,3 +41,24 @@ fn web_hooks_are_signed_and_chats_told_and_what_fails_is_tried_again_with_the_sa
     assert!(why.contains("404") && !why.contains("s3cr3t"), "{why}");
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn what_cannot_be_read_is_said_and_holds_up_nothing() {
+    let folder = folder();
+    let outbox = Outbox::open(&folder).expect("open");
+    // One that is larger than any notice, and one that is no file at all.
+    std::fs::write(folder.join("waiting/large.json"), vec![b' '; 5 << 20]).expect("written");
+    std::fs::create_dir(folder.join("waiting/folder.json")).expect("made");
+    outbox.put(&notice(1), &To::each("chat", &[]), &SystemClock).expect("put");
+    let warned = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let hears = warned.clone();
+    let nobody = Way::Slack(Slack { url: Secret::new("http://127.0.0.1:1/") });
+    let mut with = sending(vec![Receiver { name: "chat".to_owned(), way: nobody }]);
+    with.warn = std::sync::Arc::new(move |line: &str| hears.lock().expect("sound").push(line.to_owned()));
+    until(&outbox, &with, "the notice is tried", || {
+        outbox.list().expect("listed").waiting.iter().any(|entry| entry.tellings[0].failures > 1)
+    });
+    let warned = warned.lock().expect("sound").clone();
+    assert!(warned.len() == 2 && warned.iter().all(|line| line.contains("large.json") || line.contains("folder.json")), "{warned:?}");
+    std::fs::remove_dir_all(folder).expect("removed");
+}

@@ -50,6 +50,7 @@ pub fn sending(receivers: Vec<Receiver>) -> Sending {
         clock: Arc::new(SystemClock),
         seed: 1,
         say: Arc::new(|_, _| {}),
+        warn: Arc::new(|_| {}),
     }
 }
 

@@ -4,7 +4,7 @@ mod background;
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::notify::{Office, said};
+use crate::notify::Office;
 use crate::project::Project;
 use crate::watch::Watch;
 pub(crate) use background::file_name;
@@ -80,8 +80,8 @@ fn foreground(context: &Context, project: &Project, place: &background::Place) -
             output.warning("nobody is told: wharf.yaml has no `notify`");
         }
         tokio::select! {
-            ended = office.send(said(context)) => ended.map(|never| match never {}),
-            ended = watch.run() => ended.map(|never| match never {}),
+            ended = office.send(context) => ended.map(|never| match never {}),
+            never = watch.run() => match never {},
             stopped = super::engine::asked_to_stop() => stopped,
         }
     })

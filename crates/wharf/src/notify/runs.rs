@@ -2,10 +2,12 @@
 
 use super::{Office, of_run};
 use crate::context::Context;
+use crate::output::Output;
 use crate::settings::{Notify, Source, read};
 use base::{Clock, Problem, ProblemKind, SystemClock};
 use ci::{Change, Filter, Run, RunId, RunState, Runs};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +15,9 @@ use std::time::Duration;
 const NEWS: Duration = Duration::from_secs(86_400);
 /// Runs that are looked at when a server starts.
 const MOST: usize = 500;
+
+/// How long it takes until what went wrong is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Whom the operator of a server wants to be told: the `notify` of a file like `wharf.yaml`. What is pushed has no say in it, for
 /// secrets are read where it says.
@@ -40,27 +45,43 @@ impl Told {
         Ok(Self { notify: settings.notify, folder })
     }
 
-    /// Tells of runs that fail and sends what waits, for as long as it is polled.
-    ///
-    /// # Errors
-    /// When the outbox can no longer be read or written.
-    pub async fn watch(self, context: &Context, runs: &Runs, url: &str) -> Result<std::convert::Infallible, Problem> {
-        let office = Office::open(&context.home)?;
-        let failing = async {
-            let mut changes = runs.watch();
-            self.all(&office, runs, url)?;
-            while let Some(change) = changes.next().await {
-                match change {
-                    Change::Run(id) => self.one(&office, runs, id, url)?,
-                    Change::Missed => self.all(&office, runs, url)?,
-                    Change::Lines { .. } => {}
-                }
+    /// Tells of runs that fail and sends what waits, for as long as it is polled. What goes wrong with the notices is warned of and
+    /// tried again: a server does its runs all the same.
+    pub async fn watch(self, context: &Context, runs: &Runs, url: &str) -> Infallible {
+        loop {
+            let ended = match Office::open(&context.home) {
+                Ok(office) => tokio::select! {
+                    never = self.failing(&context.output, &office, runs, url) => match never {},
+                    ended = office.send(context) => ended,
+                },
+                Err(problem) => Err(problem),
+            };
+            let Err(problem) = ended;
+            context.output.warning(&format!("nobody is told of runs just now: {}", problem.message));
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn failing(&self, output: &Output, office: &Office, runs: &Runs, url: &str) -> Infallible {
+        let mut changes = runs.watch();
+        let (mut seen, mut failed): (_, Option<String>) = (None, None);
+        loop {
+            let told = match seen {
+                Some(id) => self.one(office, runs, id, url),
+                None => self.all(office, runs, url),
+            };
+            let why = told.err().map(|problem| problem.message);
+            if let Some(why) = why.as_ref().filter(|why| failed.as_ref() != Some(why)) {
+                output.warning(&format!("a run that failed is not told of yet: {why}"));
             }
-            std::future::pending().await
-        };
-        tokio::select! {
-            ended = failing => ended,
-            ended = office.send(super::said(context)) => ended,
+            failed = why;
+            seen = if failed.is_some() {
+                // All again, then: those that were taken are known.
+                tokio::time::sleep(AGAIN).await;
+                None
+            } else {
+                next(&mut changes).await
+            };
         }
     }
 
@@ -77,5 +98,17 @@ impl Told {
         let Some(run) = run else { return Ok(()) };
         office.introduce(&run.repository, &self.notify, &self.folder)?;
         office.tell(&self.notify, &of_run(&run, Some(format!("{url}/runs/{id}")))).map(|_| ())
+    }
+}
+
+/// The run that changed; none where some were missed.
+async fn next(changes: &mut ci::Changes) -> Option<RunId> {
+    loop {
+        match changes.next().await {
+            Some(Change::Run(id)) => return Some(id),
+            Some(Change::Missed) => return None,
+            Some(Change::Lines { .. }) => {}
+            None => std::future::pending().await,
+        }
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         let why = tokio::select! {
             asked = super::super::engine::asked_to_stop() => { asked?; None }
             why = server.look_after() => Some(why),
-            ended = tell_of_runs(context, told, &server, &url) => ended.map(|never| match never {})?,
+            never = tell_of_runs(context, told, &server, &url) => match never {},
         };
         stop.send_replace(true);
         // They give their runs back while they are still heard.
@@ -124,7 +124,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
 }
 
 /// Tells of runs that fail, where somebody wants to know.
-async fn tell_of_runs(context: &Context, told: Option<Told>, server: &Server, url: &str) -> Result<std::convert::Infallible, Problem> {
+async fn tell_of_runs(context: &Context, told: Option<Told>, server: &Server, url: &str) -> std::convert::Infallible {
     match told {
         Some(told) => told.watch(context, server.runs(), url).await,
         None => std::future::pending().await,
