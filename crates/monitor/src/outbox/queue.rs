@@ -1,7 +1,8 @@
 //! What is to be sent when: pure, on whatever time it is given.
 //!
-//! Each receiver is a lane of its own with one telling at a time. What fails holds its lane back, longer with each failure, so that a
-//! server that is down is asked rarely and one that is up again is told everything at once.
+//! Each address is a lane of its own with one telling at a time. What fails holds its lane back, longer with each failure, so that a
+//! server that is down is asked rarely and one that is up again is told everything at once. What is said no to waits alone. Lanes take
+//! turns, so that none waits for what another has to try again.
 
 use crate::{Notice, Refusal};
 use base::Timestamp;
@@ -17,8 +18,9 @@ const LONGEST: Duration = Duration::from_secs(60);
 const LONGEST_AFTER_NO: Duration = Duration::from_secs(3_600);
 /// After this long nobody is told any more (RFC 5321 section 4.5.4.1 asks mail for 4 to 5 days).
 const PATIENCE: Duration = Duration::from_secs(5 * 86_400);
-/// Tellings at once.
+/// Tellings at once, and of one receiver: a server that does not answer leaves room for the others.
 const MOST_AT_ONCE: usize = 8;
+const MOST_OF_ONE: usize = 2;
 
 /// How a telling stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,14 +106,16 @@ pub enum Action {
     Send(Which, Box<Entry>),
 }
 
-/// By project and receiver.
-type LaneName = (String, String);
+/// By project, receiver and address.
+type LaneName = (String, String, String);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Lane {
     failures: u32,
     not_before: Timestamp,
     busy: bool,
+    /// When its turn was.
+    last: Timestamp,
 }
 
 /// Everything that waits.
@@ -136,20 +140,37 @@ impl Queue {
 
     /// When there is something to do next, if nothing is seen until then.
     pub fn next(&self) -> Option<Timestamp> {
-        let waiting = self.waiting().filter(|(which, _, lane)| !lane.busy && !self.sending.contains(which));
-        waiting.map(|(_, telling, lane)| telling.at.max(lane.not_before)).min()
+        self.ready().map(|(_, telling, lane)| telling.at.max(lane.map_or(telling.at, |lane| lane.not_before))).min()
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (Which, &Telling, Lane)> {
-        let tellings = self.entries.iter().flat_map(|(id, entry)| {
-            entry.tellings.iter().enumerate().map(move |(index, telling)| ((id.clone(), index), &entry.notice.project, telling))
+    /// What may be sent as soon as its time has come.
+    fn ready(&self) -> impl Iterator<Item = ((&String, usize), &Telling, Option<&Lane>)> {
+        let lanes: BTreeMap<_, _> = self.lanes.iter().map(|((project, to, who), lane)| ((&**project, &**to, &**who), lane)).collect();
+        let busy = self.busy();
+        let full = self.sending.len() >= MOST_AT_ONCE;
+        let entries = self.entries.iter().filter(move |_| !full);
+        let tellings = entries.flat_map(|(id, entry)| {
+            entry.tellings.iter().enumerate().map(move |(index, telling)| ((id, index), entry.notice.project.as_str(), telling))
         });
-        let waiting = tellings.filter(|(_, _, telling)| telling.fate == Fate::Waiting);
-        waiting.map(|(which, project, telling)| {
-            let lane = self.lanes.get(&(project.clone(), telling.receiver.clone())).cloned().unwrap_or_default();
-            (which, telling, lane)
+        tellings.filter(|(_, _, telling)| telling.fate == Fate::Waiting).filter_map(move |(which, project, telling)| {
+            let lane = lanes.get(&(project, &telling.receiver, &telling.address)).copied();
+            let free = busy.get(&(project, telling.receiver.as_str())).is_none_or(|busy| *busy < MOST_OF_ONE);
+            (free && lane.is_none_or(|lane| !lane.busy)).then_some((which, telling, lane))
         })
     }
+
+    /// How many tellings of each receiver are on their way.
+    fn busy(&self) -> BTreeMap<(&str, &str), usize> {
+        let mut busy = BTreeMap::new();
+        for ((project, receiver, _), _) in self.lanes.iter().filter(|(_, lane)| lane.busy) {
+            *busy.entry((project.as_str(), receiver.as_str())).or_default() += 1;
+        }
+        busy
+    }
+}
+
+fn name(project: &str, telling: &Telling) -> LaneName {
+    (project.to_owned(), telling.receiver.clone(), telling.address.clone())
 }
 
 /// Goes on.
@@ -184,18 +205,14 @@ fn ended(queue: &mut Queue, which: &Which, refusal: Option<Refusal>, now: Timest
     let Some(entry) = queue.entries.get_mut(&which.0) else { return };
     let (project, since) = (entry.notice.project.clone(), entry.since);
     let Some(telling) = entry.tellings.get_mut(which.1) else { return };
-    let lane = queue.lanes.entry((project, telling.receiver.clone())).or_default();
+    let lane = queue.lanes.entry(name(&project, telling)).or_default();
+    let answered = refusal.as_ref().is_none_or(|refusal| refusal.lasting);
     lane.busy = false;
+    lane.failures = if answered { 0 } else { lane.failures.saturating_add(1) };
+    lane.not_before = if answered { Timestamp::default() } else { now.plus(wait(FIRST, LONGEST, lane.failures, seed)) };
     match refusal {
-        None => {
-            (telling.fate, telling.at, telling.why) = (Fate::Taken, now, None);
-            *lane = Lane::default();
-        }
-        Some(refusal) => {
-            lane.failures = lane.failures.saturating_add(1);
-            lane.not_before = now.plus(wait(FIRST, LONGEST, lane.failures, seed));
-            refused(telling, refusal, since, now, seed);
-        }
+        None => (telling.fate, telling.at, telling.why) = (Fate::Taken, now, None),
+        Some(refusal) => refused(telling, refusal, since, now, seed),
     }
     let entry = entry.clone();
     if entry.has_ended() {
@@ -217,24 +234,29 @@ fn refused(telling: &mut Telling, refusal: Refusal, since: Timestamp, now: Times
     telling.why = Some(refusal.why);
 }
 
-/// Starts what may start: in each lane the oldest that is due.
+/// Starts what may start: the lanes whose turn was longest ago first, and in each the oldest that is due.
 fn send(queue: &mut Queue, now: Timestamp, actions: &mut Vec<Action>) {
-    let mut due: Vec<(Timestamp, Which)> = queue
-        .waiting()
-        .filter(|(which, telling, lane)| !lane.busy && lane.not_before <= now && telling.at <= now && !queue.sending.contains(which))
-        .filter_map(|(which, _, _)| Some((queue.entries.get(&which.0)?.since, which)))
+    let due = queue.ready().filter(|(_, telling, lane)| telling.at <= now && lane.is_none_or(|lane| lane.not_before <= now));
+    let mut due: Vec<(Timestamp, Timestamp, Which)> = due
+        .filter_map(|((id, index), _, lane)| {
+            let last = lane.map_or_else(Timestamp::default, |lane| lane.last);
+            Some((last, queue.entries.get(id)?.since, (id.clone(), index)))
+        })
         .collect();
     due.sort();
-    for (_, which) in due {
-        if queue.sending.len() >= MOST_AT_ONCE {
-            return;
-        }
+    for (_, _, which) in due {
         let Some(entry) = queue.entries.get(&which.0) else { continue };
         let Some(telling) = entry.tellings.get(which.1) else { continue };
-        let lane = queue.lanes.entry((entry.notice.project.clone(), telling.receiver.clone())).or_default();
+        let name = name(&entry.notice.project, telling);
+        let busy = queue.busy().get(&(name.0.as_str(), name.1.as_str())).copied().unwrap_or(0);
+        if queue.sending.len() >= MOST_AT_ONCE || busy >= MOST_OF_ONE {
+            continue;
+        }
+        let lane = queue.lanes.entry(name).or_default();
         if std::mem::replace(&mut lane.busy, true) {
             continue;
         }
+        lane.last = now;
         actions.push(Action::Send(which.clone(), Box::new(entry.clone())));
         queue.sending.insert(which);
     }

@@ -79,13 +79,10 @@ fn a_server_that_is_down_is_asked_less_and_less_and_told_all_once_it_is_up() {
 #[test]
 fn what_is_said_no_to_does_not_hold_up_the_rest_and_is_given_up_after_days() {
     let (queue, _) = step(Queue::new(3), Observation::Found("a".into(), entry(1, &[("ops", "x@a")], at(0)).into()), at(0));
-    let (queue, _) = step(queue, Observation::Found("b".into(), entry(2, &[("ops", "y@a")], at(1)).into()), at(1));
-    let (queue, _) = step(queue, Observation::Refused(("a".into(), 0), Refusal::lasting("550 no such user")), at(1));
-    let soon = queue.next().expect("the other");
-    assert!(soon.since(at(1)) <= Duration::from_secs(2));
-    let (queue, actions) = step(queue, Observation::Tick, soon);
-    assert_eq!(sends(&actions), [("b".into(), 0)]);
-    let (mut queue, _) = step(queue, Observation::Taken(("b".into(), 0)), soon);
+    let (queue, _) = step(queue, Observation::Found("b".into(), entry(2, &[("ops", "x@a")], at(1)).into()), at(1));
+    let (queue, actions) = step(queue, Observation::Refused(("a".into(), 0), Refusal::lasting("550 too large")), at(1));
+    assert_eq!(sends(&actions), [("b".into(), 0)], "the next one to the same address, at once");
+    let (mut queue, _) = step(queue, Observation::Taken(("b".into(), 0)), at(1));
     let mut tries = 0;
     loop {
         let now = queue.next().expect("it is tried");
@@ -101,6 +98,70 @@ fn what_is_said_no_to_does_not_hold_up_the_rest_and_is_given_up_after_days() {
         }
     }
     assert!((100..300).contains(&tries), "about once an hour: {tries}");
+}
+
+/// A server that takes a second for each, for as long as it is told of something every half an hour; how long the slowest mail to
+/// an address that is taken waited.
+fn slowest(to: &[(&str, &str)], refused: &dyn Fn(&str) -> Option<Refusal>, notices: usize) -> Duration {
+    let mut queue = Queue::new(11);
+    let (mut now, mut put, mut slowest) = (at(0), 0, Duration::ZERO);
+    let mut doing: Vec<(Timestamp, Which, String, Timestamp)> = Vec::new();
+    loop {
+        let next_put = (put < notices).then(|| at(1_800 * put as u64));
+        let next_done = doing.iter().map(|one| one.0).min();
+        let Some(next) = [next_put, next_done, queue.next()].into_iter().flatten().min() else { return slowest };
+        if put == notices && doing.is_empty() && next > at(1_800 * put as u64 + 7_200) {
+            return slowest;
+        }
+        now = now.max(next);
+        let observation = if next_done == Some(next) {
+            let index = doing.iter().position(|one| one.0 == next).expect("it is done");
+            let (_, which, address, since) = doing.remove(index);
+            match refused(&address) {
+                Some(refusal) => Observation::Refused(which, refusal),
+                None => {
+                    slowest = slowest.max(now.since(since));
+                    Observation::Taken(which)
+                }
+            }
+        } else if next_put == Some(next) {
+            put += 1;
+            Observation::Found(put.to_string(), entry(put, to, now).into())
+        } else {
+            Observation::Tick
+        };
+        let (next, actions) = step(queue, observation, now);
+        queue = next;
+        for action in actions {
+            let Action::Send(which, entry) = action else { continue };
+            let address = entry.tellings[which.1].address.clone();
+            doing.push((now.plus(Duration::from_secs(1)), which, address, entry.since));
+        }
+        assert!(doing.len() <= MOST_AT_ONCE);
+    }
+}
+
+#[test]
+fn an_address_that_refuses_starves_no_other_of_its_receiver() {
+    // Four and a half days of a notice every half an hour.
+    let gone = |address: &str| address.starts_with("gone").then(|| Refusal::lasting("550 no such user"));
+    let two = [("ops", "gone@a"), ("ops", "ok@a")];
+    assert!(slowest(&two, &gone, 216) <= Duration::from_secs(10), "{:?}", slowest(&two, &gone, 216));
+    let many = [("ops", "gone1@a"), ("ops", "gone2@a"), ("ops", "gone3@a"), ("ops", "gone4@a"), ("ops", "ok@a"), ("chat", "")];
+    assert!(slowest(&many, &gone, 60) <= Duration::from_secs(10), "{:?}", slowest(&many, &gone, 60));
+    // One that says "later" each time is asked less and less, alone.
+    let later = |address: &str| address.starts_with("gone").then(|| Refusal::passing("450 later"));
+    assert!(slowest(&two, &later, 60) <= Duration::from_secs(10), "{:?}", slowest(&two, &later, 60));
+}
+
+#[test]
+fn a_receiver_with_many_addresses_leaves_room_for_others() {
+    let addresses: Vec<String> = (0..20).map(|number| format!("{number}@a")).collect();
+    let to: Vec<(&str, &str)> = addresses.iter().map(|address| ("ops", address.as_str())).collect();
+    let (queue, first) = step(Queue::new(1), Observation::Found("a".into(), entry(1, &to, at(0)).into()), at(0));
+    assert_eq!(sends(&first).len(), MOST_OF_ONE);
+    let (_, second) = step(queue, Observation::Found("b".into(), entry(2, &[("chat", "")], at(1)).into()), at(1));
+    assert_eq!(sends(&second), [("b".into(), 0)]);
 }
 
 /// A world with a disk, servers that come and go, and kills.
