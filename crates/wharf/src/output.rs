@@ -11,6 +11,9 @@ use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Bytes of one line of JSON, roughly: who reads lines may have a bound.
+const LINE_BYTES: usize = 256 << 10;
+
 /// Where a command speaks. Clones speak to the same place.
 #[derive(Clone)]
 pub struct Output {
@@ -156,8 +159,13 @@ impl Output {
     /// Why the command ends.
     pub fn problem(&self, problem: &Problem) {
         if self.inner.json {
-            self.json(&json!({"error": {"kind": problem.kind.name(), "message": problem.message, "hints": problem.hints,
-                "findings": problem.findings, "exit_code": problem.kind.exit_code()}}));
+            let (findings, left_out) = fitting(&problem.findings, LINE_BYTES);
+            let mut error = json!({"kind": problem.kind.name(), "message": problem.message, "hints": problem.hints,
+                "findings": findings, "exit_code": problem.kind.exit_code()});
+            if left_out > 0 {
+                error["left_out"] = json!(left_out);
+            }
+            self.json(&json!({ "error": error }));
         }
         for finding in &problem.findings {
             self.finding(finding);
@@ -223,13 +231,37 @@ pub fn printable_lines(text: &str) -> String {
     text.chars().map(|c| if moves(c) && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// The first findings that fit into so many bytes of JSON, and how many do not.
+fn fitting(findings: &[Finding], bytes: usize) -> (&[Finding], usize) {
+    let mut room = bytes;
+    let fits = |finding: &&Finding| {
+        let length = serde_json::to_string(finding).map_or(0, |text| text.len() + 1);
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
+    };
+    let count = findings.iter().take_while(fits).count();
+    (findings.get(..count).unwrap_or_default(), findings.len() - count)
+}
+
 fn moves(c: char) -> bool {
     c.is_control() && c != '\t' || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{printable, printable_lines};
+    use super::*;
+
+    #[test]
+    fn findings_of_one_line_are_those_that_fit() {
+        let one = Finding::new("X", Severity::Error, base::Place::default(), "x".repeat(100));
+        let length = serde_json::to_string(&one).expect("JSON").len() + 1;
+        let all = vec![one; 9];
+        for (bytes, fit) in [(0, 0), (length - 1, 0), (length, 1), (length * 3 + 5, 3), (length * 9, 9)] {
+            let (kept, left_out) = fitting(&all, bytes);
+            assert_eq!((kept.len(), left_out), (fit, 9 - fit), "{bytes}");
+        }
+    }
 
     #[test]
     fn foreign_text_moves_no_cursor() {

@@ -1,6 +1,6 @@
 //! Stages as they go by: one line each, with its time; the running one is written over where the terminal can.
 
-use super::{Output, Paint};
+use super::{LINE_BYTES, Output, Paint};
 use crate::report::StageReport;
 use base::Finding;
 use base::units::show_duration;
@@ -125,7 +125,10 @@ impl Running<'_> {
         if output.is_json() {
             let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
             let mut line = json!({"stage": self.name, "state": verdict.name(), "summary": summary, "milliseconds": milliseconds});
-            if !detail.is_null() {
+            if detail.to_string().len() > LINE_BYTES {
+                // Whoever reads lines of a bounded length still hears that the stage has ended.
+                detail.as_object().into_iter().flatten().for_each(|(name, value)| self.detail(&json!({ name: value })));
+            } else if !detail.is_null() {
                 line["detail"] = detail.clone();
             }
             output.json(&line);

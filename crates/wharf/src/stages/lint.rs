@@ -61,9 +61,19 @@ fn with_lines(finding: &Finding, files: &[Source]) -> Finding {
     if let (Some(file), Some(line)) = (file, finding.place.line.and_then(|line| usize::try_from(line).ok())) {
         let first = line.saturating_sub(AROUND).max(1);
         let lines = file.text.lines().enumerate().map(|(index, text)| (index + 1, text)).skip(first - 1).take(line + AROUND + 1 - first);
-        finding.evidence = lines.map(|(number, text)| format!("{}{number:>4} | {text}", if number == line { ">" } else { " " })).collect();
+        finding.evidence =
+            lines.map(|(number, text)| format!("{}{number:>4} | {}", if number == line { ">" } else { " " }, start(text))).collect();
     }
     finding
+}
+
+/// As much of a line as people read.
+fn start(line: &str) -> String {
+    const SHOWN: usize = 200;
+    match line.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}...", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    }
 }
 
 /// Every finding for the release's record, but for evidence, which is the source's own text.
