@@ -3,7 +3,6 @@
 use crate::runs;
 use crate::world::{World, now};
 use ci::{RunId, RunState, StageState};
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,10 +40,9 @@ async fn stage(world: &Arc<World>, id: RunId, name: &str) {
         world.say(id, name, [format!("\u{1b}[36m{name}\u{1b}[0m line {at}")]);
         tokio::time::sleep(Duration::from_millis(250)).await;
         if name == "deploy" {
-            let pods: Vec<_> = (0..4).map(|pod| json!({"name": format!("web-{pod}"), "release": if pod * 3 <= at { "new" } else { "old" }, "node": "wharf", "ready": true, "state": "Running"})).collect();
-            world.change(id, |run| {
-                run.stages.iter_mut().filter(|stage| stage.name == name).for_each(|stage| stage.detail = json!({"pods": pods}))
-            });
+            let detail = runs::pods((at / 3).min(4), false);
+            world
+                .change(id, |run| run.stages.iter_mut().filter(|stage| stage.name == name).for_each(|stage| stage.detail = detail.clone()));
         }
     }
     set(StageState::Done, u64::try_from(began.elapsed().as_millis()).ok());

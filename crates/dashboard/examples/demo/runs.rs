@@ -3,6 +3,7 @@
 use crate::world::{State, now};
 use base::{Finding, Place, Severity, Timestamp, ids};
 use ci::{Artefact, Cause, Commit, Run, RunId, RunState, StageRun, StageState, Trigger};
+use delivery::rollout::PodSeen;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -160,14 +161,28 @@ fn plan() -> Value {
         {"object": "NetworkPolicy request-info/default", "change": "unchanged", "fields": []}]})
 }
 
-fn pods(new: usize, bad: bool) -> Value {
-    let pods: Vec<Value> = (0..4)
+/// A rollout with so many new pods of four.
+pub fn pods(new: usize, bad: bool) -> Value {
+    let pods: Vec<PodSeen> = (0..4)
         .map(|at| {
             let is_new = at < new;
-            let state = if is_new && bad { "CrashLoopBackOff" } else if is_new || at > new { "Running" } else { "Terminating" };
-            json!({"name": format!("request-info-{}-{}", if is_new { "7d9c5b" } else { "5f6b8d" }, &hex(at as u64 + 70)[..5]), "release": if is_new { "94c0a7e5d210" } else { "1b6fd1f2f1b9" },
-                "node": "wharf", "ready": state == "Running", "state": state, "reason": if state == "CrashLoopBackOff" { "exit code 1: cannot bind 0.0.0.0:80: permission denied" } else { "" },
-                "since": before(20 + at as u64 * 9).rfc3339()})
+            let state = if is_new && bad {
+                "CrashLoopBackOff"
+            } else if is_new || at > new {
+                "Running"
+            } else {
+                "Terminating"
+            };
+            PodSeen {
+                workload: "Deployment request-info/request-info".into(),
+                name: format!("request-info-{}-{}", if is_new { "7d9c5b" } else { "5f6b8d" }, &hex(at as u64 + 70)[..5]),
+                newest: is_new,
+                node: "wharf".into(),
+                ready: state == "Running",
+                state: state.into(),
+                restarts: if bad && is_new { 3 } else { 0 },
+                since: before(20 + at as u64 * 9).rfc3339(),
+            }
         })
         .collect();
     json!({"pods": pods, "plan": plan()})
@@ -308,7 +323,7 @@ fn hostile(id: u64) -> Run {
             .with_evidence(format!("\u{1b}[31m{HOSTILE}\u{1b}[0m\n").repeat(100)),
     ];
     stage(&mut run, "build").detail =
-        json!({HOSTILE: HOSTILE, "pods": [{"name": HOSTILE, "state": HOSTILE, "release": HOSTILE, "node": HOSTILE, "reason": HOSTILE}]});
+        json!({HOSTILE: HOSTILE, "pods": [{"workload": HOSTILE, "name": HOSTILE, "state": HOSTILE, "node": HOSTILE}]});
     run.artefacts = vec![artefact(&format!("../{HOSTILE}"), "text/html", 812)];
     run
 }

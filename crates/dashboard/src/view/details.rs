@@ -87,6 +87,7 @@ mod shapes {
     use crate::session::Session;
     use crate::source::{Role, User};
     use base::Timestamp;
+    use delivery::rollout::PodSeen;
     use serde_json::json;
 
     fn shown(detail: &Value) -> String {
@@ -103,14 +104,45 @@ mod shapes {
         assert!(shown(&json!("text")).contains("text"));
     }
 
+    /// As a rollout tells it: the pages show what the program sends, and nothing else.
+    fn pod(name: &str, newest: bool, ready: bool) -> PodSeen {
+        PodSeen {
+            workload: "Deployment shop/web".to_owned(),
+            name: name.to_owned(),
+            newest,
+            node: "n<o>de".to_owned(),
+            ready,
+            state: if ready { "Running" } else { "CrashLoopBackOff" }.to_owned(),
+            restarts: if ready { 0 } else { 7 },
+            since: "1970-01-01T00:00:30Z".to_owned(),
+        }
+    }
+
     #[test]
     fn pods_are_shown_one_by_one() {
-        let pods = json!({"pods": [
-            {"name": "web-1", "release": "r2", "node": "n", "ready": true, "state": "Running", "since": "1970-01-01T00:00:30Z"},
-            {"name": "web-<i>", "release": "r1", "node": "n", "ready": false, "state": "CrashLoopBackOff", "reason": "exit 1", "since": 30_000_000}]});
-        let html = shown(&pods);
-        assert!(html.contains("1 of 2 ready") && html.contains("web-&lt;i&gt;") && html.contains("exit 1"), "{html}");
-        assert_eq!(html.matches("1 min ago").count(), 2, "{html}");
+        let other = PodSeen { workload: "StatefulSet shop/db".to_owned(), ..pod("db-0", true, true) };
+        let html = shown(&json!({"pods": [pod("web-<i>", true, false), pod("web-3", true, true), pod("web-1", false, true), other]}));
+        for part in [
+            "2 of 3 of the newest release ready, 1 of the one before still there",
+            "Deployment shop/web</bdi> <span class=\"meta\">1 of 2 of the newest release ready, 1 of the one before",
+            "StatefulSet shop/db</bdi> <span class=\"meta\">1 of 1 of the newest",
+            "web-&lt;i&gt;",
+            "n&lt;o&gt;de",
+            "CrashLoopBackOff",
+            "<td class=\"number\">7</td>",
+        ] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        let count = |text: &str| html.matches(text).count();
+        assert_eq!((count("1 min ago"), count("<strong>newest"), count("\">before<")), (4, 3, 1), "{html}");
+    }
+
+    #[test]
+    fn of_many_pods_those_that_are_not_ready_are_shown() {
+        let many: Vec<PodSeen> = (0..90).map(|at| pod(&format!("web-{at}."), true, at != 88)).collect();
+        let html = shown(&json!({"pods": many}));
+        assert!(html.contains("web-0.") && html.contains("web-88.") && !html.contains("web-87."), "{html}");
+        assert!(html.contains("89 of 90 of the newest release ready") && html.contains("and 50 more"), "{html}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::asked::Asked;
 use crate::runs::HOSTILE;
 use base::{Finding, Place, Severity};
 use ci::RunId;
+use delivery::rollout::PodSeen;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -80,7 +81,16 @@ async fn a_page_stays_small_whatever_is_in_it() {
     let finding =
         Finding::new("DL3008", Severity::Warning, Place::in_file("services/web/Dockerfile", 4, 1), "Pin versions in apt-get install")
             .with_evidence(evidence);
-    let pod = json!({"name": "request-info-7d9c5b-03f1d", "release": "94c0a7e5d210", "node": "node-17", "ready": true, "state": "Running", "since": "2026-01-01T00:00:00Z"});
+    let pod = PodSeen {
+        workload: "Deployment request-info/request-info".into(),
+        name: "request-info-7d9c5b-03f1d".into(),
+        newest: true,
+        node: "node-17".into(),
+        ready: true,
+        state: "Running".into(),
+        restarts: 2,
+        since: "2026-01-01T00:00:00Z".into(),
+    };
     let field = json!({"path": "spec.template.spec.containers[0].image", "before": "r/web@sha256:1b6fd1f2f1b9", "after": "r/web@sha256:94c0a7e5d210"});
     let objects: Vec<Value> = (0..100)
         .map(|at| json!({"object": format!("Deployment p/web-{at}"), "change": "changed", "fields": vec![field.clone(); 20]}))
