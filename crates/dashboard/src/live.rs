@@ -33,7 +33,7 @@ pub(crate) trait Follower: Send + 'static {
     /// Whether a change is any of its business.
     fn wants(&self, change: &Change) -> bool;
 
-    /// Everything that is not as it was told last.
+    /// Everything that is not as it was told last; where it fails, nothing counts as told.
     fn update(&mut self, inner: &Inner, view: &View<'_>) -> impl Future<Output = Result<Vec<Message>, SourceError>> + Send;
 
     /// Whether there is more than was told at once.
@@ -75,7 +75,10 @@ impl Following {
         tokio::pin!(closed);
         let mut beat = tokio::time::interval(BEAT);
         beat.reset();
-        if !self.say("retry: 1000\n\n".to_owned()).await || !self.tell(&mut follower).await {
+        let begun = async { self.say("retry: 1000\n\n".to_owned()).await && self.tell(&mut follower).await };
+        // A browser that takes nothing more does not keep the server from ending.
+        let goes_on = tokio::select! { goes_on = begun => goes_on, () = &mut closed => false };
+        if !goes_on {
             return;
         }
         loop {
@@ -92,8 +95,12 @@ impl Following {
             if !follower.wants(&change) {
                 continue;
             }
-            let goes_on = gather(&mut changes).await;
-            if !self.is_known().await || !self.tell(&mut follower).await || !goes_on {
+            let news = async {
+                let goes_on = gather(&mut changes).await;
+                self.is_known().await && self.tell(&mut follower).await && goes_on
+            };
+            let goes_on = tokio::select! { goes_on = news => goes_on, () = &mut closed => false };
+            if !goes_on {
                 return;
             }
         }
@@ -107,8 +114,8 @@ impl Following {
     async fn tell<F: Follower>(&self, follower: &mut F) -> bool {
         loop {
             let view = View { session: &self.session, now: self.inner.now() };
-            // What cannot be read now is told with the next change.
-            let messages = follower.update(&self.inner, &view).await.unwrap_or_default();
+            // What cannot be read now is told with the next change: asked again at once, it would be refused again.
+            let Ok(messages) = follower.update(&self.inner, &view).await else { break };
             for message in messages {
                 if !self.say(message.encode()).await {
                     return false;

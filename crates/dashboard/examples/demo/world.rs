@@ -23,6 +23,8 @@ pub struct State {
     pub runs: BTreeMap<RunId, Run>,
     pub logs: HashMap<(RunId, String), Vec<String>>,
     pub tokens_gone: Vec<String>,
+    /// No log can be read from this line on.
+    pub unreadable_from: Option<u64>,
 }
 
 pub fn now() -> Timestamp {
@@ -108,6 +110,10 @@ impl Source for World {
 
     async fn log(&self, id: RunId, stage: &str, from: u64, limit: usize) -> Result<LogPage, SourceError> {
         self.of(id)?;
+        if self.lock().unreadable_from.is_some_and(|first| from.saturating_add(limit as u64) > first) {
+            tokio::task::yield_now().await;
+            return Err(SourceError::Failed("the disk says no".into()));
+        }
         let state = self.lock();
         let lines = state.logs.get(&(id, stage.to_owned())).map(Vec::as_slice).unwrap_or_default();
         let first = usize::try_from(from).unwrap_or(usize::MAX).min(lines.len());

@@ -54,40 +54,39 @@ impl RunFollower {
         stages.chain(end).collect::<Vec<_>>().join(" ")
     }
 
-    /// Lines that the page has not, or another stage's log.
-    async fn lines(&mut self, inner: &Inner, run: &Run) -> Result<Vec<Message>, SourceError> {
-        let Some(stage) = opened(run, self.asked.as_deref()) else { return Ok(Vec::new()) };
+    /// Lines that the page has not, or another stage's log; what was read before it failed is among them.
+    async fn lines(&mut self, inner: &Inner, run: &Run, messages: &mut Vec<Message>) -> Result<(), SourceError> {
+        let Some(stage) = opened(run, self.asked.as_deref()) else { return Ok(()) };
         let next = match &self.log {
             Some((open, next)) if *open == stage.name => *next,
-            _ => return self.open(inner, run, stage).await,
+            _ => return self.open(inner, run, stage, messages).await,
         };
         // Who is far behind gets the newest lines; the script leaves a gap.
         let mut next = if stage.lines > next.saturating_add(LINES * 2) { stage.lines.saturating_sub(LINES) } else { next };
-        let mut messages = Vec::new();
-        self.has_more = true;
         for _ in 0..LINES / log::AT_ONCE as u64 {
             let page = read(inner, self.id, &stage.name, next, log::AT_ONCE).await?;
             if page.lines.is_empty() {
-                self.has_more = false;
-                break;
+                return Ok(());
             }
             next = page.from.saturating_add(page.lines.len() as u64);
             let id = Some(format!("{}/{next}", route::encode(&stage.name)));
             messages.push(Message { log: Some(log::lines(&stage.name, &page)), id, ..Message::default() });
+            self.log = Some((stage.name.clone(), next));
         }
-        self.log = Some((stage.name.clone(), next));
-        Ok(messages)
+        self.has_more = true;
+        Ok(())
     }
 
     /// The log of a stage that was not open before, whole as in a page.
-    async fn open(&mut self, inner: &Inner, run: &Run, stage: &ci::StageRun) -> Result<Vec<Message>, SourceError> {
+    async fn open(&mut self, inner: &Inner, run: &Run, stage: &ci::StageRun, messages: &mut Vec<Message>) -> Result<(), SourceError> {
         let part = log::Part::Newest;
         let page = part.fitting(read(inner, self.id, &stage.name, part.first(stage.lines), log::IN_PAGE).await?);
         let next = page.from.saturating_add(page.lines.len() as u64);
         self.log = Some((stage.name.clone(), next));
         let html = log::section(run, stage, &page).into_string();
         let id = Some(format!("{}/{next}", route::encode(&stage.name)));
-        Ok(vec![Message { regions: vec![("log".to_owned(), html)], id, ..Message::default() }])
+        messages.push(Message { regions: vec![("log".to_owned(), html)], id, ..Message::default() });
+        Ok(())
     }
 }
 
@@ -117,7 +116,11 @@ impl Follower for RunFollower {
         if !regions.is_empty() || !say.is_empty() {
             messages.push(Message { regions, say, ..Message::default() });
         }
-        messages.extend(self.lines(inner, &run).await?);
+        if let Err(error) = self.lines(inner, &run, &mut messages).await {
+            // All else stays true without the log, which is read again with the next change.
+            let say = format!("The log cannot be read now: {}.", text::line(&error.to_string(), 200));
+            messages.push(Message { say, ..Message::default() });
+        }
         self.has_ended = run.state.has_ended();
         Ok(messages)
     }

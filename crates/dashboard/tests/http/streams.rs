@@ -68,6 +68,52 @@ async fn every_line_comes_once_and_a_run_that_ends_ends_its_stream() {
 }
 
 #[tokio::test]
+async fn a_log_that_cannot_be_read_hides_nothing_else_and_holds_nothing_up() {
+    let asked = Asked::logged_in("reader").await;
+    let (mut body, mut text) = (open(&asked, "/runs/34/events?stage=build&log=build&from=40").await, String::new());
+    assert!(until(&mut body, &mut text, |text| text.contains("\"panel\"")).await);
+    text.clear();
+    asked.world.lock().unreadable_from = Some(0);
+    asked.world.change(RunId(34), |run| run.stages[3].summary = "four of nine".into());
+    assert!(until(&mut body, &mut text, |text| text.contains("four of nine") && text.contains("the disk says no")).await);
+    // It is read again with the next change, and comes whole.
+    asked.world.lock().unreadable_from = None;
+    text.clear();
+    asked.world.say(RunId(34), "build", ["late".to_owned()]);
+    assert!(until(&mut body, &mut text, |text| text.contains("late")).await);
+    assert!(text.contains("\"from\":40"), "{text}");
+    // Nobody waits for ever for the log of a run that has ended.
+    asked.world.lock().unreadable_from = Some(0);
+    text.clear();
+    asked.world.change(RunId(34), |run| (run.state, run.stages[3].state) = (RunState::Passed, StageState::Done));
+    assert!(!until(&mut body, &mut text, |_| false).await);
+    assert!(text.contains("Run 34: passed.") && text.contains("event: over"), "{text}");
+
+    // Nor does a run that cannot be read keep anybody busy: the stream ends with the server.
+    let (mut body, mut text) = (open(&asked, "/runs/35/events").await, String::new());
+    assert!(until(&mut body, &mut text, |text| text.contains("\"panel\"")).await);
+    asked.world.lock().runs.remove(&RunId(35));
+    asked.world.change(RunId(35), |_| ());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    asked.pages.close();
+    assert!(!until(&mut body, &mut text, |_| false).await);
+}
+
+#[tokio::test]
+async fn who_does_not_read_holds_up_no_end() {
+    let asked = Asked::logged_in("reader").await;
+    asked.world.say(RunId(34), "build", (0..4_000).map(|line| format!("l{line}")));
+    let mut body = open(&asked, "/runs/34/events?stage=build&log=build&from=0").await;
+    // All that may wait waits, and nobody takes it.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    asked.pages.close();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut text = String::new();
+    assert!(!until(&mut body, &mut text, |_| false).await);
+    assert!(!text.contains("l3999"), "nothing is told any more once the server ends");
+}
+
+#[tokio::test]
 async fn who_comes_again_goes_on_where_they_were() {
     let asked = Asked::logged_in("reader").await;
     let answer = asked.open("GET", "/runs/34/events?stage=build&log=build&from=0", &[("last-event-id", "build/39")], "").await;
