@@ -105,7 +105,12 @@ impl Call<'_> {
                 }
                 match source.log(id, &stage, next, log::AT_ONCE).await {
                     Ok(further) => page = further,
-                    Err(_) => return,
+                    // Whoever saves it must not take a part for all of it.
+                    Err(error) => {
+                        let cut = format!("-- cut here after {next} of {} lines: {error} --\n", page.total);
+                        let _ = sender.send(Bytes::from(cut)).await;
+                        return;
+                    }
                 }
             }
         });

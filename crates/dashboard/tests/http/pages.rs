@@ -64,6 +64,18 @@ async fn logs_are_read_by_pages_and_whole() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_cut_short_says_so() {
+    let asked = Asked::logged_in("reader").await;
+    asked.world.lock().unreadable_from = Some(4_000);
+    let cut = asked.get("/runs/33/stages/build/log.txt").await.text;
+    let last = cut.lines().next_back().expect("lines");
+    assert!(cut.lines().count() > 1_000 && !cut.contains("package-4001 "), "{}", cut.lines().count());
+    for part in ["cut here", "the disk says no", "10000 lines"] {
+        assert!(last.contains(part), "{part}: {last}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_run_left_is_a_file_and_never_a_page() {
     let answer = Asked::logged_in("reader").await.get("/runs/29/artefacts/a%22%0d%0ab.html").await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/octet-stream"));
