@@ -158,6 +158,18 @@ pub struct StageRun {
     /// How many lines its log has.
     #[serde(default)]
     pub lines: u64,
+    /// Whether the program told of it before it began, so that a run can be begun from it; what it does besides, such as a rollback, comes of itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub is_planned: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 impl StageRun {
@@ -172,7 +184,16 @@ impl StageRun {
             findings: Vec::new(),
             detail: Value::Null,
             lines: 0,
+            is_planned: true,
         }
+    }
+}
+
+impl Run {
+    /// The stages that a run can be done again from, in their order. All of them come after the checkout, which is done always.
+    pub fn beginnings(&self) -> impl Iterator<Item = &str> {
+        let planned = self.stages.iter().filter(|stage| stage.is_planned && stage.name != crate::runs::CHECKOUT);
+        planned.map(|stage| stage.name.as_str())
     }
 }
 

@@ -86,6 +86,9 @@ pub enum RunsError {
     /// A run without such a stage.
     #[error("run {0} has no stage `{1}`")]
     NoStage(RunId, String),
+    /// A stage that a run is not begun from.
+    #[error("run {0} cannot be begun from `{1}`, only from a stage that it had planned")]
+    NoBeginning(RunId, String),
     /// It is over, and was to be ended.
     #[error("run {0} has ended")]
     HasEnded(RunId),

@@ -19,7 +19,9 @@ pub(super) fn apply(run: &mut Run, event: Event, now: Timestamp) -> Option<(Stri
     match event {
         Event::Stages(names) => {
             for name in names {
-                stage(run, &name);
+                if let Some(stage) = stage(run, &name) {
+                    stage.is_planned = true;
+                }
             }
             None
         }
@@ -100,12 +102,12 @@ pub(super) fn at(run: &Run) -> Option<String> {
     found.map(|stage| stage.name.clone())
 }
 
-/// The stage of a name; a new one stands at the end, `None` when there are too many.
+/// The stage of a name; a new one stands at the end and was not planned, `None` when there are too many.
 fn stage<'r>(run: &'r mut Run, name: &str) -> Option<&'r mut StageRun> {
     let at = match run.stages.iter().position(|stage| stage.name == name) {
         Some(at) => at,
         None if run.stages.len() < STAGES => {
-            run.stages.push(StageRun::waiting(name.chars().take(100).collect::<String>()));
+            run.stages.push(StageRun { is_planned: false, ..StageRun::waiting(name.chars().take(100).collect::<String>()) });
             run.stages.len() - 1
         }
         None => return None,
@@ -136,7 +138,7 @@ pub(super) fn begin_again(run: &mut Run) {
     run.urls = Vec::new();
     run.release = None;
     for stage in &mut run.stages {
-        *stage = StageRun { lines: stage.lines, ..StageRun::waiting(std::mem::take(&mut stage.name)) };
+        *stage = StageRun { lines: stage.lines, is_planned: stage.is_planned, ..StageRun::waiting(std::mem::take(&mut stage.name)) };
     }
 }
 
@@ -144,6 +146,31 @@ pub(super) fn begin_again(run: &mut Run) {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_run_begins_again_where_it_was_planned_to() {
+        let mut run: Run = serde_json::from_value(
+            json!({"id": 1, "repository": "r", "branch": "b", "environment": "e", "commit": {"id": "", "author": "", "subject": ""},
+            "trigger": {"kind": "push", "by": "ann"}, "state": "running", "attempt": 1, "created": 0,
+            "stages": [{"name": "checkout", "state": "done"}]}),
+        )
+        .expect("a run");
+        for line in [
+            json!({"stages": ["deploy", "smoke"]}),
+            json!({"stage": "deploy", "state": "running"}),
+            json!({"stage": "rollback", "state": "running"}),
+            json!({"stage": "rollback", "state": "done", "milliseconds": 3}),
+        ] {
+            apply(&mut run, Event::parse(&line.to_string()), Timestamp::default());
+        }
+        let names: Vec<&str> = run.stages.iter().map(|stage| stage.name.as_str()).collect();
+        assert_eq!(names, ["checkout", "deploy", "smoke", "rollback"]);
+        assert_eq!(run.beginnings().collect::<Vec<_>>(), ["deploy", "smoke"]);
+        // It is kept, and so it stays when a runner is lost.
+        let mut run: Run = serde_json::from_value(json!(run)).expect("as kept");
+        begin_again(&mut run);
+        assert_eq!(run.beginnings().collect::<Vec<_>>(), ["deploy", "smoke"]);
+    }
 
     #[test]
     fn what_a_stage_tells_stays_until_it_is_told_anew() {

@@ -20,9 +20,9 @@ impl Runs {
         // All stages come after the checkout.
         let from = from.filter(|from| *from != super::begin::CHECKOUT);
         if let Some(from) = from
-            && !before.run.stages.iter().any(|stage| stage.name == from)
+            && !before.run.beginnings().any(|stage| stage == from)
         {
-            return Err(RunsError::NoStage(id, from.to_owned()));
+            return Err(RunsError::NoBeginning(id, from.to_owned()));
         }
         let mut work = before.work;
         work.from = from.map(str::to_owned).or(work.from);

@@ -122,13 +122,16 @@ async fn people_cancel_and_retry() {
     runs.cancel(two, "me").await.expect("cancelled");
     runs.cancel(one, "me").await.expect("cancelled");
     assert_eq!(runs.get(two).expect("read").expect("kept").state, RunState::Cancelled);
-    let lint = out(&["{\"stage\":\"lint\",\"state\":\"running\"}"]);
+    let lint =
+        out(&["{\"stages\":[\"lint\"]}", "{\"stage\":\"lint\",\"state\":\"running\"}", "{\"stage\":\"rollback\",\"state\":\"running\"}"]);
     assert!(runs.say(one, &taken.token, 0, lint).await.expect("taken").stop);
     assert!(matches!(runs.retry(one, None, "me").await, Err(RunsError::NotEnded(_))));
-    runs.say(one, &taken.token, 1, vec![Said::Ended { code: Some(130), cause: None }]).await.expect("taken");
+    runs.say(one, &taken.token, 3, vec![Said::Ended { code: Some(130), cause: None }]).await.expect("taken");
     let run = runs.get(one).expect("read").expect("kept");
     assert_eq!((run.state, run.stages[1].state), (RunState::Cancelled, StageState::Skipped));
-    assert!(matches!(runs.retry(one, Some("no"), "me").await, Err(RunsError::NoStage(..))));
+    for from in ["no", "rollback"] {
+        assert!(matches!(runs.retry(one, Some(from), "me").await, Err(RunsError::NoBeginning(..))), "{from}");
+    }
     let again = runs.retry(one, Some("lint"), "me").await.expect("begun");
     let taken = runs.take("r1", "i1", SHORT).await.expect("a run");
     assert_eq!((taken.run.id, taken.work.from.as_deref()), (again, Some("lint")));

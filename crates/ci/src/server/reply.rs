@@ -43,7 +43,7 @@ impl Refusal {
 impl From<RunsError> for Refusal {
     fn from(error: RunsError) -> Self {
         let status = match &error {
-            RunsError::NoRun(_) | RunsError::NoStage(..) => StatusCode::NOT_FOUND,
+            RunsError::NoRun(_) | RunsError::NoStage(..) | RunsError::NoBeginning(..) => StatusCode::NOT_FOUND,
             RunsError::HasEnded(_) | RunsError::NotEnded(_) | RunsError::NotYours(_) => StatusCode::CONFLICT,
             RunsError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
             RunsError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -88,7 +88,7 @@ fn actions(view: &View<'_>, run: &Run) -> Markup {
                     label { "From "
                         select name="from" {
                             option value="" { "the first stage" }
-                            @for stage in run.stages.iter().take(64) { option value=(stage.name) { (text::name(&stage.name)) } }
+                            @for stage in run.beginnings().take(64) { option value=(stage) { (text::name(stage)) } }
                         }
                     }
                     button.main type="submit" { "Retry" }

@@ -76,6 +76,15 @@ async fn a_log_that_is_cut_short_says_so() {
 }
 
 #[tokio::test]
+async fn a_run_is_begun_again_from_planned_stages_only() {
+    let asked = Asked::logged_in("operator").await;
+    asked.world.change(RunId(28), |run| run.stages.push(ci::StageRun { is_planned: false, ..ci::StageRun::waiting("rollback") }));
+    let page = asked.get("/runs/28").await.text;
+    let offered: Vec<&str> = page.split("<option value=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(offered, ["", "lint", "test", "build", "scan", "check", "push", "plan", "deploy", "smoke", "load"]);
+}
+
+#[tokio::test]
 async fn what_a_run_left_is_a_file_and_never_a_page() {
     let answer = Asked::logged_in("reader").await.get("/runs/29/artefacts/a%22%0d%0ab.html").await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/octet-stream"));
