@@ -19,11 +19,24 @@ pub enum Mode {
     ReportOnly,
 }
 
+/// What it does that something could not be judged: a file that could not be read, an ecosystem that the index knows nothing of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unjudged {
+    /// It does what a finding that counts does: nothing known of what nobody looked at says nothing.
+    #[default]
+    Fail,
+    /// It is told and the run goes on.
+    Warn,
+}
+
 /// What counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gate {
     /// What a finding that counts does.
     pub mode: Mode,
+    /// What it does that something could not be judged.
+    pub unjudged: Unjudged,
     /// Findings as bad as this count; none for no finding.
     pub fail_on: Option<Level>,
     /// Only findings that a version mends count.
@@ -106,6 +119,9 @@ pub struct Judged {
     pub expired: Vec<Ignore>,
     /// Lines that are about nothing that was found.
     pub unused: Vec<Ignore>,
+    /// What could not be judged, and counts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unjudged: Vec<Finding>,
     /// Why the advisories are too old, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale: Option<String>,
@@ -114,7 +130,7 @@ pub struct Judged {
 impl Judged {
     /// Whether a run stops here.
     pub fn stops(&self, mode: Mode) -> bool {
-        mode == Mode::Fail && (!self.counted.is_empty() || self.stale.is_some())
+        mode == Mode::Fail && (!self.counted.is_empty() || !self.unjudged.is_empty() || self.stale.is_some())
     }
 }
 
@@ -134,6 +150,9 @@ pub fn age(report: &Report, gate: &Gate, now: Timestamp) -> Result<(), Stale> {
 /// Puts every finding where it belongs.
 pub fn judge(report: &Report, gate: &Gate, now: Timestamp) -> Judged {
     let mut judged = Judged { stale: age(report, gate, now).err().map(|stale| stale.to_string()), ..Judged::default() };
+    if gate.unjudged == Unjudged::Fail {
+        judged.unjudged = report.gaps().cloned().collect();
+    }
     for found in &report.vulnerabilities {
         let is_counted =
             gate.fail_on.is_some_and(|least| found.severity.level.reaches(least)) && (!gate.only_fixable || found.fixed.is_some());
@@ -207,7 +226,29 @@ mod tests {
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn gate() -> Gate {
-        Gate { mode: Mode::Fail, fail_on: Some(Level::High), only_fixable: false, advisories_at_most: None, ignores: Vec::new() }
+        Gate {
+            mode: Mode::Fail,
+            unjudged: Unjudged::Fail,
+            fail_on: Some(Level::High),
+            only_fixable: false,
+            advisories_at_most: None,
+            ignores: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_judged_stops_unless_that_is_allowed() {
+        let npm = osv("GHSA-1", &[], ("npm", "b"), "2.0.0");
+        let unknown = scanned(vec![package(Ecosystem::PyPi, "a", "1.0")], std::slice::from_ref(&npm));
+        let mut unread = scanned(Vec::new(), &[npm]);
+        unread.unjudged.push(crate::tree::unread("Cargo.lock", "line 1: expected a table"));
+        for report in [unknown, unread] {
+            let judged = judge(&report, &Gate { fail_on: None, ..gate() }, report.advisories.created);
+            assert_eq!(judged.unjudged, report.unjudged);
+            assert!(judged.stops(Mode::Fail) && !judged.stops(Mode::Warn));
+            let allowed = judge(&report, &Gate { unjudged: Unjudged::Warn, ..gate() }, report.advisories.created);
+            assert!(allowed.unjudged.is_empty() && !allowed.stops(Mode::Fail));
+        }
     }
 
     fn report() -> Report {

@@ -33,6 +33,9 @@ pub struct Report {
     pub at: Timestamp,
     /// How many packages were judged.
     pub packages: usize,
+    /// How many could not be: the index knows nothing of their ecosystem, or nobody can place their version.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unjudged_packages: usize,
     /// What was found, worst first.
     pub vulnerabilities: Vec<Vulnerability>,
     /// What could not be judged, and why: files that could not be read, versions that nobody can place, ecosystems that the index knows nothing of.
@@ -128,6 +131,7 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
         advisories: Asked { sequence: head.sequence, created: head.created, fresh_until: head.fresh_until },
         at: now,
         packages: 0,
+        unjudged_packages: 0,
         vulnerabilities: Vec::new(),
         unjudged: inventory.unread.clone(),
     };
@@ -136,9 +140,9 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
     // Many binary packages come from one source package, and are judged by it.
     let mut judged: BTreeMap<(&Ecosystem, &str, &str), Result<Vec<groups::Group>, String>> = BTreeMap::new();
     for package in inventory.packages.iter().filter(|package| is_judged(package, options)) {
-        report.packages += 1;
         if !known.contains_key(&package.ecosystem.osv()) {
             *unknown.entry(package.ecosystem.osv()).or_default() += 1;
+            report.unjudged_packages += 1;
             continue;
         }
         let (name, version) = judged_by(package);
@@ -148,8 +152,14 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
             Entry::Vacant(new) => new.insert(groups::of(index, &package.ecosystem, name, version)?),
         };
         match groups {
-            Ok(groups) => report.vulnerabilities.extend(groups.iter().map(|group| group.of_package(package))),
-            Err(why) => report.unjudged.push(unjudged(package, why)),
+            Ok(groups) => {
+                report.packages += 1;
+                report.vulnerabilities.extend(groups.iter().map(|group| group.of_package(package)));
+            }
+            Err(why) => {
+                report.unjudged_packages += 1;
+                report.unjudged.push(unjudged(package, why));
+            }
         }
     }
     let told = unknown.into_iter().map(|(ecosystem, count)| {
@@ -193,10 +203,20 @@ fn unjudged(package: &Package, why: &str) -> Finding {
 }
 
 impl Report {
+    /// Where it could not look and should have: files that could not be read, ecosystems that the index knows nothing of. What is only a
+    /// note, such as a requirement without a version, is none.
+    pub fn gaps(&self) -> impl Iterator<Item = &Finding> {
+        self.unjudged.iter().filter(|told| matches!(told.severity, base::Severity::Error | base::Severity::Warning))
+    }
+
     /// Every id that was found, by package: what a later report is compared with.
     pub fn known(&self) -> BTreeSet<(String, String, String)> {
         self.vulnerabilities.iter().flat_map(keys).collect()
     }
+}
+
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// The same vulnerability in the same package, whatever its version and whichever of its ids stands first.

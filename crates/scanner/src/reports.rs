@@ -58,15 +58,31 @@ pub fn summary(report: &Report, judged: &Judged) -> String {
         0 => String::new(),
         count => format!(", {count} ignored"),
     };
+    let left = not_judged([report]);
     if shown.is_empty() {
-        return format!("{packages}, nothing known against them{ignored}");
+        return format!("{packages}, nothing known against them{ignored}{left}");
     }
     let count = |level: Level| shown.iter().filter(|found| found.severity.level == level).count();
     let levels: Vec<String> =
         Level::ALL.into_iter().filter(|level| count(*level) > 0).map(|level| format!("{} {level}", count(level))).collect();
     let fixable = shown.iter().filter(|found| found.fixed.is_some()).count();
     let what = if shown.len() == 1 { "vulnerability" } else { "vulnerabilities" };
-    format!("{packages}, {} {what} ({}), {fixable} with a fix{ignored}", shown.len(), levels.join(", "))
+    format!("{packages}, {} {what} ({}), {fixable} with a fix{ignored}{left}", shown.len(), levels.join(", "))
+}
+
+/// What reports say nothing about, to stand behind what they say: `, 3 packages not judged, 1 file not read`; empty where there is nothing.
+pub fn not_judged<'r>(reports: impl IntoIterator<Item = &'r Report>) -> String {
+    let (mut packages, mut unread) = (0, 0);
+    for report in reports {
+        packages += report.unjudged_packages;
+        unread += report.gaps().filter(|told| told.rule == "unread").count();
+    }
+    let told = |count: usize, one: &str, many: &str| match count {
+        0 => String::new(),
+        1 => format!(", 1 {one}"),
+        count => format!(", {count} {many}"),
+    };
+    told(packages, "package not judged", "packages not judged") + &told(unread, "file not read", "files not read")
 }
 
 /// A page about an id.

@@ -21,7 +21,7 @@ pub(crate) use check::is_stack;
 pub use command::CommandLine;
 pub use fields::{
     About, Advisories, Check, Ci, CiOnly, CiRun, Environment, GateMode, Gates, HttpMethod, Ignored, Image, ImageSecret, Infra, Load,
-    Notify, Registries, ScanGate, SecretPlace, Settings, Smoke, Task, Threshold, Uptime, VulnerabilitySeverity,
+    Notify, Registries, ScanGate, SecretPlace, Settings, Smoke, Task, Threshold, UnjudgedMode, Uptime, VulnerabilitySeverity,
 };
 pub use infer::{Inferred, infer};
 pub use load::{LOCAL_FILE, PROJECT_FILE, Project, Source, load, read};

@@ -121,6 +121,31 @@ fn a_project_ignores_for_a_reason_and_a_time() {
 }
 
 #[test]
+fn what_could_not_be_judged_stops_unless_it_is_allowed() {
+    let place = Place::new("unjudged");
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    place.write("merged/Cargo.lock", "version = 3\n<<<<<<< HEAD\n");
+    place.write("web/package-lock.json", r#"{"lockfileVersion": 3, "packages": {"node_modules/lodash": {"version": "4.17.0"}}}"#);
+    for (folder, told, summary) in [
+        ("merged", "Cargo.lock unread warning: line 2:", "0 packages, nothing known against them, 1 file not read"),
+        ("web", "the index knows nothing of npm: 1 package was not judged", "0 packages, nothing known against them, 1 package not judged"),
+    ] {
+        let said = place.ends(1, &["scan", folder]);
+        for text in [told, summary, "the gate stops here: 1 thing could not be judged", "`wharf scan --unjudged warn`"] {
+            assert!(said.err.contains(text), "{text}: {}", said.err);
+        }
+        assert!(place.ends(1, &["scan", folder, "--format", "junit"]).out.contains("errors=\"1\""));
+        // Told all the same.
+        assert!(place.ends(0, &["scan", folder, "--unjudged", "warn"]).err.contains(told));
+        for (settings, code) in [("{ unjudged: warn }", 0), ("{ fail-on: none }", 1), ("{ mode: warn }", 0)] {
+            place.write(&format!("{folder}/wharf.yaml"), &format!("project: p\ngates: {{ scan: {settings} }}\n"));
+            assert!(place.ends(code, &["--project", folder, "scan"]).err.contains(told), "{settings}");
+        }
+        place.ends(1, &["--project", folder, "scan", "--unjudged", "fail"]);
+    }
+}
+
+#[test]
 fn an_index_that_was_changed_rolled_back_or_is_stale_is_refused_by_name() {
     let place = Place::new("index");
     place.index("two", &["--sequence", "2"]);

@@ -77,6 +77,8 @@ fn a_distribution_is_judged_by_its_source_package_and_its_vendor_alone() {
     library.ecosystem = Ecosystem::Debian("11".to_owned());
     let other = scanned(vec![library], &documents);
     assert!(other.vulnerabilities.is_empty() && other.unjudged[0].message.contains("knows nothing of Debian:11: 1 package was"));
+    // It counts as not judged, and as a gap.
+    assert_eq!((other.packages, other.unjudged_packages, other.gaps().count()), (0, 1, 1));
 }
 
 #[test]
@@ -103,9 +105,10 @@ fn development_is_left_out_unless_asked_for_and_what_cannot_be_placed_is_told() 
     let count = |development| {
         let report = scan(&inventory, &index, &Options { development }, Timestamp::default()).expect("scanned");
         assert!(report.unjudged[0].message.contains("m was not judged: `(devel)` is no version of Go"), "{:?}", report.unjudged);
+        assert_eq!((report.unjudged_packages, report.gaps().count()), (1, 0));
         (report.packages, report.vulnerabilities.len())
     };
-    assert_eq!((count(false), count(true)), ((1, 0), (2, 1)));
+    assert_eq!((count(false), count(true)), ((0, 0), (1, 1)));
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
         .collect();
     document["gate"] = json!({
         "mode": gate.mode,
+        "unjudged": gate.unjudged,
+        "unjudged_counted": judged.unjudged.len(),
         "fail_on": gate.fail_on,
         "only_fixable": gate.only_fixable,
         "stops": judged.stops(gate.mode),

@@ -1,4 +1,5 @@
-//! JUnit's XML: a suite for each file, a case for each finding; what counts at the gate has failed, what is ignored is skipped.
+//! JUnit's XML: a suite for each file, a case for each finding; what counts at the gate has failed, what is ignored is skipped. What could not
+//! be judged is an error where that counts, and skipped where it does not.
 
 use super::Shown;
 use crate::gate;
@@ -9,15 +10,13 @@ use std::fmt::Write;
 
 pub(super) fn render(shown: &Shown<'_>) -> String {
     let judged = shown.judged;
-    let mut suites: BTreeMap<String, (Vec<String>, usize, usize)> = BTreeMap::new();
+    let mut suites: BTreeMap<String, Suite> = BTreeMap::new();
     let mut case = |found: &Vulnerability, inner: String, failed: bool, skipped: bool| {
         let suite = suites.entry(file_of(shown, found).to_owned()).or_default();
-        let name = xml(&format!("{} in {} {}", found.id, found.package.package, found.package.version));
-        suite
-            .0
-            .push(format!("<testcase classname=\"{}\" name=\"{name}\" time=\"0\">{inner}</testcase>", xml(&found.package.ecosystem.osv())));
-        suite.1 += usize::from(failed);
-        suite.2 += usize::from(skipped);
+        let name = format!("{} in {} {}", found.id, found.package.package, found.package.version);
+        suite.case(&found.package.ecosystem.osv(), &name, &inner);
+        suite.failed += usize::from(failed);
+        suite.skipped += usize::from(skipped);
     };
     for found in &judged.counted {
         let told = gate::finding(found);
@@ -31,23 +30,51 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
     for ignored in &judged.ignored {
         case(&ignored.vulnerability, format!("<skipped message=\"{}\"/>", xml(&ignored.by.reason)), false, true);
     }
+    for told in &shown.report.unjudged {
+        let suite = suites.entry(told.place.file.clone().unwrap_or_else(|| shown.report.target.name.clone())).or_default();
+        let (name, message) = (format!("{} {}", told.rule, told.place), xml(&told.message));
+        if judged.unjudged.contains(told) {
+            suite.errors += 1;
+            suite.case(
+                "scan",
+                name.trim(),
+                &format!("<error message=\"{message}\" type=\"{}\">{}</error>", xml(&told.rule), xml(&told.help)),
+            );
+        } else {
+            suite.skipped += 1;
+            suite.case("scan", name.trim(), &format!("<skipped message=\"{message}\"/>"));
+        }
+    }
     if suites.is_empty() {
-        suites.insert(
-            shown.report.target.name.clone(),
-            (vec![format!("<testcase classname=\"scan\" name=\"{}\" time=\"0\"/>", xml(&shown.report.target.name))], 0, 0),
-        );
+        suites.entry(shown.report.target.name.clone()).or_default().case("scan", &shown.report.target.name, "");
     }
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?><testsuites name=\"wharf scan\" time=\"0\">");
-    for (file, (cases, failed, skipped)) in suites {
+    for (file, Suite { cases, failed, errors, skipped }) in suites {
         let count = cases.len();
         let _ = write!(
             out,
-            "<testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"0\">{}</testsuite>",
+            "<testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\" time=\"0\">{}</testsuite>",
             xml(&file),
             cases.concat()
         );
     }
     out + "</testsuites>"
+}
+
+/// The cases of one file.
+#[derive(Default)]
+struct Suite {
+    cases: Vec<String>,
+    failed: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Suite {
+    /// One more; `inner` is XML already.
+    fn case(&mut self, class: &str, name: &str, inner: &str) {
+        self.cases.push(format!("<testcase classname=\"{}\" name=\"{}\" time=\"0\">{inner}</testcase>", xml(class), xml(name)));
+    }
 }
 
 fn file_of<'a>(shown: &Shown<'a>, found: &'a Vulnerability) -> &'a str {

@@ -24,7 +24,10 @@ pub(super) fn render(shown: &Shown<'_>) -> String {
     }
     let driver =
         json!({"name": "Wharf", "fullName": "wharf scan", "version": shown.version, "rules": rules.into_values().collect::<Vec<_>>()});
-    let run = json!({"results": results, "tool": {"driver": driver}});
+    // What could not be judged is no result, but says how far the results reach (3.20.21).
+    let notifications: Vec<Value> = shown.report.unjudged.iter().map(notification).collect();
+    let invocation = json!({"executionSuccessful": judged.unjudged.is_empty(), "toolExecutionNotifications": notifications});
+    let run = json!({"results": results, "invocations": [invocation], "tool": {"driver": driver}});
     json!({"$schema": "http://json.schemastore.org/sarif-2.1.0", "version": "2.1.0", "runs": [run]}).to_string()
 }
 
@@ -50,13 +53,29 @@ fn rule(found: &Vulnerability) -> Value {
     })
 }
 
-fn result(found: &Vulnerability) -> Value {
-    let told = gate::finding(found);
-    let level = match told.severity {
+const fn level(severity: base::Severity) -> &'static str {
+    match severity {
         base::Severity::Error => "error",
         base::Severity::Warning => "warning",
         base::Severity::Info | base::Severity::Style => "note",
-    };
+    }
+}
+
+/// What could not be judged (3.58).
+fn notification(told: &base::Finding) -> Value {
+    let mut notification = json!({"descriptor": {"id": told.rule}, "level": level(told.severity), "message": {"text": told.message}});
+    if let Some(file) = told.place.file.as_deref().filter(|file| !file.is_empty()) {
+        let mut physical = json!({"artifactLocation": {"uri": uri(file)}});
+        if let Some(line) = told.place.line {
+            physical["region"] = json!({"startLine": line});
+        }
+        notification["locations"] = json!([{"physicalLocation": physical}]);
+    }
+    notification
+}
+
+fn result(found: &Vulnerability) -> Value {
+    let told = gate::finding(found);
     let package = &found.package;
     let mut physical = json!({"artifactLocation": {"uri": uri(&package.file)}});
     if let Some(line) = package.line {
@@ -65,7 +84,7 @@ fn result(found: &Vulnerability) -> Value {
     let print = Sha256::digest(format!("{}\0{}\0{}\0{}", found.id, package.ecosystem, package.package, package.file));
     json!({
         "ruleId": found.id,
-        "level": level,
+        "level": level(told.severity),
         "message": {"text": format!("{}; {}", told.message, told.help)},
         "locations": [{"physicalLocation": physical}],
         "partialFingerprints": {"wharf/v1": base::ids::hex(&print)},

@@ -1,7 +1,7 @@
 //! What each shape says of the same findings.
 
 use super::*;
-use crate::gate::{Ignore, Mode, judge};
+use crate::gate::{Ignore, Mode, Unjudged, judge};
 use crate::matching::tests::{osv, package, scanned};
 use crate::{Ecosystem, Source};
 use serde_json::Value;
@@ -26,11 +26,56 @@ fn rendered(name: &str) -> String {
     let packages = vec![built("libssl3"), built("openssl"), built("libssl-dev"), package(Ecosystem::Cargo, "time", "0.1.43")];
     let report = scanned(packages, &documents);
     let ignore = Ignore { id: "RUSTSEC-2".to_owned(), package: None, reason: "not <reached>".to_owned(), until: None };
-    let gate = Gate { mode: Mode::Fail, fail_on: Some(Level::High), only_fixable: true, advisories_at_most: None, ignores: vec![ignore] };
+    let gate = Gate { only_fixable: true, ignores: vec![ignore], ..gate() };
     let judged = judge(&report, &gate, report.advisories.created);
     let shown = Shown { report: &report, judged: &judged, gate: &gate, width: 100, colored: false, version: "0" };
     assert_eq!(summary(&report, &judged), "4 packages, 4 vulnerabilities (3 critical, 1 low), 3 with a fix, 1 ignored");
     (format(name).expect("a format").render)(&shown)
+}
+
+fn gate() -> Gate {
+    Gate {
+        mode: Mode::Fail,
+        unjudged: Unjudged::Fail,
+        fail_on: Some(Level::High),
+        only_fixable: false,
+        advisories_at_most: None,
+        ignores: Vec::new(),
+    }
+}
+
+/// A report of a package that the index knows nothing of, and of a file that could not be read.
+fn blind(name: &str, unjudged: Unjudged) -> String {
+    let mut report = scanned(vec![package(Ecosystem::PyPi, "a", "1.0")], &[osv("GHSA-1", &[], ("npm", "b"), "2.0.0")]);
+    report.unjudged.push(crate::tree::unread("a/Cargo.lock", "line 1: <<<<"));
+    let gate = Gate { unjudged, ..gate() };
+    let judged = judge(&report, &gate, report.advisories.created);
+    let shown = Shown { report: &report, judged: &judged, gate: &gate, width: 100, colored: false, version: "0" };
+    assert_eq!(summary(&report, &judged), "0 packages, nothing known against them, 1 package not judged, 1 file not read");
+    (format(name).expect("a format").render)(&shown)
+}
+
+#[test]
+fn what_could_not_be_judged_is_told_in_every_shape_that_has_a_place_for_it() {
+    let junit = blind("junit", Unjudged::Fail);
+    assert!(junit.contains("<testsuite name=\"a/Cargo.lock\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\""), "{junit}");
+    assert!(
+        junit.contains("<error message=\"line 1: &lt;&lt;&lt;&lt;\" type=\"unread\">") && junit.contains("knows nothing of PyPI"),
+        "{junit}"
+    );
+    let allowed = blind("junit", Unjudged::Warn);
+    assert!(!allowed.contains("<error") && allowed.matches("<skipped message=").count() == 2, "{allowed}");
+    for (unjudged, success) in [(Unjudged::Fail, false), (Unjudged::Warn, true)] {
+        let sarif: Value = serde_json::from_str(&blind("sarif", unjudged)).expect("JSON");
+        let invocation = &sarif["runs"][0]["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], success);
+        let told = invocation["toolExecutionNotifications"].as_array().expect("a list");
+        assert_eq!((told.len(), &told[1]["level"]), (2, &Value::from("warning")));
+        assert_eq!(told[1]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], "a/Cargo.lock");
+        let json: Value = serde_json::from_str(&blind("json", unjudged)).expect("JSON");
+        assert_eq!((&json["gate"]["stops"], &json["unjudged_packages"]), (&Value::Bool(!success), &Value::from(1)));
+        assert_eq!(json["gate"]["unjudged"], if success { "warn" } else { "fail" });
+    }
 }
 
 #[test]

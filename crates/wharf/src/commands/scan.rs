@@ -10,7 +10,7 @@ use base::{Clock, Problem, ProblemKind, SystemClock};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use scanner::advisories::index::Index;
-use scanner::gate::{Gate, Judged, Mode, judge};
+use scanner::gate::{Gate, Judged, Mode, Unjudged, judge};
 use scanner::matching::{Options, Report, scan};
 use scanner::reports::{self, Shown};
 use scanner::sbom::{self, cyclonedx, spdx};
@@ -39,6 +39,9 @@ struct Arguments {
     /// Fails on findings as bad as this: low, medium, high, critical or none [default: `gates.scan` of wharf.yaml, else high]
     #[arg(long, value_name = "SEVERITY")]
     fail_on: Option<String>,
+    /// What a file that could not be read does, and an ecosystem that the advisories know nothing of: fail or warn [default: `gates.scan` of wharf.yaml, else fail]
+    #[arg(long, value_name = "MODE", value_parser = PossibleValuesParser::new(["fail", "warn"]))]
+    unjudged: Option<String>,
     /// Only findings that a version mends count and are shown
     #[arg(long)]
     only_fixable: bool,
@@ -96,6 +99,11 @@ impl Arguments {
             let unknown = || Problem::new(ProblemKind::Usage, format!("`{word}` is no severity; use low, medium, high, critical or none"));
             gate.fail_on = if word == "none" { None } else { Some(Level::parse(word).ok_or_else(unknown)?) };
             gate.mode = Mode::Fail;
+        }
+        match self.unjudged.as_deref() {
+            Some("warn") => gate.unjudged = Unjudged::Warn,
+            Some(_) => (gate.unjudged, gate.mode) = (Unjudged::Fail, Mode::Fail),
+            None => {}
         }
         gate.only_fixable |= self.only_fixable;
         Ok(gate)
@@ -218,15 +226,14 @@ fn end(judged: &Judged, gate: &Gate, index: &Index) -> Result<ExitCode, Problem>
             return Err(problem);
         }
     }
-    if judged.stops(gate.mode) {
-        let least = gate.fail_on.map_or("none", Level::name);
-        let what = if judged.counted.len() == 1 { "1 finding is".to_owned() } else { format!("{} findings are", judged.counted.len()) };
-        let fixable = if gate.only_fixable { " and a version mends them" } else { "" };
-        return Err(Problem::new(
-            ProblemKind::Work,
-            format!("the gate stops here: {what} {least} or worse{fixable} (marked `!`), by advisories of {}", index.head().created),
-        )
-        .hint("update the packages, or write an `ignore` with reason and date into `gates.scan` of wharf.yaml"));
+    if !judged.stops(gate.mode) {
+        return Ok(ExitCode::SUCCESS);
     }
-    Ok(ExitCode::SUCCESS)
+    let fixable = if gate.only_fixable { " and a version mends them" } else { "" };
+    let found = gate::found(judged.counted.len(), gate.fail_on).map(|found| format!("{found}{fixable} (marked `!`)"));
+    let blind = gate::blind(judged.unjudged.len());
+    let why: Vec<String> = found.iter().chain(&blind).cloned().collect();
+    let problem =
+        Problem::new(ProblemKind::Work, format!("the gate stops here: {}, by advisories of {}", why.join(", and "), index.head().created));
+    Err(gate::hinted(problem, found.is_some(), blind.is_some()))
 }

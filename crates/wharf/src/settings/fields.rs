@@ -8,7 +8,7 @@ mod scan;
 pub use ci::{Ci, CiOnly, CiRun};
 pub use infra::Infra;
 pub use notify::{About, Notify, SecretPlace};
-pub use scan::{Advisories, GateMode, Ignored, ScanGate, VulnerabilitySeverity};
+pub use scan::{Advisories, GateMode, Ignored, ScanGate, UnjudgedMode, VulnerabilitySeverity};
 
 use super::command::CommandLine;
 use super::reader::{Bytes, Percent};

@@ -9,6 +9,7 @@ use scanner::Inventory;
 use scanner::advisories::index::Index;
 use scanner::gate::{Judged, Mode, finding, judge};
 use scanner::matching::{Options, Report, scan as matched};
+use scanner::reports::not_judged;
 use scanner::severity::Level;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,13 +52,17 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         judged.iter().flat_map(|(name, (_, one))| one.counted.iter().map(|found| of_image(name, finding(found)))).collect();
     let stale = judged.values().find_map(|(_, one)| one.stale.clone());
     let summary = summary(&judged);
-    if gate.mode == Mode::Fail && (stale.is_some() || !counted.is_empty()) {
-        return Err(stopped(stale, counted, gate.fail_on, &summary));
+    if judged.values().any(|(_, one)| one.stops(gate.mode)) {
+        let unjudged = judged.iter().flat_map(|(name, (_, one))| one.unjudged.iter().map(|found| of_image(name, found.clone())));
+        return Err(stopped(stale, counted, unjudged.collect(), gate.fail_on, &summary));
     }
-    let is_told = gate.mode == Mode::Warn && !counted.is_empty();
+    let gaps: Vec<Finding> = judged.iter().flat_map(|(name, (report, _))| report.gaps().map(|told| of_image(name, told.clone()))).collect();
+    let is_told = gate.mode == Mode::Warn && !(counted.is_empty() && gaps.is_empty());
     if is_told {
         counted.iter().for_each(|found| running.finding(found));
     }
+    // In every mode: what is only reported is not whole either.
+    gaps.iter().for_each(|told| running.finding(told));
     advice.iter().for_each(|found| running.finding(found));
     let summary = stale.map_or_else(|| summary.clone(), |stale| format!("{summary}; {stale}"));
     let done = Done::new(summary).with(detail);
@@ -92,7 +97,7 @@ fn advise(run: &Run, index: &Index) -> Result<Vec<Finding>, Problem> {
 
 /// A place in an image is told with the image's name before it.
 fn of_image(name: &str, mut found: Finding) -> Finding {
-    found.place.file = found.place.file.map(|file| format!("{name}:/{file}"));
+    found.place.file = Some(found.place.file.map_or_else(|| name.to_owned(), |file| format!("{name}:/{file}")));
     found
 }
 
@@ -106,20 +111,20 @@ fn summary(judged: &BTreeMap<&str, (Report, Judged)>) -> String {
     let ignored: usize = reports().map(|(_, one)| one.ignored.len()).sum();
     let ignored = if ignored > 0 { format!(", {ignored} ignored") } else { String::new() };
     let found = if levels.is_empty() { "nothing known against them".to_owned() } else { levels.join(", ") };
-    format!("{packages} packages, {found}{ignored}")
+    format!("{packages} packages, {found}{ignored}{}", not_judged(reports().map(|(report, _)| report)))
 }
 
-fn stopped(stale: Option<String>, counted: Vec<Finding>, fail_on: Option<Level>, summary: &str) -> Problem {
+fn stopped(stale: Option<String>, counted: Vec<Finding>, unjudged: Vec<Finding>, fail_on: Option<Level>, summary: &str) -> Problem {
+    let (found, blind) = (gate::found(counted.len(), fail_on), gate::blind(unjudged.len()));
+    let findings = counted.into_iter().chain(unjudged).collect();
     if let Some(stale) = stale {
         return Problem::new(ProblemKind::Work, format!("scan: {stale}"))
             .hint("`wharf advisories update` fetches newer ones")
-            .with_findings(counted);
+            .with_findings(findings);
     }
-    let least = fail_on.map_or("none", Level::name);
-    let what = if counted.len() == 1 { "1 finding is".to_owned() } else { format!("{} findings are", counted.len()) };
-    Problem::new(ProblemKind::Work, format!("scan: {what} {least} or worse ({summary})"))
-        .with_findings(counted)
-        .hint("update the packages, or write an `ignore` with reason and date into `gates.scan` of wharf.yaml")
+    let why: Vec<String> = found.iter().chain(&blind).cloned().collect();
+    let problem = Problem::new(ProblemKind::Work, format!("scan: {} ({summary})", why.join(", and "))).with_findings(findings);
+    gate::hinted(problem, found.is_some(), blind.is_some())
 }
 
 /// For the release's record, and for programs that watch.
@@ -135,4 +140,32 @@ fn detail(index: &Index, judged: &BTreeMap<&str, (Report, Judged)>, advice: &[Fi
         })
         .collect();
     json!({"advisories": index.head(), "images": images, "bases": advice})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        serde_json::from_value(json!({"target": {"kind": "image", "name": "web"}, "at": 0, "packages": 1, "unjudged_packages": 2,
+            "advisories": {"sequence": 1, "created": 0, "fresh_until": 0}, "vulnerabilities": [],
+            "unjudged": [{"rule": "unjudged", "severity": "warning", "place": {}, "message": "the index knows nothing of Debian:13"}]}))
+        .expect("a report")
+    }
+
+    #[test]
+    fn what_could_not_be_judged_is_in_the_summary_and_in_what_stops() {
+        let gate = gate::of(Some(&crate::settings::ScanGate::default()));
+        let report = report();
+        let one = judge(&report, &gate, report.advisories.created);
+        assert!(one.stops(gate.mode));
+        let unjudged: Vec<Finding> = one.unjudged.iter().map(|told| of_image("web", told.clone())).collect();
+        let judged = BTreeMap::from([("web", (report, one))]);
+        let summary = summary(&judged);
+        assert_eq!(summary, "1 packages, nothing known against them, 2 packages not judged");
+        let problem = stopped(None, Vec::new(), unjudged, gate.fail_on, &summary);
+        assert_eq!(problem.message, format!("scan: 1 thing could not be judged ({summary})"));
+        assert_eq!(problem.findings[0].place.to_string(), "web");
+        assert!(problem.hints[0].contains("unjudged: warn"), "{:?}", problem.hints);
+    }
 }

@@ -24,6 +24,8 @@ section! {
         "fail-on" fail_on: VulnerabilitySeverity = "high",
         /// Whether those without a fixed version are let through.
         "only-fixable" only_fixable: bool = "true",
+        /// What a file that could not be read does, and an ecosystem that the advisories know nothing of.
+        "unjudged" unjudged: UnjudgedMode = "fail",
         /// Advisories older than this stop it too.
         "advisories-at-most" advisories_at_most: Option<Duration>,
         /// Whether packages for development count too.
@@ -56,6 +58,16 @@ words! {
         "warn" Warn,
         /// It is kept, and the run goes on.
         "report-only" ReportOnly,
+    }
+}
+
+words! {
+    /// What it does that something could not be judged.
+    UnjudgedMode {
+        /// What a finding that counts does.
+        "fail" Fail,
+        /// It is told, and the run goes on.
+        "warn" Warn,
     }
 }
 
