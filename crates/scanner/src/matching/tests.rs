@@ -119,6 +119,14 @@ fn go_s_library_is_judged_as_it_was_built_not_as_it_might_be() {
 }
 
 #[test]
+fn a_program_of_a_release_candidate_is_judged() {
+    let info = crate::catalogues::go_buildinfo::BuildInfo { version: "go1.22rc1".to_owned(), modules: String::new() };
+    let [told] = crate::catalogues::go_buildinfo::modules(&info).packages.try_into().expect("the standard library");
+    let report = scanned(vec![package(Ecosystem::Go, &told.name, &told.version)], &[osv("GO-1", &[], ("Go", "stdlib"), "1.22.0")]);
+    assert_eq!((found(&report), report.packages), (vec![("GO-1", "stdlib", Some("1.22.0"))], 1), "{:?}", report.unjudged);
+}
+
+#[test]
 fn a_report_is_read_as_it_was_written() {
     let report = scanned(vec![package(Ecosystem::Npm, "a", "1.0.0")], &[osv("GHSA-1", &["CVE-1"], ("npm", "a"), "2.0.0")]);
     let text = serde_json::to_string(&report).expect("written");

@@ -1,5 +1,5 @@
 //! Go's order: of modules `golang.org/x/mod/semver` with and without `v` (pseudo-versions are pre-releases, `+incompatible` is a build),
-//! of the standard library its releases (`go1.21rc2` is semver's `1.21.0-rc.2`, as vuln.go.dev writes it).
+//! of the standard library its releases with and without `go` (`go1.21rc2` is semver's `1.21.0-rc.2`, as vuln.go.dev writes it).
 
 use super::semver::Semver;
 use super::{Side, leading};
@@ -15,6 +15,8 @@ pub(super) fn compare(left: &str, right: &str) -> Result<Ordering, Side> {
 fn plain(text: &str) -> Option<Cow<'_, str>> {
     match text.strip_prefix("go") {
         Some(release) => of_release(release).map(Cow::Owned),
+        // Build information and package URLs have releases without `go`.
+        None if !text.starts_with('v') && Semver::short(text).is_none() => of_release(text).map(Cow::Owned),
         None => Some(Cow::Borrowed(text.strip_prefix('v').unwrap_or(text))),
     }
 }

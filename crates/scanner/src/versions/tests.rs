@@ -51,6 +51,8 @@ fn go_knows_modules_and_releases() {
             "v0.0.0-20200101000000-abcdefabcdef < 0.0.1",
             "go1.21rc2 < 1.21.0",
             "go1.21rc2 > 1.21.0-0",
+            "1.21rc2 = go1.21rc2",
+            "1.21rc2 < 1.21",
             "go1.22.1 = 1.22.1",
             "go1.22.1-vendor = 1.22.1",
             "go1.9 < go1.10",
