@@ -28,6 +28,7 @@ pub fn inventory(tree: &Tree, target: Target) -> Inventory {
     found.packages.sort();
     found.packages.dedup();
     found.unread.sort_by(|a, b| (&a.place, &a.message).cmp(&(&b.place, &b.message)));
+    found.unread.dedup();
     Inventory { target, os, packages: found.packages, unread: found.unread }
 }
 

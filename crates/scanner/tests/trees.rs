@@ -156,6 +156,25 @@ fn a_file_may_be_named_by_itself() {
 }
 
 #[test]
+fn requirements_of_requirements_are_followed_whatever_their_names() {
+    let temp = Temp::new();
+    temp.file(0, "requirements-prod.txt", "-r requirements.txt\n-r base.in\n");
+    temp.file(0, "requirements.txt", "flask==1.0\nloose\n-r requirements-prod.txt\n");
+    temp.file(0, "base.in", "click==7.0\n");
+    let tree = Tree::of_file(&temp.place(0, "requirements-prod.txt")).expect("opened");
+    let alone = inventory(&tree, target(TargetKind::Folder));
+    assert_eq!(found(&alone), [triple("click", "7.0", ""), triple("flask", "1.0", "")]);
+    // In a folder that has both they are read twice and told once.
+    let both = temp.sources();
+    assert_eq!((found(&both), both.unread.len()), (found(&alone), 1), "{:?}", both.unread);
+    // What git ignores is read where it is asked for.
+    std::fs::create_dir_all(temp.place(0, ".git/objects")).expect("a repository");
+    temp.file(0, ".git/HEAD", "ref: refs/heads/main\n");
+    temp.file(0, ".gitignore", "requirements.txt\n");
+    assert_eq!(found(&temp.sources()), found(&alone));
+}
+
+#[test]
 fn an_archive_is_read_where_it_lies_and_a_changed_byte_is_told() {
     let temp = Temp::new();
     temp.file(0, "usr/lib/os-release", "ID=debian\nVERSION_ID=\"12\"\n");

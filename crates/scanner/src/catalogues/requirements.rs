@@ -31,14 +31,14 @@ fn read(reading: &mut Reading<'_>) {
     let Some(text) = reading.text() else { return };
     let Requirements { list, includes } = parse(&text);
     reading.add_all(&Ecosystem::PyPi, list);
-    let mut seen = BTreeSet::new();
+    let mut seen = BTreeSet::from([reading.entry.path.clone()]);
     let mut left: Vec<String> = includes.iter().map(|name| beside(reading.entry.folder(), name)).collect();
     while let Some(path) = left.pop() {
-        // What is wanted by its own name is read by itself.
-        if wants(&Entry::named(&path)) || !seen.insert(path.clone()) {
+        // Also what would be wanted by its own name: git may ignore it, or one file was named alone. What is read twice is kept once.
+        if !seen.insert(path.clone()) {
             continue;
         }
-        let found = reading.tree.entry(&path).filter(|_| seen.len() <= MOST_FILES);
+        let found = reading.tree.entry(&path).filter(|_| seen.len() <= MOST_FILES + 1);
         let Some(bytes) = found.as_ref().and_then(|entry| reading.tree.read(entry, LARGEST_BYTES).ok()) else {
             reading.unread(format!("it names `{}`, which cannot be read here", path.escape_debug()));
             continue;
