@@ -1,6 +1,7 @@
 //! Runs: what begins them, in which order they go, who does them, and what is kept of them.
 
 mod event;
+mod folder;
 mod git;
 pub mod hook;
 pub mod queue;
@@ -14,6 +15,7 @@ mod server;
 mod tokens;
 
 pub use event::Event;
+pub use folder::{FolderError, ProjectFolder};
 pub use git::{Git, GitError};
 pub use repositories::{Known, Repositories, RepositoryError, is_name};
 pub use rules::{Moved, Rule, Rules, matches};
@@ -22,5 +24,5 @@ pub use runs::{
     Asked, Begun, Change, Changes, Filter, LogPage, OpenError, Options, Pending, Refs, Runs, RunsError, Said, Taken, Told, Work,
 };
 pub use secrets::{Secret, SecretError, Secrets};
-pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions, hook_purpose, token_purpose};
+pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions, Started, hook_purpose, token_purpose};
 pub use tokens::{Right, Role, Tokens, Who};

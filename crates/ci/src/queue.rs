@@ -1,11 +1,12 @@
 //! Which run is next, who does which, and whose word still counts. Pure: what happened and the time in, what to do out.
 //!
-//! One run at a time for each lane (repository, branch and environment), in the order of their numbers. Who does a run has a token for this
+//! One run at a time for each lane (repository, project, branch and environment), in the order of their numbers. Who does a run has a token for this
 //! attempt; when nothing is heard for a while the run is given once more, with another token, and the word of the first no longer counts.
 
 #[cfg(test)]
 mod tests;
 
+use crate::folder::ProjectFolder;
 use crate::run::RunId;
 use base::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,6 +17,8 @@ use std::time::Duration;
 pub struct Lane {
     /// The repository.
     pub repository: String,
+    /// Where in it the project lies.
+    pub project: ProjectFolder,
     /// The branch.
     pub branch: String,
     /// The environment.

@@ -1,5 +1,6 @@
 //! Bare repositories below one folder, and what the server knows of each.
 
+use crate::folder::ProjectFolder;
 use crate::git::{Git, GitError, is_id};
 use crate::run::Commit;
 use base::files::FileError;
@@ -47,6 +48,16 @@ pub struct Known {
     /// The sealed token that opens the URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// The folders that have a project each; the root where it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub projects: Vec<ProjectFolder>,
+}
+
+impl Known {
+    /// The folders of its projects, one at least.
+    pub fn folders(&self) -> Vec<ProjectFolder> {
+        if self.projects.is_empty() { vec![ProjectFolder::default()] } else { self.projects.clone() }
+    }
 }
 
 /// All repositories of a server.
@@ -144,6 +155,15 @@ impl Repositories {
         base::files::write_atomically(&self.file(name), &serde_json::to_vec_pretty(known).unwrap_or_default(), 0o600)
     }
 
+    /// Says anew which of its folders are projects; what is pushed from now on goes by it.
+    ///
+    /// # Errors
+    /// When there is none of that name, or its file cannot be read or written.
+    pub fn set_projects(&self, name: &str, projects: &[ProjectFolder]) -> Result<(), RepositoryError> {
+        let known = Known { projects: projects.to_vec(), ..self.known(name)? };
+        Ok(self.write(name, &known)?)
+    }
+
     /// What is known of one.
     ///
     /// # Errors
@@ -201,13 +221,20 @@ impl Repositories {
         Ok(Commit { id: id.to_owned(), author: short(author), subject: short(subject) })
     }
 
-    /// A commit's `wharf.yaml`; `None` when it has none.
+    /// Whether a commit has a folder: itself, and nothing that a link leads to.
+    pub async fn has_folder(&self, name: &str, id: &str, folder: &ProjectFolder) -> bool {
+        let told = self.git.at(&self.path(name)).text(&["cat-file", "-t", &tree(id, folder)]).await;
+        told.is_ok_and(|kind| kind == "tree")
+    }
+
+    /// The `wharf.yaml` of a commit's project; `None` when it has none.
     ///
     /// # Errors
     /// When it is larger than 1 MiB, or cannot be read.
-    pub async fn settings(&self, name: &str, id: &str) -> Result<Option<String>, GitError> {
+    pub async fn settings(&self, name: &str, id: &str, folder: &ProjectFolder) -> Result<Option<String>, GitError> {
         let path = self.path(name);
-        let listed = self.git.at(&path).text(&["ls-tree", "--format=%(objecttype) %(objectname)", id, "--", "wharf.yaml"]).await?;
+        let list = ["ls-tree", "--format=%(objecttype) %(objectname)", &tree(id, folder), "--", "wharf.yaml"];
+        let listed = self.git.at(&path).text(&list).await?;
         let Some(blob) = listed.strip_prefix("blob ") else { return Ok(None) };
         let content = self.git.at(&path).limit(SETTINGS_BYTES).run(&["cat-file", "blob", blob]).await?;
         Ok(Some(String::from_utf8_lossy(&content).into_owned()))
@@ -241,6 +268,11 @@ impl Repositories {
         }
         Ok(())
     }
+}
+
+/// A folder of a commit, as git names it (gitrevisions(7)).
+fn tree(id: &str, folder: &ProjectFolder) -> String {
+    format!("{id}:{}", folder.as_str())
 }
 
 /// The setting that sends a token as a password, to this server alone.

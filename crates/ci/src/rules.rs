@@ -11,7 +11,8 @@ const DEPLOYING: [&str; 6] = ["push", "engine", "cluster", "deploy", "smoke", "l
 pub struct Rule {
     /// Patterns of branches; every branch where it is empty. `*` stands for any characters but `/`, `**` for any, `?` for one.
     pub branches: Vec<String>,
-    /// Patterns of files, one of which must have changed since the commit before; every change counts where it is empty.
+    /// Patterns of files, one of which must have changed since the commit before; every change counts where it is empty. They count from
+    /// the project's folder: `../` leads out of it, and nothing else does, also not `**`.
     pub paths: Vec<String>,
     /// The environment.
     pub environment: String,
@@ -70,7 +71,9 @@ impl Rule {
     fn fits(&self, moved: &Moved<'_>) -> bool {
         let branch = self.branches.is_empty() || self.branches.iter().any(|pattern| matches(pattern, moved.branch));
         let files = moved.changed.unwrap_or_default();
-        let path = || files.iter().any(|file| self.paths.iter().any(|pattern| matches(pattern, file)));
+        let is_beyond = |path: &str| path.starts_with("../");
+        let is = |pattern: &str, file: &str| is_beyond(pattern) == is_beyond(file) && matches(pattern, file);
+        let path = || files.iter().any(|file| self.paths.iter().any(|pattern| is(pattern, file)));
         branch && (self.paths.is_empty() || moved.changed.is_none() || path())
     }
 }
@@ -152,6 +155,11 @@ mod tests {
         assert_eq!(wanted("main", Some(&["docs/a".into()])), ["prod", "docs"]);
         assert_eq!(wanted("other", None), ["docs"]);
         assert!(wanted("other", Some(&[])).is_empty());
+        let own = Rules { runs: Some(vec![rule(&[], &["**", "../lib/*"], "e")]), ..Rules::default() };
+        for (file, fits) in [("a/b", true), ("../a", false), ("../lib/a", true), ("../../lib/a", false)] {
+            let files = [file.to_owned()];
+            assert_eq!(own.wanted(&Moved { branch: "b", is_default: false, changed: Some(&files) }).len(), usize::from(fits), "{file}");
+        }
     }
 
     #[test]

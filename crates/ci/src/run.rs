@@ -1,5 +1,6 @@
 //! A run and its stages, as they are kept, sent and shown.
 
+use crate::folder::ProjectFolder;
 use base::{Finding, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -229,6 +230,9 @@ pub struct Run {
     pub id: RunId,
     /// The repository on the server, such as `request-info`.
     pub repository: String,
+    /// Where in it the project lies.
+    #[serde(default, skip_serializing_if = "ProjectFolder::is_root")]
+    pub project: ProjectFolder,
     /// The branch, without `refs/heads/`.
     pub branch: String,
     /// The environment of `wharf.yaml`.

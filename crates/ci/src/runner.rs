@@ -85,10 +85,9 @@ pub async fn work(options: RunnerOptions, mut stop: watch::Receiver<bool>) -> Re
             Ok(Some(job)) => {
                 unreached = false;
                 let id = job.taken.run.id;
-                (options.say)(&format!(
-                    "run {id}: {} {} for {}",
-                    job.taken.run.repository, job.taken.run.branch, job.taken.run.environment
-                ));
+                let run = &job.taken.run;
+                let project = if run.project.is_root() { String::new() } else { format!("/{}", run.project) };
+                (options.say)(&format!("run {id}: {}{project} {} for {}", run.repository, run.branch, run.environment));
                 let end = job::go(&options, &link, *job, stop.clone()).await;
                 (options.say)(&format!("run {id}: {end}"));
             }

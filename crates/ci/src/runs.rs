@@ -20,6 +20,7 @@ pub use kept::Work;
 pub(crate) use logs::LINE_BYTES;
 pub use logs::LogPage;
 
+use crate::folder::ProjectFolder;
 use crate::queue::{self, Action, Lane, Observation, Patience, Queue};
 use crate::run::{Artefact, Run, RunId, RunState};
 use base::files::FileError;
@@ -125,6 +126,8 @@ pub enum RunsError {
 pub struct Filter {
     /// Of this repository.
     pub repository: Option<String>,
+    /// Of the project in this folder.
+    pub project: Option<ProjectFolder>,
     /// Of this branch.
     pub branch: Option<String>,
     /// Of this environment.
@@ -138,6 +141,7 @@ impl Filter {
     pub fn fits(&self, run: &Run) -> bool {
         let same = |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
         same(&self.repository, &run.repository)
+            && self.project.as_ref().is_none_or(|wanted| *wanted == run.project)
             && same(&self.branch, &run.branch)
             && same(&self.environment, &run.environment)
             && self.state.is_none_or(|state| state == run.state)
@@ -360,5 +364,10 @@ impl Runs {
 }
 
 fn lane(run: &Run) -> Lane {
-    Lane { repository: run.repository.clone(), branch: run.branch.clone(), environment: run.environment.clone() }
+    Lane {
+        repository: run.repository.clone(),
+        project: run.project.clone(),
+        branch: run.branch.clone(),
+        environment: run.environment.clone(),
+    }
 }

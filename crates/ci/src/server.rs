@@ -10,7 +10,7 @@ mod runners;
 mod spool;
 pub(crate) mod wire;
 
-pub use observe::{Pushed, hook_purpose, token_purpose};
+pub use observe::{Pushed, Started, hook_purpose, token_purpose};
 
 use crate::git::Git;
 use crate::repositories::{Repositories, RepositoryError};

@@ -4,6 +4,8 @@
 mod hostile;
 #[path = "server/place.rs"]
 mod place;
+#[path = "server/projects.rs"]
+mod projects;
 
 use ci::{Known, RunState, StageState};
 use place::{Place, place, signature};
@@ -39,7 +41,7 @@ async fn a_push_begins_a_run_that_is_done_and_kept() {
     assert_eq!(run.stages[2].detail, json!({"passed": 1}));
     assert_eq!((run.urls.len(), run.release.as_deref(), run.commit.subject.as_str()), (1, Some("abc"), "a change"));
     let lines = place.runs().log(run.id, "test", 0, 9).expect("a log").lines;
-    assert!(lines.contains(&"arguments: up --json --yes --env local".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"arguments: up --json --yes --project . --env local".to_owned()), "{lines:?}");
     let artefact = place.get("/api/runs/1/artefacts/report.txt").await;
     assert_eq!(artefact, (200, b"result\n".to_vec()));
     let (status, answer) = place.get("/api/runs/1").await;
@@ -52,7 +54,7 @@ async fn a_push_begins_a_run_that_is_done_and_kept() {
     assert_eq!(status, 201);
     let second = place.ended(2).await;
     let lines = place.runs().log(second.id, "test", 0, 9).expect("a log").lines;
-    assert!(lines.contains(&"arguments: up --json --yes --env local --from test".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"arguments: up --json --yes --project . --env local --from test".to_owned()), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,6 +68,7 @@ async fn a_hook_is_taken_once_and_only_signed() {
         url: Some(elsewhere.folder().display().to_string()),
         hook: Some(place.secrets().seal(&ci::hook_purpose("app"), "hook secret").expect("sealed")),
         token: None,
+        projects: Vec::new(),
     };
     place.server.repositories().add("app", &known).await.expect("added");
     let body = br#"{"ref":"refs/heads/main","after":"1"}"#;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 const SILENCE: Duration = Duration::from_secs(30);
 
 fn lane(number: u8) -> Lane {
-    Lane { repository: "r".into(), branch: format!("b{number}"), environment: "local".into() }
+    Lane { repository: "r".into(), project: ProjectFolder::default(), branch: format!("b{number}"), environment: "local".into() }
 }
 
 fn asks(number: u64, instance: &str) -> Observation {

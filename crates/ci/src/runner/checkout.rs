@@ -1,11 +1,13 @@
 //! A commit in a folder: its whole history, its very tree, nothing that leads out of it.
 
 use super::RunnerOptions;
+use crate::folder::ProjectFolder;
 use crate::git::{Ask, GitError};
 use crate::repositories::authorization;
 use crate::run::Cause;
 use crate::server::wire::Job;
 use base::{Finding, Place, Severity};
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +25,7 @@ const TOLD: usize = 50;
 
 /// A commit that is checked out.
 pub(super) struct Checkout {
+    /// The project's.
     pub(super) folder: PathBuf,
     pub(super) summary: String,
     pub(super) detail: Value,
@@ -73,20 +76,23 @@ pub(super) async fn check_out(options: &RunnerOptions, job: &Job) -> Result<Chec
         return Err(Refused::new("defect", 70, format!("git checked {head} out, and not {}", run.commit.id)));
     }
     here.refuse_links().await?;
+    let project = here.project(&run.project, head)?;
     let findings = here.submodules(job.taken.work.submodules).await?;
     let short = |id: &str| id.chars().take(12).collect::<String>();
     Ok(Checkout {
         summary: format!("commit {}, tree {}, whole history of {commits} commits", short(head), short(tree)),
         detail: json!({"commit": head, "tree": tree, "commits": commits, "shallow": false}),
         findings,
-        folder,
+        folder: project,
     })
 }
 
 /// A name for what goes one after the other: readable, and different for all that is different.
 fn lane(job: &Job) -> String {
     let run = &job.taken.run;
-    let whole = format!("{}\0{}\0{}", run.repository, run.branch, run.environment);
+    // A project at the root has the folder that it had before there were others.
+    let project = if run.project.is_root() { String::new() } else { format!("\0{}", run.project) };
+    let whole = format!("{}\0{}\0{}{project}", run.repository, run.branch, run.environment);
     let digest = ring::digest::digest(&ring::digest::SHA256, whole.as_bytes());
     let safe: String = run.branch.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(40).collect();
     format!("{safe}-{}", base::ids::hex(digest.as_ref().get(..6).unwrap_or_default()))
@@ -164,6 +170,26 @@ impl<'a> Here<'a> {
         let message = format!("{} of the repository's links lead out of its tree", findings.len());
         let hints = vec!["replace each by a file, or by a link inside of the repository".to_owned()];
         Err(Refused { cause: Cause { kind: "work".to_owned(), message, hints, exit_code: 1 }, findings })
+    }
+
+    /// The folder of the project: in the tree itself, and nothing that a link leads to.
+    fn project(&self, project: &ProjectFolder, commit: &str) -> Result<PathBuf, Refused> {
+        if project.is_root() {
+            return Ok(self.folder.to_owned());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let opened = rustix::fs::open(self.folder, flags, Mode::empty())
+            .and_then(|root| rustix::fs::openat2(&root, project.as_str(), flags, Mode::empty(), within));
+        let why = match opened {
+            Ok(_) => return Ok(self.folder.join(project.as_str())),
+            Err(rustix::io::Errno::NOENT) => "has no folder".to_owned(),
+            Err(rustix::io::Errno::NOTDIR | rustix::io::Errno::LOOP) => "has a file or a link, and no folder, at".to_owned(),
+            Err(error) => return Err(Refused::new("host", 5, format!("cannot enter `{project}`: {error}"))),
+        };
+        let mut refused = Refused::new("usage", 2, format!("commit {} {why} `{project}`", commit.get(..12).unwrap_or(commit)));
+        refused.cause.hints.push("`wharf ci repository set NAME --project DIR`, on the server, says where the project is".to_owned());
+        Err(refused)
     }
 
     async fn submodules(&self, wanted: bool) -> Result<Vec<Finding>, Refused> {

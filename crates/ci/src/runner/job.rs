@@ -128,7 +128,10 @@ impl Doing<'_> {
     fn command(&self, folder: &Path) -> Command {
         let (run, work) = (&self.job.taken.run, &self.job.taken.work);
         let mut command = Command::new(&self.options.program);
-        command.args(&self.options.before).args(["up", "--json", "--yes", "--env", &run.environment]).args(&self.options.after);
+        command
+            .args(&self.options.before)
+            .args(["up", "--json", "--yes", "--project", ".", "--env", &run.environment])
+            .args(&self.options.after);
         for (flag, stages) in [("--only", &work.only), ("--skip", &work.skip)] {
             if !stages.is_empty() {
                 command.args([flag, &stages.join(",")]);
@@ -139,7 +142,8 @@ impl Doing<'_> {
         }
         command.env_clear().envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         command.env("CI", "true").env("WHARF_CI_RUN", run.id.to_string()).env("WHARF_CI_REPOSITORY", &run.repository);
-        command.env("WHARF_CI_BRANCH", &run.branch).env("WHARF_CI_COMMIT", &run.commit.id).envs(&self.job.secrets);
+        command.env("WHARF_CI_BRANCH", &run.branch).env("WHARF_CI_COMMIT", &run.commit.id);
+        command.env("WHARF_CI_PROJECT", run.project.to_string()).envs(&self.job.secrets);
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

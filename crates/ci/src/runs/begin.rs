@@ -4,6 +4,7 @@ use super::decide::whole;
 use super::kept::{self, Kept, Work};
 use super::logs::Logs;
 use super::{Change, Runs, RunsError, lane};
+use crate::folder::ProjectFolder;
 use crate::queue::Observation;
 use crate::run::{Commit, Run, RunId, RunState, StageRun, Trigger};
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub(crate) const CHECKOUT: &str = "checkout";
 pub struct Asked {
     /// The repository.
     pub repository: String,
+    /// Where in it the project lies.
+    pub project: ProjectFolder,
     /// The branch.
     pub branch: String,
     /// The environment.
@@ -153,6 +156,7 @@ fn record(asked: Asked, id: RunId, now: base::Timestamp) -> Kept {
     let run = Run {
         id,
         repository: asked.repository,
+        project: asked.project,
         branch: asked.branch,
         environment: asked.environment,
         commit: asked.commit,

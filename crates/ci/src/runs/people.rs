@@ -28,8 +28,15 @@ impl Runs {
         work.from = from.map(str::to_owned).or(work.from);
         let trigger = Trigger::Retry { of: id, from: from.map(str::to_owned), by: by.to_owned() };
         let run = before.run;
-        let asked =
-            Asked { repository: run.repository, branch: run.branch, environment: run.environment, commit: run.commit, trigger, work };
+        let asked = Asked {
+            repository: run.repository,
+            project: run.project,
+            branch: run.branch,
+            environment: run.environment,
+            commit: run.commit,
+            trigger,
+            work,
+        };
         self.begin(vec![asked], super::Refs::default()).await?.first().copied().ok_or(RunsError::NoRun(id))
     }
 

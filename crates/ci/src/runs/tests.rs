@@ -44,6 +44,7 @@ impl Drop for Place {
 fn asked(branch: &str) -> Asked {
     Asked {
         repository: "web".into(),
+        project: ProjectFolder::default(),
         branch: branch.into(),
         environment: "local".into(),
         commit: Commit { id: "a".repeat(40), author: "A".into(), subject: "s".into() },

@@ -3,6 +3,7 @@
 use super::Server;
 use super::door::same_server;
 use super::reply::{Answered, Refusal, json};
+use crate::folder::ProjectFolder;
 use crate::run::{RunId, RunState};
 use crate::runs::Filter;
 use crate::tokens::Right;
@@ -59,6 +60,11 @@ impl Server {
         let states = [RunState::Queued, RunState::Running, RunState::Passed, RunState::Failed, RunState::Cancelled, RunState::Lost];
         let filter = Filter {
             repository: query.get("repository"),
+            project: query
+                .get("project")
+                .map(|path| ProjectFolder::parse(&path))
+                .transpose()
+                .map_err(|error| Refusal::bad(error.to_string()))?,
             branch: query.get("branch"),
             environment: query.get("environment"),
             state: states.into_iter().find(|known| state.as_deref() == Some(known.name())),

@@ -1,7 +1,7 @@
 //! The git remote: smart HTTP (gitprotocol-http(5)), done by the installed git, one push at a time into a repository.
 
 use super::Server;
-use super::observe::{By, Pushed};
+use super::observe::{By, Pushed, Started, of};
 use super::reply::{Answered, Refusal};
 use super::spool::spool;
 use crate::repositories::{Known, is_name};
@@ -152,14 +152,15 @@ impl Server {
 
     fn told(&self, pushed: &[Pushed]) -> Vec<String> {
         let mut lines = Vec::new();
-        for Pushed { branch, runs } in pushed {
+        for Pushed { branch, runs, missing } in pushed {
             if runs.is_empty() {
                 lines.push(format!("no run: no rule of `ci` fits the branch {branch}"));
             }
-            for (id, environment) in runs {
-                let url = &self.core.options.url;
-                lines.push(format!("run {id} of {branch} for {environment}: {url}/runs/{id}"));
-                (self.core.options.say)(&format!("run {id} of {branch} for {environment} began"));
+            lines.extend(missing.iter().map(|folder| format!("no run of {folder}: the branch {branch} has no such folder")));
+            for Started { run, project, environment } in runs {
+                let (url, project) = (&self.core.options.url, of(project));
+                lines.push(format!("run {run} {project}of {branch} for {environment}: {url}/runs/{run}"));
+                (self.core.options.say)(&format!("run {run} {project}of {branch} for {environment} began"));
             }
         }
         lines

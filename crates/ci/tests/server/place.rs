@@ -41,10 +41,10 @@ fn git_environment() -> Git {
     Git { environment: vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())] }
 }
 
-/// Every branch is taken to `local`; a line `artefact: FILE` keeps a file, `submodules` fetches them.
+/// Every branch is taken to `local`; a line `artefact: FILE` keeps a file, `paths: PATTERN` wants such a change, `submodules` fetches them.
 fn rules(text: &str) -> Option<Rules> {
-    let artefacts = text.lines().filter_map(|line| line.strip_prefix("artefact: ")).map(str::to_owned).collect();
-    let rule = Rule { environment: "local".into(), artefacts, ..Rule::default() };
+    let of = |prefix| text.lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect();
+    let rule = Rule { environment: "local".into(), artefacts: of("artefact: "), paths: of("paths: "), ..Rule::default() };
     Some(Rules { runs: Some(vec![rule]), keep: None, submodules: text.contains("submodules") })
 }
 

@@ -32,6 +32,7 @@ pub fn begun(id: RunId, repository: &str, branch: &str, subject: &str) -> Run {
     Run {
         id,
         repository: repository.into(),
+        project: ci::ProjectFolder::default(),
         branch: branch.into(),
         environment: "local".into(),
         commit: Commit { id: hex(id.0)[..40].into(), author: "Ada Berg".into(), subject: subject.into() },

@@ -108,6 +108,11 @@ fn head(runs: &[Run], columns: &[Column]) -> Markup {
     }
 }
 
+/// The repository, and where in it the project lies.
+fn place(run: &Run) -> String {
+    if run.project.is_root() { run.repository.clone() } else { format!("{}/{}", run.repository, run.project) }
+}
+
 fn row(view: &View<'_>, run: &Run, columns: &[Column]) -> Markup {
     html! {
         tr id={ "run-" (run.id) } {
@@ -123,7 +128,7 @@ fn row(view: &View<'_>, run: &Run, columns: &[Column]) -> Markup {
                     code { (text::line(run.commit.id.get(..8).unwrap_or(&run.commit.id), 8)) } " "
                     bdi { (text::line(&run.commit.author, 40)) } " · " (times::ago(run.created, view.now))
                 }
-                div.meta { bdi { (text::line(&run.repository, 60)) } " → " bdi { (text::line(&run.environment, 40)) } }
+                div.meta { bdi { (text::line(&place(run), 60)) } " → " bdi { (text::line(&run.environment, 40)) } }
             }
             @for column in columns {
                 @match run.stages.iter().find(|stage| stage.name == column.name) {

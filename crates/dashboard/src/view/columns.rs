@@ -54,6 +54,7 @@ mod tests {
         Run {
             id: RunId(1),
             repository: "r".into(),
+            project: ci::ProjectFolder::default(),
             branch: "main".into(),
             environment: "local".into(),
             commit: Commit::default(),

@@ -166,6 +166,7 @@ fn facts(view: &View<'_>, run: &Run) -> Markup {
             dt { "Author" } dd { bdi { (text::name(&run.commit.author)) } }
             dt { "Branch" } dd { bdi { (text::name(&run.branch)) } }
             dt { "Repository" } dd { bdi { (text::name(&run.repository)) } }
+            @if !run.project.is_root() { dt { "Project" } dd { bdi { (text::name(run.project.as_str())) } } }
             dt { "Environment" } dd { bdi { (text::name(&run.environment)) } }
             dt { "Begun by" } dd { (trigger(&run.trigger)) }
             dt { "Asked for" } dd { (times::exactly(run.created)) " (" (times::ago(run.created, view.now)) ")" }

@@ -38,6 +38,9 @@ fn text(run: &Run, failed: Option<&StageRun>, commit: &str, what: &str) -> Strin
         format!("environment  {}", run.environment),
         format!("began        {}", run.began.map_or_else(|| "never".to_owned(), Timestamp::rfc3339)),
     ];
+    if !run.project.is_root() {
+        lines.insert(2, format!("project      {}", run.project));
+    }
     if let Some(cause) = &run.cause {
         lines.extend([String::new(), format!("error: {}", cause.message)]);
         lines.extend(cause.hints.iter().map(|hint| format!("hint: {hint}")));

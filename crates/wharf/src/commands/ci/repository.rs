@@ -3,7 +3,7 @@
 use super::{Root, git, host, secret_file};
 use crate::context::Context;
 use base::{Problem, ProblemKind};
-use ci::{Known, Repositories, RepositoryError, Secrets};
+use ci::{Known, ProjectFolder, Repositories, RepositoryError, Secrets};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,6 +29,19 @@ enum What {
         /// A token that opens the URL, in this file
         #[arg(long, value_name = "FILE", requires = "url")]
         token_file: Option<PathBuf>,
+        /// The folder that has wharf.yaml, where that is not the root; may be repeated: each is a project with runs of its own
+        #[arg(long = "project", value_name = "DIR", value_parser = ProjectFolder::parse)]
+        projects: Vec<ProjectFolder>,
+        #[command(flatten)]
+        root: Root,
+    },
+    /// Says anew which folders of one are projects; what is pushed from now on goes by it
+    Set {
+        /// Its name
+        name: String,
+        /// A folder that has a wharf.yaml, `.` for the root; may be repeated
+        #[arg(long = "project", value_name = "DIR", value_parser = ProjectFolder::parse, required = true)]
+        projects: Vec<ProjectFolder>,
         #[command(flatten)]
         root: Root,
     },
@@ -39,7 +52,8 @@ enum What {
         #[command(flatten)]
         root: Root,
     },
-    /// Lists them
+    /// Lists them, and where their projects are
+    #[command(alias = "list")]
     Ls {
         #[command(flatten)]
         root: Root,
@@ -53,13 +67,19 @@ pub(super) fn run(context: &Context, asked: Repository) -> Result<(), Problem> {
         Ok::<_, Problem>((Repositories::open(&root.join("repositories"), git()).map_err(|error| host(&error))?, Secrets::new(&root)))
     };
     match asked.what {
-        What::Add { name, url, hook_secret_file, token_file, root } => {
+        What::Add { name, url, hook_secret_file, token_file, projects, root } => {
             let (repositories, secrets) = open(&root)?;
             let read = |path: Option<PathBuf>| path.map(|path| secret_file(&path)).transpose();
             let known = known(&secrets, &name, url, read(hook_secret_file)?, read(token_file)?).map_err(|error| host(&error))?;
+            let known = Known { projects: once_each(projects), ..known };
             context.tokio()?.block_on(repositories.add(&name, &known)).map_err(problem)?;
             let where_to = if known.hook.is_some() { format!("; its web hooks go to /hooks/{name}") } else { String::new() };
             output.say(&format!("the repository `{name}` is there{where_to}"));
+        }
+        What::Set { name, projects, root } => {
+            let projects = once_each(projects);
+            open(&root)?.0.set_projects(&name, &projects).map_err(problem)?;
+            output.say(&format!("the projects of `{name}` from the next push on: {}", shown(&projects)));
         }
         What::Rm { name, root } => {
             open(&root)?.0.remove(&name).map_err(problem)?;
@@ -70,14 +90,28 @@ pub(super) fn run(context: &Context, asked: Repository) -> Result<(), Problem> {
             for name in repositories.names().map_err(|error| host(&error))? {
                 let known = repositories.known(&name).map_err(problem)?;
                 if output.is_json() {
-                    output.json(&json!({"repository": name, "url": known.url, "hook": known.hook.is_some()}));
+                    output.json(&json!({"repository": name, "url": known.url, "hook": known.hook.is_some(), "projects": paths(&known)}));
                 } else {
-                    output.data(&format!("{name:<32} {}", known.url.as_deref().unwrap_or("here")));
+                    output.data(&format!("{name:<32} {:<40} {}", known.url.as_deref().unwrap_or("here"), shown(&known.folders())));
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Each folder once, in the order in which they were named.
+fn once_each(folders: Vec<ProjectFolder>) -> Vec<ProjectFolder> {
+    let mut seen = std::collections::BTreeSet::new();
+    folders.into_iter().filter(|folder| seen.insert(folder.clone())).collect()
+}
+
+fn paths(known: &Known) -> Vec<String> {
+    known.folders().iter().map(ToString::to_string).collect()
+}
+
+fn shown(folders: &[ProjectFolder]) -> String {
+    folders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn known(
@@ -91,6 +125,7 @@ fn known(
         url,
         hook: hook.map(|hook| secrets.seal(&ci::hook_purpose(name), &hook)).transpose()?,
         token: token.map(|token| secrets.seal(&ci::token_purpose(name), &token)).transpose()?,
+        projects: Vec::new(),
     })
 }
 

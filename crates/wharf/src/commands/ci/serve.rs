@@ -95,7 +95,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         let url = format!("{scheme}://{name}");
         let server = Server::open(&root, options(context, &asked, url.clone())).map_err(opened)?;
         for pushed in server.catch_up().await.map_err(|error| host(&error))? {
-            log(context, &format!("{} was pushed before: runs {:?}", pushed.branch, pushed.runs));
+            log(context, &format!("pushed before: {pushed}"));
         }
         let source = Arc::new(Everything::new(server.clone(), &context.home));
         let pages =

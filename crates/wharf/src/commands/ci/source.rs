@@ -60,8 +60,8 @@ fn run_of(by: &BTreeMap<(String, String), RunId>, key: &ReleaseKey) -> Option<Ru
 #[async_trait]
 impl Source for Everything {
     async fn runs(&self, filter: &RunFilter, before: Option<RunId>, limit: usize) -> Result<Vec<Run>, SourceError> {
-        let filter =
-            ci::Filter { repository: filter.repository.clone(), branch: filter.branch.clone(), environment: None, state: filter.state };
+        let (repository, branch) = (filter.repository.clone(), filter.branch.clone());
+        let filter = ci::Filter { repository, branch, state: filter.state, ..ci::Filter::default() };
         let runs = self.server.runs().clone();
         self.read(move |_| Ok(runs.list(&filter, before, limit))).await
     }
