@@ -25,7 +25,8 @@ impl Runs {
             return Err(RunsError::NoBeginning(id, from.to_owned()));
         }
         let mut work = before.work;
-        work.from = from.map(str::to_owned).or(work.from);
+        // Not from where the run before began: that would leave stages out of which this one's record says that they are done.
+        work.from = from.map(str::to_owned);
         let trigger = Trigger::Retry { of: id, from: from.map(str::to_owned), by: by.to_owned() };
         let run = before.run;
         let asked = Asked {

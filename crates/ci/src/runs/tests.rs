@@ -136,8 +136,16 @@ async fn people_cancel_and_retry() {
     let again = runs.retry(one, Some("lint"), "me").await.expect("begun");
     let taken = runs.take("r1", "i1", SHORT).await.expect("a run");
     assert_eq!((taken.run.id, taken.work.from.as_deref()), (again, Some("lint")));
-    assert_eq!(runs.list(&Filter::default(), None, 9).len(), 3);
-    assert_eq!(runs.list(&Filter { state: Some(RunState::Running), ..Filter::default() }, None, 9)[0].id, again);
+    runs.say(again, &taken.token, 0, vec![Said::Ended { code: Some(1), cause: None }]).await.expect("taken");
+    for from in [None, Some("checkout")] {
+        let whole = runs.retry(again, from, "me").await.expect("begun");
+        let taken = runs.take("r1", "i1", SHORT).await.expect("a run");
+        assert_eq!((taken.run.id, taken.work.from), (whole, None), "all of it, {from:?}");
+        assert_eq!(taken.run.trigger, Trigger::Retry { of: again, from: None, by: "me".into() });
+        runs.say(whole, &taken.token, 0, vec![Said::Ended { code: Some(0), cause: None }]).await.expect("taken");
+    }
+    assert_eq!(runs.list(&Filter::default(), None, 9).len(), 5);
+    assert_eq!(runs.list(&Filter { state: Some(RunState::Failed), ..Filter::default() }, None, 9)[0].id, again);
     assert_eq!(runs.list(&Filter::default(), Some(again), 1)[0].id, two);
 }
 
