@@ -85,6 +85,25 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Fi
     sync_folder(folder)
 }
 
+/// Makes a file in one step, unless there is one; whether it was made. Of several that do so at once, one makes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn create_atomically(path: &Path, content: &[u8], mode: u32) -> Result<bool, FileError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = folder.join(format!(".{name}.{}", crate::ids::suffix(8)));
+    let linked = write_synced(&beside, content, mode).and_then(|()| match fs::hard_link(&beside, path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(FileError::new("create", path, error)),
+    });
+    let _ = fs::remove_file(&beside);
+    let made = linked?;
+    sync_folder(folder)?;
+    Ok(made)
+}
+
 /// Makes a folder's entries durable.
 ///
 /// # Errors
@@ -113,7 +132,11 @@ mod tests {
             write_atomically(&path, content, 0o600).expect("written");
             assert_eq!(read(&path).expect("read"), content);
         }
-        assert_eq!(fs::read_dir(&folder).expect("listed").count(), 1);
+        assert!(!create_atomically(&path, b"three", 0o600).expect("there is one"));
+        assert_eq!((read(&path).expect("read").as_slice(), fs::read_dir(&folder).expect("listed").count()), (b"two".as_slice(), 1));
+        let new = folder.join("new");
+        assert!(create_atomically(&new, b"four", 0o600).expect("made"));
+        assert_eq!((read(&new).expect("read").as_slice(), fs::read_dir(&folder).expect("listed").count()), (b"four".as_slice(), 2));
         assert!(read_if_exists(&folder.join("none")).expect("absent").is_none());
         let error = write_atomically(&folder.join("no/such"), b"", 0o600).expect_err("no folder");
         assert!(error.to_string().contains("no/.such"), "{error}");

@@ -3,6 +3,7 @@
 mod event;
 mod folder;
 mod git;
+mod held;
 pub mod hook;
 pub mod queue;
 mod repositories;

@@ -1,5 +1,6 @@
 //! Secrets of runs: sealed in a file, opened for the runs of their repository and branch alone.
 
+use crate::held::hold;
 use crate::rules;
 use base::files::FileError;
 use base64::Engine;
@@ -95,6 +96,7 @@ impl Secrets {
             return Err(SecretError::Name(secret.name));
         }
         let value = self.seal(&purpose(&secret), value)?;
+        let _held = hold(&self.file())?;
         let mut all = self.read()?;
         all.retain(|known| purpose(&known.secret) != purpose(&secret));
         all.push(Sealed { secret, value });
@@ -106,6 +108,7 @@ impl Secrets {
     /// # Errors
     /// When nothing can be written.
     pub fn remove(&self, repository: &str, name: &str) -> Result<bool, SecretError> {
+        let _held = hold(&self.file())?;
         let mut all = self.read()?;
         let before = all.len();
         all.retain(|known| (known.secret.repository.as_str(), known.secret.name.as_str()) != (repository, name));
@@ -140,17 +143,21 @@ impl Secrets {
         let bytes = match base::files::read_if_exists(&path)? {
             Some(bytes) => bytes,
             None => {
-                let new = base::ids::random::<32>().to_vec();
-                base::files::write_atomically(&path, &new, 0o600)?;
-                new
+                let _ = base::files::create_atomically(&path, &base::ids::random::<32>(), 0o600)?;
+                // Another process may have been first: all seal with the one that is there.
+                base::files::read(&path)?
             }
         };
         let broken = |_| SecretError::Broken("key".to_owned());
         Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).map_err(broken)?))
     }
 
+    fn file(&self) -> PathBuf {
+        self.folder.join("secrets.json")
+    }
+
     fn read(&self) -> Result<Vec<Sealed>, SecretError> {
-        let path = self.folder.join("secrets.json");
+        let path = self.file();
         let bytes = base::files::read_if_exists(&path)?.unwrap_or_else(|| b"[]".to_vec());
         let broken = |error| FileError::new("read", &path, std::io::Error::new(std::io::ErrorKind::InvalidData, error));
         Ok(serde_json::from_slice(&bytes).map_err(broken)?)
@@ -158,7 +165,7 @@ impl Secrets {
 
     fn write(&self, all: &[Sealed]) -> Result<(), SecretError> {
         let bytes = serde_json::to_vec_pretty(all).unwrap_or_default();
-        Ok(base::files::write_atomically(&self.folder.join("secrets.json"), &bytes, 0o600)?)
+        Ok(base::files::write_atomically(&self.file(), &bytes, 0o600)?)
     }
 }
 
@@ -193,6 +200,19 @@ mod tests {
         // A value moved to another name is not opened.
         std::fs::write(folder.join("secrets.json"), file.replace("\"A\"", "\"C\"")).expect("written");
         assert!(matches!(secrets.of("web", "main"), Err(SecretError::Broken(_))));
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn secrets_that_are_set_at_once_are_all_kept_with_one_key() {
+        let folder = std::env::temp_dir().join(format!("wharf-secrets-{}", base::ids::suffix(8)));
+        base::files::make_folder(&folder, 0o700).expect("folder");
+        let set = &|number: usize| {
+            let secret = Secret { repository: "web".into(), name: format!("S{number}"), branches: Vec::new() };
+            Secrets::new(&folder).set(secret, "hidden").expect("set");
+        };
+        std::thread::scope(|scope| (0..16).for_each(|number| drop(scope.spawn(move || set(number)))));
+        assert_eq!(Secrets::new(&folder).of("web", "main").expect("all opened").len(), 16);
         std::fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -1,5 +1,6 @@
 //! Who may do what: tokens by name, of which only the digest is kept.
 
+use crate::held::hold;
 use base::files::FileError;
 use ring::digest;
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,7 @@ impl Tokens {
     pub fn add(&self, name: &str, role: Role) -> Result<String, FileError> {
         let random = base::ids::random::<32>();
         let token = format!("wci_{}", base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, random));
+        let _held = hold(&self.path)?;
         let mut table = (*self.table()?).clone();
         table.insert(name.to_owned(), Entry { sha256: sha256(&token), role });
         self.write(&table)?;
@@ -134,6 +136,7 @@ impl Tokens {
     /// # Errors
     /// When the file cannot be read or written.
     pub fn remove(&self, name: &str) -> Result<bool, FileError> {
+        let _held = hold(&self.path)?;
         let mut table = (*self.table()?).clone();
         let was = table.remove(name).is_some();
         self.write(&table)?;
@@ -180,6 +183,21 @@ mod tests {
         assert!(tokens.remove("me").expect("removed") && !tokens.remove("me").expect("nothing"));
         assert_eq!(tokens.who(&newer), None);
         std::fs::remove_file(path).expect("removed");
+    }
+
+    #[test]
+    fn tokens_that_are_made_at_once_are_all_kept() {
+        let folder = std::env::temp_dir().join(format!("wharf-tokens-{}", base::ids::suffix(8)));
+        base::files::make_folder(&folder, 0o700).expect("folder");
+        let path = folder.join("tokens.json");
+        let add = &|name: usize| Tokens::new(&path).add(&name.to_string(), Role::Read).expect("added");
+        let tokens: Vec<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..16).map(|name| scope.spawn(move || add(name))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("joined")).collect()
+        });
+        let all = Tokens::new(&path);
+        assert!(tokens.iter().all(|token| all.who(token).is_some()), "{:?}", all.list());
+        std::fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
