@@ -209,6 +209,34 @@ echo "{\"stage\":\"test\",\"state\":\"done\",\"summary\":\"$TOKEN\",\"millisecon
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_secrets_cannot_be_had_ends_and_its_runner_goes_on() {
+    let Some(place) = place("broken").await else { return };
+    let secret = |name: String| ci::Secret { repository: "web".into(), name, branches: Vec::new() };
+    place.secrets().set(secret("TOKEN".into()), "hunter2").expect("set");
+    let file = place.folder.join("ci/secrets.json");
+    let good = std::fs::read(&file).expect("read");
+    std::fs::write(&file, "[]]").expect("written");
+    place.runner("r1");
+    let repository = place.clone_of("web");
+    repository.write("job.sh", "echo done\n");
+    repository.push("main").await;
+    let run = place.ended(1).await;
+    let cause = run.cause.expect("a cause");
+    assert_eq!((run.state, cause.kind.as_str(), cause.exit_code), (RunState::Failed, "host", 5));
+    assert!(cause.message.contains("secrets"), "{cause:?}");
+    std::fs::write(&file, &good).expect("written");
+    for number in 0..70 {
+        place.secrets().set(secret(format!("S{number}")), &"x".repeat(64 << 10)).expect("set");
+    }
+    place.post("/api/runs/1/retry").await;
+    let cause = place.ended(2).await.cause.expect("a cause");
+    assert!(cause.message.contains("bytes"), "{cause:?}");
+    std::fs::write(&file, good).expect("written");
+    place.post("/api/runs/1/retry").await;
+    assert_eq!(place.ended(3).await.state, RunState::Passed);
+}
+
 impl Place {
     fn all(&self) -> Vec<ci::Run> {
         self.runs().list(&ci::Filter::default(), None, 1000)

@@ -3,15 +3,12 @@
 use super::RunnerOptions;
 use crate::run::RunId;
 use crate::runs::{Said, Told};
-use crate::server::wire::{ATTEMPT, Asks, Job, Says};
+use crate::server::wire::{ATTEMPT, Asks, JOB_BYTES, Job, Says};
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use net::client::{Call, Client, Payload, Trust, Url};
 use serde::Serialize;
 use std::sync::Arc;
-
-/// What is read of an answer.
-const ANSWER_BYTES: usize = 4 << 20;
 
 /// Why the server did not do it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,7 +84,7 @@ impl Link {
             reply.discard().await;
             return Ok(Bytes::new());
         }
-        let answer = reply.bytes(ANSWER_BYTES).await.map_err(|error| unreached(error.to_string()))?;
+        let answer = reply.bytes(JOB_BYTES).await.map_err(|error| unreached(error.to_string()))?;
         if status.is_success() {
             return Ok(answer);
         }

@@ -1,10 +1,11 @@
 //! Runners: they take runs, say what happens, and leave files.
 
+use super::Server;
 use super::api::number;
 use super::reply::{Answered, Refusal, json};
-use super::wire::{ATTEMPT, Asks, Job, Says};
-use super::{Server, ServerError};
-use crate::run::Artefact;
+use super::wire::{ATTEMPT, Asks, JOB_BYTES, Job, Says};
+use crate::run::{Artefact, Cause};
+use crate::runs::{Said, Taken};
 use crate::tokens::Right;
 use http::{Method, StatusCode, header};
 use hyper::body::Incoming;
@@ -16,6 +17,8 @@ const WAIT: Duration = Duration::from_secs(20);
 /// What a runner says at once.
 const SAID_BYTES: usize = 8 << 20;
 const BODY_TIME: Duration = Duration::from_secs(60);
+const HINT: &str = "`wharf ci secret ls` lists the secrets, `wharf ci secret set` and `rm` mend them; then retry the run";
+
 impl Server {
     pub(super) async fn runner(&self, head: &http::request::Parts, body: &mut Option<Incoming>, rest: &[&str]) -> Answered {
         self.may(&head.headers, Right::Run)?;
@@ -55,9 +58,29 @@ impl Server {
         let Some(taken) = self.core.runs.take(&asks.runner, &asks.instance, WAIT).await else {
             return Ok(json(StatusCode::NO_CONTENT, &()));
         };
-        let secrets = self.core.secrets.of(&taken.run.repository, &taken.run.branch).map_err(ServerError::from)?;
+        let (id, token) = (taken.run.id, taken.token.clone());
+        match self.job(taken) {
+            Ok(job) => Ok(json(StatusCode::OK, &job)),
+            Err(why) => {
+                // In the runner's stead, which will never learn of it: an error would only be asked again, for ever.
+                let cause = Cause { kind: "host".to_owned(), message: why, hints: vec![HINT.to_owned()], exit_code: 5 };
+                self.core.runs.say(id, &token, 0, vec![Said::Ended { code: Some(5), cause: Some(cause) }]).await?;
+                Ok(json(StatusCode::NO_CONTENT, &()))
+            }
+        }
+    }
+
+    /// What a runner needs for a run, or why it cannot be had.
+    fn job(&self, taken: Taken) -> Result<Job, String> {
+        let secrets = self.core.secrets.of(&taken.run.repository, &taken.run.branch);
+        let secrets = secrets.map_err(|error| format!("the secrets of the run cannot be had: {error}"))?;
         let repository = format!("/git/{}.git", taken.run.repository);
-        Ok(json(StatusCode::OK, &Job { taken, repository, secrets, log_bytes: self.core.options.runs.log_bytes }))
+        let job = Job { taken, repository, secrets, log_bytes: self.core.options.runs.log_bytes };
+        let bytes = serde_json::to_vec(&job).map_err(|error| error.to_string())?.len();
+        if bytes > JOB_BYTES {
+            return Err(format!("the run and its secrets are {bytes} bytes, and a runner takes {JOB_BYTES}"));
+        }
+        Ok(job)
     }
 }
 

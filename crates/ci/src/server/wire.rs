@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// The header of the attempt's token.
 pub(crate) const ATTEMPT: &str = "x-wharf-attempt";
 
+/// The largest answer that a runner reads, which is a run with its secrets.
+pub(crate) const JOB_BYTES: usize = 4 << 20;
+
 /// Who asks for a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asks {
