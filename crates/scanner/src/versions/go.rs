@@ -16,9 +16,17 @@ fn plain(text: &str) -> Option<Cow<'_, str>> {
     match text.strip_prefix("go") {
         Some(release) => of_release(release).map(Cow::Owned),
         // Build information and package URLs have releases without `go`.
-        None if !text.starts_with('v') && Semver::short(text).is_none() => of_release(text).map(Cow::Owned),
+        None if is_candidate(text) => of_release(text).map(Cow::Owned),
         None => Some(Cow::Borrowed(text.strip_prefix('v').unwrap_or(text))),
     }
+}
+
+/// `1.21rc2`, `1.21rc2 X:boringcrypto`: numbers and a word of Go's, which no module's version has together.
+fn is_candidate(text: &str) -> bool {
+    let (core, rest) = leading(text, |c| c.is_ascii_digit() || c == '.');
+    let (kind, rest) = leading(rest, |c| c.is_ascii_lowercase());
+    let (number, rest) = leading(rest, |c| c.is_ascii_digit());
+    !core.is_empty() && matches!(kind, "rc" | "beta") && !number.is_empty() && (rest.is_empty() || rest.starts_with([' ', '-', '+']))
 }
 
 /// `1.22.1`, `1.21rc2`; what a vendor or an experiment adds behind a space, `-` or `+` is no other release.

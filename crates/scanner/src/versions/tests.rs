@@ -53,12 +53,17 @@ fn go_knows_modules_and_releases() {
             "go1.21rc2 > 1.21.0-0",
             "1.21rc2 = go1.21rc2",
             "1.21rc2 < 1.21",
+            "1.22beta1-vendor < 1.22rc1",
             "go1.22.1 = 1.22.1",
             "go1.22.1-vendor = 1.22.1",
             "go1.9 < go1.10",
         ],
     );
-    assert!(["(devel)", "", "godevel", "go1.2.3.4rc1"].iter().all(|wrong| !is_version(&Ecosystem::Go, wrong)));
+    assert!(
+        ["(devel)", "", "godevel", "go1.2.3.4rc1", "0v9", "1v0.0", "1.21rc2x", "1.21rc"]
+            .iter()
+            .all(|wrong| !is_version(&Ecosystem::Go, wrong))
+    );
 }
 
 #[test]
