@@ -31,7 +31,7 @@ pub fn add_to_cyclonedx(document: &mut Value, inventory: &Inventory, report: &Re
     for (reference, found) in by_package(inventory, report) {
         for one in found {
             let entry = entries.entry((&one.id, one.fixed.as_deref())).or_insert_with(|| entry(one));
-            if let Some(affects) = entry["affects"].as_array_mut() {
+            if let Some(affects) = entry.get_mut("affects").and_then(Value::as_array_mut) {
                 affects.push(json!({"ref": reference}));
             }
         }
@@ -76,14 +76,15 @@ fn entry(found: &Vulnerability) -> Value {
 /// Adds what was found to an SPDX document of the same inventory (specification 2.3, 7.21 and annex F.2).
 pub fn add_to_spdx(document: &mut Value, inventory: &Inventory, report: &Report) {
     let found = by_package(inventory, report);
-    for package in document["packages"].as_array_mut().into_iter().flatten() {
+    for package in document.get_mut("packages").and_then(Value::as_array_mut).into_iter().flatten() {
         let reference = package["SPDXID"].as_str().and_then(|id| id.strip_prefix("SPDXRef-Package-")).map(str::to_owned);
         let of_it = reference.and_then(|reference| found.get(&reference));
         let told = of_it.into_iter().flatten().map(|one| {
             json!({"referenceCategory": "SECURITY", "referenceType": "advisory", "referenceLocator": page(&one.id), "comment": one.fixed.as_ref()
                 .map_or_else(|| one.status.words().to_owned(), |fixed| format!("fixed in {fixed}"))})
         });
-        if let Some(references) = package["externalRefs"].as_array_mut() {
+        // Asking a value for what it lacks would put a null there, which the schema refuses.
+        if let Some(references) = package.get_mut("externalRefs").and_then(Value::as_array_mut) {
             references.extend(told);
         }
     }

@@ -58,8 +58,9 @@ fn subject(inventory: &Inventory) -> Value {
     subject
 }
 
+/// In JSON its purpose has an underscore (`spdx-schema.json` of 2.3), in the text of the specification (7.24) a hyphen; both are read.
 fn operating_system(os: &Os) -> Value {
-    let mut system = json!({"SPDXID": SYSTEM, "name": os.id, "downloadLocation": UNKNOWN, "filesAnalyzed": false, "primaryPackagePurpose": "OPERATING-SYSTEM"});
+    let mut system = json!({"SPDXID": SYSTEM, "name": os.id, "downloadLocation": UNKNOWN, "filesAnalyzed": false, "primaryPackagePurpose": "OPERATING_SYSTEM"});
     if !os.version.is_empty() {
         system["versionInfo"] = json!(os.version);
     }
