@@ -23,7 +23,7 @@ use base::{Clock, SystemClock};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
 /// What a server has to say: for a log.
@@ -106,8 +106,6 @@ struct Core {
     processes: Arc<Semaphore>,
     /// A repository is to be fetched.
     fetch: Notify,
-    /// The last error that was told to the operator, and when.
-    told: Mutex<Option<(String, Instant)>>,
 }
 
 /// How often runners are looked after.
@@ -145,7 +143,6 @@ impl Server {
             folder: folder.to_owned(),
             locks: Mutex::default(),
             fetch: Notify::new(),
-            told: Mutex::default(),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -186,7 +183,6 @@ impl Server {
         let mut tick = tokio::time::interval(TICK);
         let mut expire = tokio::time::interval(EXPIRE);
         let fetching = tokio::spawn(self.clone().fetch_all());
-        let mut told = None;
         let why = loop {
             tokio::select! {
                 _ = tick.tick() => self.core.runs.tick().await,
@@ -195,13 +191,6 @@ impl Server {
                         (self.core.options.say)(&format!("what is old cannot be removed: {error}"));
                     }
                 }
-            }
-            let trouble = self.core.runs.trouble();
-            if trouble != told {
-                let now =
-                    trouble.as_ref().map_or_else(|| "runs go on".to_owned(), |why| format!("runs wait, and it is tried again: {why}"));
-                (self.core.options.say)(&now);
-                told = trouble;
             }
             if let Some(why) = self.core.runs.stopped() {
                 break why;

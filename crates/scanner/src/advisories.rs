@@ -7,6 +7,7 @@ mod secdb;
 pub mod sources;
 mod tracker;
 pub mod trust;
+mod weights;
 mod zip;
 
 use crate::Ecosystem;

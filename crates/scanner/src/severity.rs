@@ -81,6 +81,18 @@ pub struct Rating {
     pub source: String,
 }
 
+impl Rating {
+    /// Whether it is a CVSS vector that comes to a score.
+    pub(crate) fn is_score(&self) -> bool {
+        tenths(&self.value).is_some()
+    }
+
+    /// Whether it is a word that says how bad.
+    pub(crate) fn is_word(&self) -> bool {
+        Level::of_word(&self.value).is_some()
+    }
+}
+
 /// How bad, and who says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Severity {

@@ -1,6 +1,7 @@
 //! Where advisories come from: folders, files and zip archives of OSV documents, RustSec's files, Debian's tracker, Alpine's secdb.
 
 use super::osv::Osv;
+use super::weights::{self, Weighed};
 use super::{Advisory, rustsec, secdb, tracker, zip};
 use base::files::{FileError, read_up_to};
 use base::{Finding, Place, Severity};
@@ -25,6 +26,8 @@ pub struct Read {
     pub withdrawn: usize,
     /// What could not be read, by file.
     pub unread: Vec<Finding>,
+    /// Opinions of advisories about nothing that Wharf reads, for those that have none of their own.
+    weighed: Vec<Weighed>,
 }
 
 /// Reads everything below some paths, with as many threads as there are processors.
@@ -48,11 +51,13 @@ pub fn read(paths: &[PathBuf]) -> Result<Read, FileError> {
         all.advisories.extend(part.advisories);
         all.withdrawn += part.withdrawn;
         all.unread.extend(part.unread);
+        all.weighed.extend(part.weighed);
     }
     all.unread.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.message.cmp(&b.message)));
     all.advisories
         .sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.summary.cmp(&b.summary)).then_with(|| a.affected.len().cmp(&b.affected.len())));
     all.advisories.dedup_by(|later, first| later.id == first.id && merge(first, later));
+    all.lend();
     Ok(all)
 }
 
@@ -122,6 +127,11 @@ pub fn document(name: &str, bytes: &[u8], read: &mut Read) {
             Ok(osv) => read.osv(name, osv),
             Err(error) => read.wrong(name, super::osv::one_line(&error.to_string())),
         },
+        "yaml" | "yml" if text.lines().any(|line| line.starts_with("distroversion:")) => match serde_saphyr::from_str::<secdb::Secdb>(text)
+        {
+            Ok(found) => read.several(name, secdb::read(found)),
+            Err(error) => read.wrong(name, super::osv::one_line(&error.to_string())),
+        },
         "json" => json(name, text, read),
         _ => {}
     }
@@ -176,17 +186,23 @@ impl Read {
 
     fn found(&mut self, advisory: Option<Advisory>) {
         match advisory {
-            // One about nothing that Wharf reads would only take room.
-            Some(advisory) if advisory.affected.is_empty() => {}
+            // One about nothing that Wharf reads would only take room in the index.
+            Some(advisory) if advisory.affected.is_empty() => self.weighed.extend(Weighed::of(&advisory)),
             Some(advisory) => self.advisories.push(advisory),
             None => self.withdrawn += 1,
         }
+    }
+
+    /// Hands the opinions of all on to those that nobody weighed.
+    pub(super) fn lend(&mut self) {
+        weights::lend(&mut self.advisories, std::mem::take(&mut self.weighed));
     }
 
     fn take(&mut self, other: Self) {
         self.advisories.extend(other.advisories);
         self.withdrawn += other.withdrawn;
         self.unread.extend(other.unread);
+        self.weighed.extend(other.weighed);
     }
 
     fn wrong(&mut self, name: &str, why: String) {
@@ -209,8 +225,10 @@ mod tests {
         document("rust/std/R.md", b"```toml\n[advisory]\nid = \"S\"\npackage = \"std\"\n[versions]\n```\n# t\n", &mut read);
         document("d.json", br#"{"p":{"CVE-1":{"releases":{"bookworm":{"status":"open","urgency":"low"}}}}}"#, &mut read);
         document("a.json", br#"{"distroversion":"v3.20","packages":[{"pkg":{"name":"p","secfixes":{"1-r1":["CVE-2"]}}}]}"#, &mut read);
+        let yaml = "---\ndistroversion: v3.11\npackages:\n  - pkg:\n      name: p\n      secfixes:\n        2.10-r0:\n          - CVE-3\n";
+        document("main.yaml", yaml.as_bytes(), &mut read);
         let ids: Vec<&str> = read.advisories.iter().map(|advisory| advisory.id.as_str()).collect();
-        assert_eq!(ids, ["GHSA-1", "PYSEC-1", "R", "CVE-1", "CVE-2"]);
+        assert_eq!(ids, ["GHSA-1", "PYSEC-1", "R", "CVE-1", "CVE-2", "CVE-3"]);
         for other in ["README.md", "package.json", "list.json", "workflow.yaml"] {
             document(other, b"[]", &mut read);
         }

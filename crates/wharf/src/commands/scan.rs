@@ -151,8 +151,8 @@ fn talk(context: &Context, asked: &Arguments, (report, judged): (&Report, &Judge
     for finding in &report.unjudged {
         output.finding(finding);
     }
-    for over in judged.expired_told() {
-        output.warning(&over);
+    for ignore in &judged.expired {
+        output.warning(&format!("`{}` is ignored no more: its time is over ({})", ignore.id, ignore.reason));
     }
     let unfixed = judged.others.iter().filter(|found| found.fixed.is_none()).count();
     let hidden = if asked.only_fixable && unfixed > 0 { format!(", {unfixed} without a fix not shown") } else { String::new() };

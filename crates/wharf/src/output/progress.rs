@@ -98,25 +98,12 @@ impl Running<'_> {
 
     /// Something found that does not end the stage.
     pub fn finding(&self, finding: &Finding) {
-        self.findings(std::slice::from_ref(finding), "");
-    }
-
-    /// Many of them: people are shown the first and told where the others are; programs and reports get all.
-    pub fn findings(&self, findings: &[Finding], elsewhere: &str) {
-        const SHOWN: usize = 10;
         let output = &self.stages.output;
-        for (number, finding) in findings.iter().enumerate() {
-            if output.is_json() {
-                output.json(&json!({"stage": self.name, "finding": finding}));
-            }
-            if number < SHOWN {
-                output.finding(finding);
-            }
-            output.keep(|recorded| recorded.findings.push(finding.clone()));
+        if output.is_json() {
+            output.json(&json!({"stage": self.name, "finding": finding}));
         }
-        if findings.len() > SHOWN {
-            output.note(&format!("and {} more; {elsewhere}", findings.len() - SHOWN));
-        }
+        output.finding(finding);
+        output.keep(|recorded| recorded.findings.push(finding.clone()));
     }
 
     /// What programs that watch are told while it runs, in the stage's own shape; members replace those that were told before.
