@@ -9,6 +9,7 @@ mod drift;
 mod drive;
 mod events;
 mod list;
+mod owner;
 mod provider;
 mod seen;
 mod status;
@@ -18,6 +19,7 @@ mod wish;
 
 pub use api::Api;
 pub use events::causes;
+pub use owner::Owner;
 pub use provider::{CLOUDFORMATION, CloudFormation};
 pub use seen::{ChangeSetSeen, ChangeSetStatus, Execution, StackSeen};
 pub use status::{Settled, StackStatus};

@@ -145,6 +145,14 @@ pub enum InfraError {
         /// In which state it is.
         message: String,
     },
+    /// What stands is another's.
+    #[error("{message}")]
+    Foreign {
+        /// Whose it is.
+        message: String,
+        /// What to do next.
+        hints: Vec<String>,
+    },
     /// It is still under way after all the time that it may take.
     #[error("{message}")]
     Slow {
@@ -170,6 +178,7 @@ impl From<InfraError> for Problem {
             InfraError::Unsettled { .. } => {
                 Self::new(ProblemKind::Target, message).hint("`wharf infra apply` settles it first, after asking")
             }
+            InfraError::Foreign { hints, .. } => hints.into_iter().fold(Self::new(ProblemKind::Target, message), Self::hint),
             InfraError::Slow { .. } => {
                 Self::new(ProblemKind::Unreachable, message).hint("run the same command again: it follows what is under way")
             }

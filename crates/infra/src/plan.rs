@@ -95,6 +95,9 @@ pub struct Plan {
     pub change_set: String,
     /// Whether the stack is made by it.
     pub new: bool,
+    /// What the tags of what stands say where it is another's, and is taken over by this plan.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub takes_over: String,
     /// When it was made, RFC 3339.
     pub made: String,
     /// SHA-256 of the template's text.
@@ -185,6 +188,7 @@ mod tests {
             endpoint: None,
             change_set: text("arn:cs"),
             new: false,
+            takes_over: String::new(),
             made: text("2026-01-01T00:00:00Z"),
             template: text("0"),
             changes: vec![change],

@@ -38,6 +38,8 @@ pub struct Declared {
     pub role: Option<String>,
     /// What is taken in as it stands.
     pub imports: Vec<Import>,
+    /// Whether what its tags say is another's may be taken over.
+    pub take_over: bool,
 }
 
 /// A resource that stands already and is to be taken in.
@@ -137,6 +139,9 @@ pub struct Standing {
     pub unsettled: bool,
     /// What it hands out.
     pub outputs: BTreeMap<String, String>,
+    /// What its tags say where they say that it is another's; empty where it is what was declared.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub foreign: String,
 }
 
 /// A resource that is not as the template says any more.
@@ -200,6 +205,9 @@ pub trait Provider: Send + Sync {
     /// # Errors
     /// When it cannot be asked.
     async fn read(&self) -> Result<Option<Standing>, InfraError>;
+
+    /// How it is said that what stands is another's, of what its tags say.
+    fn foreign(&self, said: &str) -> InfraError;
 
     /// Makes what stands ready to be changed: goes on with what stopped half-way, removes what failed when it was first made. `skip` names
     /// resources that going back leaves as they are.

@@ -52,6 +52,29 @@ fn a_cluster_is_planned_made_changed_and_removed() {
     place.told_no_secret();
 }
 
+/// Both environments call it the same: neither changes nor removes what is the other's.
+#[test]
+fn an_environment_leaves_the_stack_of_another_alone() {
+    let place = Place::new("owner");
+    place.more("environments: { prod: {}, staging: {} }\n");
+    assert_eq!(place.wharf(&["apply", "--yes", "--env", "prod"]).code, 0);
+    let tags = |place: &Place| place.fake.with(|state| state.stacks.find("jobs-cluster").map(|stack| stack.tags.clone()));
+    let of_prod = tags(&place);
+    for words in [&["plan"] as &[&str], &["apply", "--yes"], &["destroy", "--yes"]] {
+        let seen = place.wharf(&[words, &["--env", "staging"]].concat());
+        assert_eq!((seen.code, seen.err.contains("is `prod`, not `staging`")), (3, true), "{words:?}: {seen:?}");
+        assert!(seen.err.contains("--take-over") && seen.err.contains("infra.cluster.stack"), "{words:?}: {seen:?}");
+    }
+    assert_eq!((tags(&place), place.fake.count("DeleteStack"), place.fake.count("ExecuteChangeSet")), (of_prod, 0, 1));
+
+    let seen = place.wharf(&["plan", "--env", "staging", "--take-over", "--out", "plan.json", "--no-drift"]);
+    assert_eq!((seen.code, seen.out.contains("this plan takes it over")), (0, true), "{seen:?}");
+    assert_eq!(place.wharf(&["apply", "plan.json", "--env", "staging"]).code, 0, "the plan says it itself");
+    assert_eq!(place.wharf(&["destroy", "--yes", "--env", "prod"]).code, 3, "prod has lost it");
+    assert_eq!(place.wharf(&["destroy", "--yes", "--env", "staging"]).code, 0);
+    place.told_no_secret();
+}
+
 #[test]
 fn a_killed_run_is_taken_up_by_the_next() {
     let place = Place::new("killed");
@@ -106,6 +129,9 @@ fn moto_agrees_where_it_is_installed() {
     let seen = place.wharf(&["plan", "--out", "plan.json", "--no-drift"]);
     assert!(seen.out.contains("+ C"), "{seen:?}");
     assert_eq!(place.wharf(&["apply", "plan.json"]).code, 0);
+    place.more("environments: { local: {}, staging: {} }\n");
+    let seen = place.wharf(&["destroy", "--yes", "--env", "staging"]);
+    assert_eq!((seen.code, seen.err.contains("is `local`, not `staging`")), (3, true), "{seen:?}");
     let seen = place.wharf(&["destroy", "--yes"]);
     assert_eq!((seen.code, text(seen.err.as_bytes()).contains("is gone")), (0, true), "{seen:?}");
     place.told_no_secret();

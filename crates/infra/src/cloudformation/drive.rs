@@ -35,7 +35,7 @@ impl<'a> Drive<'a> {
     /// When a call that looks fails for good.
     pub(crate) async fn run(mut self, goal: Goal) -> Result<Ended, Failure> {
         let pace = self.api.0.pace.clone();
-        let mut state = StackState::new(goal, self.api.0.seed, pace.now());
+        let mut state = StackState::new(goal, self.wish.owner(), self.api.0.seed, pace.now());
         let mut seen = Observation::Begin;
         loop {
             let (next, actions) = step(state, seen, pace.now());

@@ -88,6 +88,7 @@ impl CloudFormation {
                 InfraError::Unsettled { message: format!("`{stack}` is {}{reason}", seen.status_text) }
             }
             Ending::Stale(message) => InfraError::Stale { message: format!("`{stack}`: {message}") },
+            Ending::Foreign(said) => self.foreign(said),
             Ending::Protected(_) => InfraError::Failed {
                 message: format!("`{stack}` is protected from being removed"),
                 findings: Vec::new(),
@@ -99,6 +100,21 @@ impl CloudFormation {
                 InfraError::Call(Failure::new("step", FailureKind::Unreadable, format!("an unexpected end: {:?}", ended.ending)))
             }
         }
+    }
+
+    /// What is carried out is carried out on our stack, or on the very one that the plan said it takes over.
+    async fn owned(&self, plan: &Plan) -> Result<(), InfraError> {
+        let stack = Api(&self.caller).stack(&plan.stack_id).await?;
+        match stack.and_then(|stack| self.wish.owner().differs(&stack)) {
+            Some(said) if said != plan.takes_over => Err(self.foreign(&said)),
+            _ => Ok(()),
+        }
+    }
+
+    fn standing(&self, stack: StackSeen) -> Standing {
+        let unsettled = matches!(stack.status.settled(), Settled::HalfWay | Settled::Broken);
+        let foreign = self.wish.owner().differs(&stack).unwrap_or_default();
+        Standing { id: stack.id, status: stack.status_text, reason: stack.reason, unsettled, outputs: stack.outputs, foreign }
     }
 
     fn planned(&self, stack_id: String, change_set: String, new: bool, changes: Vec<crate::plan::Change>) -> Plan {
@@ -115,6 +131,7 @@ impl CloudFormation {
             endpoint: declared.endpoint.clone(),
             change_set,
             new,
+            takes_over: String::new(),
             made: self.caller.pace.now().rfc3339(),
             template: base::ids::hex(&Sha256::digest(&declared.template)),
             changes,
@@ -128,11 +145,6 @@ struct Unwatched;
 impl Watch for Unwatched {
     fn event(&self, _: &crate::provider::Event) {}
     fn note(&self, _: &str) {}
-}
-
-fn standing(stack: StackSeen) -> Standing {
-    let unsettled = matches!(stack.status.settled(), Settled::HalfWay | Settled::Broken);
-    Standing { id: stack.id, status: stack.status_text, reason: stack.reason, unsettled, outputs: stack.outputs }
 }
 
 #[async_trait]
@@ -152,7 +164,21 @@ impl Provider for CloudFormation {
     }
 
     async fn read(&self) -> Result<Option<Standing>, InfraError> {
-        Ok(Api(&self.caller).stack(&self.wish.declared.stack).await?.filter(|stack| stack.status.settled() != Settled::Gone).map(standing))
+        Ok(Api(&self.caller)
+            .stack(&self.wish.declared.stack)
+            .await?
+            .filter(|stack| stack.status.settled() != Settled::Gone)
+            .map(|stack| self.standing(stack)))
+    }
+
+    fn foreign(&self, said: &str) -> InfraError {
+        let Declared { stack, project, name, environment, .. } = &self.wish.declared;
+        let message = format!("`{stack}` is not the stack of `infra.{name}` of `{project}` in the environment `{environment}`: {said}");
+        let hints = vec![
+            format!("give it a name of its own: `infra.{name}.stack`, with a setting that each environment sets"),
+            "or, if it is to be this one's from now on, pass `--take-over`".to_owned(),
+        ];
+        InfraError::Foreign { message, hints }
     }
 
     async fn settle(&self, watch: &dyn Watch, skip: &[String]) -> Result<(), InfraError> {
@@ -165,8 +191,11 @@ impl Provider for CloudFormation {
         let goal = Goal::Prepare { digest: self.wish.digest(), import, fresh: !self.wish.declared.secrets.is_empty() };
         let ended = self.run(watch, goal).await?;
         match ended.ending {
-            Ending::Prepared { set, new } => Ok(self.planned(set.stack, set.id, new, set.changes)),
-            Ending::Unchanged(stack) => Ok(self.planned(stack.id, String::new(), false, Vec::new())),
+            Ending::Prepared { set, new, takes_over } => Ok(Plan { takes_over, ..self.planned(set.stack, set.id, new, set.changes) }),
+            Ending::Unchanged(stack) => {
+                let takes_over = self.wish.owner().differs(&stack).unwrap_or_default();
+                Ok(Plan { takes_over, ..self.planned(stack.id, String::new(), false, Vec::new()) })
+            }
             _ => Err(self.problem(ended)),
         }
     }
@@ -187,6 +216,7 @@ impl Provider for CloudFormation {
     }
 
     async fn apply(&self, watch: &dyn Watch, plan: &Plan) -> Result<Standing, InfraError> {
+        self.owned(plan).await?;
         if plan.is_empty() {
             let stands = self.read().await?;
             return stands.ok_or_else(|| InfraError::Stale { message: format!("`{}` is not there any more", plan.stack) });
@@ -202,7 +232,7 @@ impl Provider for CloudFormation {
         }
         let ended = self.run(watch, goal).await?;
         match ended.ending {
-            Ending::Done(stack) => Ok(standing(stack)),
+            Ending::Done(stack) => Ok(self.standing(stack)),
             _ => Err(self.problem(ended)),
         }
     }

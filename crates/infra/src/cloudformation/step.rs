@@ -7,6 +7,7 @@ mod words;
 
 pub use words::{Action, Ending, Goal, Observation, SetKind};
 
+use super::owner::Owner;
 use super::seen::StackSeen;
 use super::status::{Settled, StackStatus};
 use crate::aws::random;
@@ -19,6 +20,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StackState {
     pub(super) goal: Goal,
+    /// Whose the stack must be.
+    pub(super) owner: Owner,
     pub(super) phase: Phase,
     /// The stack's ARN, once it was seen.
     pub(super) id: Option<String>,
@@ -94,9 +97,10 @@ pub(super) const PATIENCE: u32 = 20;
 
 impl StackState {
     /// Before anything was done.
-    pub fn new(goal: Goal, seed: u64, now: Timestamp) -> Self {
+    pub fn new(goal: Goal, owner: Owner, seed: u64, now: Timestamp) -> Self {
         Self {
             goal,
+            owner,
             phase: Phase::Looking,
             id: None,
             before: None,
@@ -232,6 +236,9 @@ impl StackState {
                 Goal::Remove { .. } => Self::finish(Ending::Gone(self.id.clone())),
             };
         };
+        if let Some(said) = self.owner.refuses(&stack) {
+            return Self::finish(Ending::Foreign(said));
+        }
         self.id = Some(stack.id.clone());
         self.before = Some(stack.clone());
         let settled = stack.status.settled();

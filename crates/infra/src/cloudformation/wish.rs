@@ -1,6 +1,7 @@
 //! All that a stack is to be, as calls want it.
 
 use super::api::pair;
+use super::owner::Owner;
 use super::step::token;
 use super::template::Template;
 use crate::provider::Declared;
@@ -20,6 +21,12 @@ impl Wish {
     pub(crate) fn tags(&self) -> [(&'static str, &str); 3] {
         let declared = &self.declared;
         [(PROJECT_TAG, &declared.project), (NAME_TAG, &declared.name), (ENVIRONMENT_TAG, &declared.environment)]
+    }
+
+    /// Whose the stack must be.
+    pub(crate) fn owner(&self) -> Owner {
+        let tags = self.tags().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        Owner { tags, take_over: self.declared.take_over }
     }
 
     /// Of `CreateChangeSet`, without name and kind.

@@ -191,3 +191,60 @@ fn what_stands_is_taken_in() {
         assert_eq!(status(&fake), "IMPORT_COMPLETE");
     });
 }
+
+#[test]
+fn the_stack_of_another_environment_is_left_alone_unless_it_is_taken_over() {
+    let (fake, listener) = (Fake::new(), Listener::default());
+    let staging =
+        |take_over: bool| make(&fake, Declared { environment: "staging".to_owned(), take_over, ..declared(&second()) }).expect("provider");
+    run(async {
+        // A stack that only waits has nothing to lose: whoever is first makes it.
+        let waiting = staging(false).plan(&listener).await.expect("plan");
+        staging(false).discard(&waiting).await.expect("gone");
+        apply(&fake, FIRST, &listener).await.expect("made for prod");
+        let mine = provider(&fake, &second()).plan(&listener).await.expect("plan of prod");
+        let done = fake.count("CreateChangeSet");
+        for error in [
+            staging(false).plan(&listener).await.expect_err("plan"),
+            staging(false).settle(&listener, &[]).await.expect_err("settle"),
+            staging(false).apply(&listener, &mine).await.expect_err("apply"),
+            staging(false).remove(&listener, &[]).await.expect_err("remove"),
+        ] {
+            let InfraError::Foreign { message, hints } = &error else { panic!("{error}") };
+            assert!(message.contains("`wharf.local/environment` is `prod`, not `staging`"), "{message}");
+            assert!(hints.iter().any(|hint| hint.contains("--take-over")), "{hints:?}");
+        }
+        assert_eq!((status(&fake).as_str(), fake.count("CreateChangeSet"), fake.count("DeleteStack")), ("CREATE_COMPLETE", done, 1));
+
+        // One that somebody made by hand has no tags at all.
+        let tags = fake.with(|state| std::mem::take(&mut state.stacks.find("jobs-cluster").expect("there").tags));
+        let error = provider(&fake, FIRST).remove(&listener, &[]).await.expect_err("by hand");
+        assert!(error.to_string().contains("it has no tag `wharf.local/project`"), "{error}");
+        fake.with(|state| state.stacks.find("jobs-cluster").expect("there").tags = tags);
+
+        let plan = staging(true).plan(&listener).await.expect("taken over");
+        assert!(plan.takes_over.contains("`prod`"), "{plan:?}");
+        // The saved plan says it: nobody has to say it twice. But it takes over what it was shown, and nothing else.
+        let other = infra::Plan { takes_over: String::new(), ..plan.clone() };
+        assert!(matches!(staging(false).apply(&listener, &other).await, Err(InfraError::Foreign { .. })));
+        let standing = staging(false).apply(&listener, &plan).await.expect("applied");
+        assert_eq!(standing.foreign, "");
+        staging(false).apply(&listener, &plan).await.expect("said again, it says how that ended");
+        assert!(matches!(provider(&fake, FIRST).remove(&listener, &[]).await, Err(InfraError::Foreign { .. })), "prod has lost it");
+        staging(false).remove(&listener, &[]).await.expect("its own");
+    });
+}
+
+/// Same template, other environment: the tags alone are a change.
+#[test]
+fn taking_over_what_stands_as_it_should_changes_its_tags() {
+    let (fake, listener) = (Fake::new(), Listener::default());
+    run(async {
+        apply(&fake, FIRST, &listener).await.expect("made for prod");
+        let mine = Declared { environment: "staging".to_owned(), take_over: true, ..declared(FIRST) };
+        let provider = make(&fake, mine).expect("provider");
+        let plan = provider.plan(&listener).await.expect("plan");
+        assert!(!plan.is_empty() && plan.changes.is_empty(), "{plan:?}");
+        assert_eq!(provider.apply(&listener, &plan).await.expect("applied").foreign, "");
+    });
+}

@@ -53,6 +53,9 @@ enum What {
         /// Does not ask what was changed beside the template
         #[arg(long)]
         no_drift: bool,
+        /// Also takes a stack over that its tags say is another's: of another project, entry or environment, or made by hand
+        #[arg(long)]
+        take_over: bool,
     },
     /// Carries out a saved plan, or makes one, shows it and asks; goes on with what a run before left
     Apply {
@@ -63,6 +66,9 @@ enum What {
         /// A resource that going back from a failed update leaves as it is; may be repeated
         #[arg(long, value_name = "RESOURCE")]
         skip: Vec<String>,
+        /// Also takes a stack over that its tags say is another's: of another project, entry or environment, or made by hand
+        #[arg(long)]
+        take_over: bool,
     },
     /// Removes everything and proves it
     Destroy {
@@ -71,6 +77,9 @@ enum What {
         /// A resource that is let go of where it cannot be removed; may be repeated
         #[arg(long, value_name = "RESOURCE")]
         retain: Vec<String>,
+        /// Also removes a stack that its tags say is another's: of another project, entry or environment, or made by hand
+        #[arg(long)]
+        take_over: bool,
     },
     /// Prints what the resources hand out, or a kubeconfig for their cluster
     Output {
@@ -115,13 +124,18 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let place = Place::new(context)?;
     let done = match &asked.what {
         What::Validate { only, offline } => validate::run(&place, &only.names, *offline),
-        What::Plan { only, out, no_drift } => plan::run(&place, &only.names, out.as_deref(), *no_drift),
+        What::Plan { only, out, no_drift, take_over } => {
+            plan::run(&place, &only.names, &plan::How { out: out.as_deref(), no_drift: *no_drift, take_over: *take_over })
+        }
         What::Apply { plan: Some(file), only, .. } if !only.names.is_empty() => {
             Err(crate::cli::usage(format!("`{}` says itself what it is a plan of; leave out `--only`", file.display())))
         }
+        What::Apply { plan: Some(file), take_over: true, .. } => {
+            Err(crate::cli::usage(format!("`{}` says itself what it takes over; pass `--take-over` to `infra plan`", file.display())))
+        }
         What::Apply { plan: Some(file), .. } => apply::saved(&place, file),
-        What::Apply { plan: None, only, skip } => apply::run(&place, &only.names, skip),
-        What::Destroy { only, retain } => destroy::run(&place, &only.names, retain),
+        What::Apply { plan: None, only, skip, take_over } => apply::run(&place, &only.names, skip, *take_over),
+        What::Destroy { only, retain, take_over } => destroy::run(&place, &only.names, retain, *take_over),
         What::Output { name, only, kubeconfig, merge } => match (kubeconfig, merge) {
             (true, true) => output::merge(&place, &only.names),
             (true, false) => output::kubeconfig(&place, &only.names),

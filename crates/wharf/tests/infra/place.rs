@@ -102,6 +102,13 @@ impl Place {
         self.write("wharf.yaml", &format!("project: jobs\ninfra:\n  cluster: {entry}\n"));
     }
 
+    /// More of wharf.yaml.
+    pub fn more(&self, text: &str) {
+        let path = self.folder.join("wharf.yaml");
+        let before = std::fs::read_to_string(&path).expect("settings");
+        std::fs::write(path, before + text).expect("written");
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         std::fs::write(self.folder.join(name), text).expect("written");
     }

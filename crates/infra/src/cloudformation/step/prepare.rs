@@ -82,7 +82,10 @@ impl StackState {
                 Self::finish(Ending::Refused(format!("the change set `{}` is still worked out", set.name)))
             }
             (ChangeSetStatus::Pending, _) => self.review_again(),
-            (ChangeSetStatus::Complete, Execution::Available) => Self::finish(Ending::Prepared { set, new: kind == SetKind::Create }),
+            (ChangeSetStatus::Complete, Execution::Available) => {
+                let takes_over = self.before.as_ref().and_then(|stack| self.owner.differs(stack)).unwrap_or_default();
+                Self::finish(Ending::Prepared { set, new: kind == SetKind::Create, takes_over })
+            }
             // A run before this one told it to go on.
             (ChangeSetStatus::Complete, Execution::InProgress) => {
                 self.joined = true;

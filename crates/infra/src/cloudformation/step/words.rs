@@ -131,6 +131,8 @@ pub enum Ending {
         set: ChangeSetSeen,
         /// Whether it makes the stack.
         new: bool,
+        /// What the stack's tags say that it takes over; empty where it is ours.
+        takes_over: String,
     },
     /// There is nothing to change.
     Unchanged(StackSeen),
@@ -146,6 +148,8 @@ pub enum Ending {
     Stale(String),
     /// It is gone; nothing where it was not there before.
     Gone(Option<String>),
+    /// It is another's: what its tags say.
+    Foreign(String),
     /// It refuses to be removed.
     Protected(StackSeen),
     /// A call was refused for good.

@@ -246,7 +246,7 @@ fn create_change_set(state: &mut State, form: &Form, now: i64) -> Result<Answer,
     let import = (1..).map_while(|number| form.get(&format!("ResourcesToImport.member.{number}.LogicalResourceId")).cloned()).collect();
     let found = state.stacks.find(&name).map(|stack| (stack.id.clone(), stack.status.clone()));
     let id = match (text("ChangeSetType").as_str(), found) {
-        ("CREATE", None) => state.stacks.review(&name, tags, now),
+        ("CREATE", None) => state.stacks.review(&name, tags.clone(), now),
         ("CREATE", Some((id, status))) if status == "REVIEW_IN_PROGRESS" => id,
         ("CREATE", Some((id, _))) => {
             return Err(refused(&format!("Stack [{id}] already exists and cannot be created again with the changeSet")));
@@ -267,7 +267,7 @@ fn create_change_set(state: &mut State, form: &Form, now: i64) -> Result<Answer,
     state
         .tokens
         .extend(form.iter().filter(|(name, _)| !name.starts_with("Parameters") && *name != "TemplateBody").map(|(_, value)| value.clone()));
-    state.stacks.add_set(&set, &id, template, import, now);
+    state.stacks.add_set(&set, &id, (template, tags), import, now);
     Ok(xml("CreateChangeSet", &(tag("Id", &set) + &tag("StackId", &id))))
 }
 
@@ -285,6 +285,8 @@ fn described(stack: &Stack) -> String {
     let outputs =
         stack.outputs.iter().map(|(key, value)| format!("<member>{}{}</member>", tag("OutputKey", key), tag("OutputValue", value)));
     parts.push(format!("<Outputs>{}</Outputs>", outputs.collect::<String>()));
+    let tags = stack.tags.iter().map(|(key, value)| format!("<member>{}{}</member>", tag("Key", key), tag("Value", value)));
+    parts.push(format!("<Tags>{}</Tags>", tags.collect::<String>()));
     parts.concat()
 }
 

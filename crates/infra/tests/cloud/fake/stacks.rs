@@ -50,7 +50,7 @@ pub struct Stack {
 enum Effect {
     Status(&'static str, String),
     Resource(String, &'static str, String),
-    Template(Template),
+    Template(Template, BTreeMap<String, String>),
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +60,7 @@ pub struct ChangeSet {
     pub stack: String,
     pub made: i64,
     pub template: Template,
+    pub tags: BTreeMap<String, String>,
     pub import: Vec<String>,
     pub changes: Vec<Change>,
     pub status: String,
@@ -144,7 +145,14 @@ impl Stacks {
         id
     }
 
-    pub fn add_set(&mut self, name: &str, stack: &str, template: Template, import: Vec<String>, now: i64) {
+    pub fn add_set(
+        &mut self,
+        name: &str,
+        stack: &str,
+        (template, tags): (Template, BTreeMap<String, String>),
+        import: Vec<String>,
+        now: i64,
+    ) {
         let id = format!("arn:aws:cloudformation:eu-central-1:1:changeSet/{name}/{}", self.next());
         let (status, execution) = ("CREATE_PENDING".to_owned(), "UNAVAILABLE".to_owned());
         let (name, stack, reason) = (name.to_owned(), stack.to_owned(), String::new());
@@ -154,6 +162,7 @@ impl Stacks {
             stack,
             made: now,
             template,
+            tags,
             import,
             changes: Vec::new(),
             status,
@@ -216,7 +225,7 @@ impl Stacks {
             let end = if stuck.is_some() { "FAILED" } else { "COMPLETE" };
             plan.push((at, status(back, end, stuck.as_deref().unwrap_or_default())));
         } else {
-            plan.push((at, Effect::Template(set.template.clone())));
+            plan.push((at, Effect::Template(set.template.clone(), set.tags.clone())));
             if !removed.is_empty() {
                 at += step;
                 plan.push((at, status("UPDATE_COMPLETE_CLEANUP", "IN_PROGRESS", "")));
@@ -337,7 +346,8 @@ impl Stack {
 
     fn happen(&mut self, at: i64, effect: Effect, number: usize) {
         let (id, kind, physical, status, reason) = match effect {
-            Effect::Template(template) => {
+            Effect::Template(template, tags) => {
+                self.tags = tags;
                 self.outputs = template.outputs.clone();
                 self.template = template;
                 return;
@@ -374,7 +384,7 @@ impl ChangeSet {
                 return;
             }
             self.changes = changes(&stack.template, &self.template, &self.import);
-            if self.changes.is_empty() && self.template.outputs == stack.template.outputs {
+            if self.changes.is_empty() && self.template.outputs == stack.template.outputs && self.tags == stack.tags {
                 (self.status, self.execution) = ("FAILED".to_owned(), "UNAVAILABLE".to_owned());
                 self.reason =
                     "The submitted information didn't contain changes. Submit different information to create a change set.".to_owned();

@@ -1,9 +1,9 @@
 //! `wharf infra apply` and `import`: a plan is shown, agreed to and carried out; what a run before left is gone on with.
 
-use super::declared::{Entry, Place};
+use super::declared::{Entry, Place, Wanted};
 use super::plan::{show, summary};
 use super::{can_ask, consent, output};
-use crate::output::Paint;
+use crate::output::{Paint, printable};
 use ::infra::PlanFile;
 use ::infra::plan::{LARGEST, Plan};
 use ::infra::provider::Import;
@@ -17,9 +17,10 @@ use std::time::Instant;
 
 const GOES_ON: &str = "in infra apply: what was begun goes on in the cloud; run `wharf infra apply` again to follow it";
 
-pub(super) fn run(place: &Place<'_>, only: &[String], skip: &[String]) -> Result<ExitCode, Problem> {
+pub(super) fn run(place: &Place<'_>, only: &[String], skip: &[String], take_over: bool) -> Result<ExitCode, Problem> {
     can_ask(place.context, "pass `--yes`, or a plan that `wharf infra plan --out` saved")?;
-    let entries: Vec<Entry<'_>> = place.names(only)?.iter().map(|name| place.entry(name, Vec::new())).collect::<Result<_, _>>()?;
+    let wanted = || Wanted { take_over, ..Wanted::default() };
+    let entries: Vec<Entry<'_>> = place.names(only)?.iter().map(|name| place.entry(name, wanted())).collect::<Result<_, _>>()?;
     entries.iter().try_for_each(Entry::checked)?;
     for entry in &entries {
         settle(place, entry, skip)?;
@@ -35,7 +36,7 @@ pub(super) fn import(place: &Place<'_>, only: &[String], resources: &[String]) -
     let [name] = names.as_slice() else {
         return Err(crate::cli::usage(format!("there are several: {}", names.join(", "))).hint("pass `--only NAME`"));
     };
-    let entry = place.entry(name, imports)?;
+    let entry = place.entry(name, Wanted { imports, ..Wanted::default() })?;
     entry.checked()?;
     planned(place, &entry)?;
     Ok(ExitCode::SUCCESS)
@@ -53,13 +54,15 @@ fn parse_import(text: &str) -> Result<Import, Problem> {
 
 /// What stopped half-way goes on first, and what failed when it was first made is removed.
 fn settle(place: &Place<'_>, entry: &Entry<'_>, skip: &[String]) -> Result<(), Problem> {
-    let standing = place.tokio.block_on(entry.provider.read()).map_err(Problem::from)?;
-    let Some(standing) = standing.filter(|standing| standing.unsettled) else { return Ok(()) };
+    let Some(standing) = entry.standing(place)?.filter(|standing| standing.unsettled) else { return Ok(()) };
     let half_way = standing.status.contains("ROLLBACK_FAILED") && standing.status != "ROLLBACK_FAILED";
     let what = if half_way { "its rollback is told to go on" } else { "what is left of it is removed" };
     let reason = if standing.reason.is_empty() { String::new() } else { format!(" ({})", standing.reason) };
     let output = &place.context.output;
-    output.say(&crate::output::printable(&format!("{} is {}{reason}: {what} first", entry.stack, standing.status)));
+    if !standing.foreign.is_empty() {
+        output.say(&printable(&format!("{} is taken over: {}", entry.stack, standing.foreign)));
+    }
+    output.say(&printable(&format!("{} is {}{reason}: {what} first", entry.stack, standing.status)));
     if !consent(place.context, "Do that? [y/N]", &["y", "Y", "yes"])? {
         return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was changed"));
     }
@@ -100,7 +103,7 @@ pub(super) fn saved(place: &Place<'_>, path: &Path) -> Result<ExitCode, Problem>
         );
         return Err(crate::cli::usage(message).hint(format!("pass `--env {}` in the project's folder", plan.environment)));
     }
-    let entry = place.entry(&place.names(std::slice::from_ref(&plan.name))?.concat(), Vec::new())?;
+    let entry = place.entry(&place.names(std::slice::from_ref(&plan.name))?.concat(), Wanted::default())?;
     if (entry.stack.as_str(), entry.region.as_str()) != (plan.stack.as_str(), plan.region.as_str()) {
         let message = format!(
             "the plan is of `{}` in {}, and `infra.{}` is `{}` in {}",

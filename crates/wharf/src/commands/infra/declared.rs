@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::project::Project;
 use crate::settings::{Infra, SecretPlace};
 use ::infra::aws::{NetTransport, RealPace, Secret};
-use ::infra::provider::{Access, Declared, Import};
+use ::infra::provider::{Access, Declared, Import, Standing};
 use ::infra::{PROVIDERS, Provider};
 use base::mask::Mask;
 use base::{Finding, Problem, ProblemKind};
@@ -28,12 +28,22 @@ pub(super) struct Place<'a> {
     hidden: RefCell<Vec<String>>,
 }
 
+/// What is wanted of an entry beside what wharf.yaml says of it.
+#[derive(Default)]
+pub(super) struct Wanted {
+    /// What is taken in as it stands.
+    pub imports: Vec<Import>,
+    /// Whether a stack that its tags say is another's may be taken.
+    pub take_over: bool,
+}
+
 /// One entry, ready to be worked on.
 pub(super) struct Entry<'a> {
     pub name: String,
     pub settings: Infra,
     pub stack: String,
     pub region: String,
+    pub take_over: bool,
     pub provider: Box<dyn Provider>,
     pub listener: Listener<'a>,
 }
@@ -78,13 +88,13 @@ impl<'a> Place<'a> {
     /// The one entry that is meant.
     pub(super) fn one(&self, only: &[String]) -> Result<Entry<'a>, Problem> {
         match self.names(only)?.as_slice() {
-            [name] => self.entry(name, Vec::new()),
+            [name] => self.entry(name, Wanted::default()),
             several => Err(crate::cli::usage(format!("there are several: {}", several.join(", "))).hint("pass `--only NAME`")),
         }
     }
 
     /// An entry with its provider. Nothing was asked of the cloud yet.
-    pub(super) fn entry(&self, name: &str, imports: Vec<Import>) -> Result<Entry<'a>, Problem> {
+    pub(super) fn entry(&self, name: &str, wanted: Wanted) -> Result<Entry<'a>, Problem> {
         let declared = self.project.settings().infra.get(name).cloned();
         let settings = declared.ok_or_else(|| Problem::new(ProblemKind::Defect, format!("no entry `{name}`")))?;
         let chain = self.files.chain(settings.profile.as_deref(), crate::registries::proxies())?;
@@ -114,7 +124,8 @@ impl<'a> Place<'a> {
             parameters: self.parameters(name, &settings)?,
             secrets: self.secrets(name, &settings)?,
             role: settings.role.as_deref().map(|role| self.put_in(name, "role", role)).transpose()?,
-            imports,
+            imports: wanted.imports,
+            take_over: wanted.take_over,
         };
         let kind = PROVIDERS.iter().find(|kind| kind.name == settings.provider);
         let kind = kind.ok_or_else(|| Problem::new(ProblemKind::Defect, format!("no provider `{}`", settings.provider)))?;
@@ -122,7 +133,7 @@ impl<'a> Place<'a> {
         let listener = Listener::new(&self.context.output, mask);
         let access = access(chain, &region, endpoint, Arc::new(listener.heard()));
         let provider = (kind.make)(declared, access).map_err(Problem::from)?;
-        Ok(Entry { name: name.to_owned(), settings, stack, region, provider, listener })
+        Ok(Entry { name: name.to_owned(), settings, stack, region, take_over: wanted.take_over, provider, listener })
     }
 
     fn template(&self, path: &str) -> Result<String, Problem> {
@@ -192,6 +203,15 @@ pub(super) fn access(chain: Chain, region: &str, endpoint: Option<String>, heard
 }
 
 impl Entry<'_> {
+    /// What stands of it; nobody is asked whether another's may be changed or removed, unless that was said.
+    pub(super) fn standing(&self, place: &Place<'_>) -> Result<Option<Standing>, Problem> {
+        let standing = place.tokio.block_on(self.provider.read()).map_err(Problem::from)?;
+        match &standing {
+            Some(standing) if !standing.foreign.is_empty() && !self.take_over => Err(self.provider.foreign(&standing.foreign).into()),
+            _ => Ok(standing),
+        }
+    }
+
     /// What is wrong with it as far as that can be told here, all at once.
     pub(super) fn checked(&self) -> Result<(), Problem> {
         let findings = self.provider.check();

@@ -1,6 +1,6 @@
 //! `wharf infra destroy`: everything goes, and a listing by stack and by tag proves it.
 
-use super::declared::{Entry, Place};
+use super::declared::{Entry, Place, Wanted};
 use super::{can_ask, consent};
 use crate::output::{Paint, printable};
 use ::infra::provider::{Left, Removed};
@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 const LISTED: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(3);
 
-pub(super) fn run(place: &Place<'_>, only: &[String], retain: &[String]) -> Result<ExitCode, Problem> {
+pub(super) fn run(place: &Place<'_>, only: &[String], retain: &[String], take_over: bool) -> Result<ExitCode, Problem> {
     can_ask(place.context, "pass `--yes`")?;
     // What was made last may need what was made first.
     let names: Vec<String> = place.names(only)?.into_iter().rev().collect();
     for name in names {
-        let entry = place.entry(&name, Vec::new())?;
+        let entry = place.entry(&name, Wanted { take_over, ..Wanted::default() })?;
         one(place, &entry, retain)?;
     }
     Ok(ExitCode::SUCCESS)
@@ -29,9 +29,10 @@ pub(super) fn run(place: &Place<'_>, only: &[String], retain: &[String]) -> Resu
 fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Problem> {
     let output = &place.context.output;
     crate::interrupt::doing("in infra destroy: nothing was removed");
-    let standing = place.tokio.block_on(entry.provider.read()).map_err(Problem::from)?;
-    if let Some(standing) = &standing {
-        let question = format!("{} in {} is {}, and all of it goes. Type its name to agree:", entry.stack, entry.region, standing.status);
+    if let Some(standing) = entry.standing(place)? {
+        let foreign = if standing.foreign.is_empty() { String::new() } else { format!(" It is another's: {}.", standing.foreign) };
+        let (stack, region, status) = (&entry.stack, &entry.region, &standing.status);
+        let question = format!("{stack} in {region} is {status}, and all of it goes.{foreign} Type its name to agree:");
         if !consent(place.context, &printable(&question), &[entry.stack.as_str()])? {
             return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was removed"));
         }

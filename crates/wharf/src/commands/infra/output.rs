@@ -1,6 +1,6 @@
 //! `wharf infra output`: values, and a kubeconfig whose tokens this program makes.
 
-use super::declared::{Entry, Place};
+use super::declared::{Entry, Place, Wanted};
 use crate::output::printable;
 use ::infra::eks::{self, TokenCommand};
 use ::infra::provider::Standing;
@@ -10,8 +10,12 @@ use std::process::ExitCode;
 
 fn standing(place: &Place<'_>, entry: &Entry<'_>) -> Result<Standing, Problem> {
     let standing = place.tokio.block_on(entry.provider.read()).map_err(Problem::from)?;
-    standing
-        .ok_or_else(|| Problem::new(ProblemKind::Target, format!("`{}` is not there", entry.stack)).hint("`wharf infra apply` makes it"))
+    let missing = || Problem::new(ProblemKind::Target, format!("`{}` is not there", entry.stack)).hint("`wharf infra apply` makes it");
+    let standing = standing.ok_or_else(missing)?;
+    if !standing.foreign.is_empty() {
+        place.context.output.warning(&printable(&format!("`{}` is another's: {}", entry.stack, standing.foreign)));
+    }
+    Ok(standing)
 }
 
 pub(super) fn run(place: &Place<'_>, only: &[String], name: Option<&str>) -> Result<ExitCode, Problem> {
@@ -32,7 +36,7 @@ pub(super) fn run(place: &Place<'_>, only: &[String], name: Option<&str>) -> Res
     }
     let mut all = serde_json::Map::new();
     for name in place.names(only)? {
-        let entry = place.entry(&name, Vec::new())?;
+        let entry = place.entry(&name, Wanted::default())?;
         let standing = standing(place, &entry)?;
         if !output.is_json() {
             show(place, &standing);

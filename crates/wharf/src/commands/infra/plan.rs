@@ -1,6 +1,6 @@
 //! `wharf infra plan`, and how a plan is shown.
 
-use super::declared::{Entry, Place};
+use super::declared::{Entry, Place, Wanted};
 use crate::output::{Output, Paint, printable};
 use ::infra::plan::{Act, Change, Plan, Replacement};
 use ::infra::provider::Drifted;
@@ -10,28 +10,38 @@ use serde_json::json;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub(super) fn run(place: &Place<'_>, only: &[String], out: Option<&Path>, no_drift: bool) -> Result<ExitCode, Problem> {
+/// How it is planned.
+pub(super) struct How<'a> {
+    /// Where it is saved.
+    pub out: Option<&'a Path>,
+    /// Whether what was changed beside the template is left out.
+    pub no_drift: bool,
+    /// Whether a stack that its tags say is another's may be taken.
+    pub take_over: bool,
+}
+
+pub(super) fn run(place: &Place<'_>, only: &[String], how: &How<'_>) -> Result<ExitCode, Problem> {
     let output = &place.context.output;
     let names = place.names(only)?;
-    if out.is_some() && names.len() > 1 {
+    if how.out.is_some() && names.len() > 1 {
         return Err(
             crate::cli::usage(format!("a file holds one plan, and there are several: {}", names.join(", "))).hint("pass `--only NAME`")
         );
     }
     let mut documents = Vec::new();
     for name in names {
-        let entry = place.entry(&name, Vec::new())?;
+        let entry = place.entry(&name, Wanted { take_over: how.take_over, ..Wanted::default() })?;
         entry.checked()?;
         crate::interrupt::doing("in infra plan: nothing was changed");
         let plan = place.tokio.block_on(entry.provider.plan(&entry.listener)).map_err(Problem::from)?;
         entry.listener.done();
-        let drifted = if no_drift || plan.new { Vec::new() } else { drift(place, &entry)? };
+        let drifted = if how.no_drift || plan.new { Vec::new() } else { drift(place, &entry)? };
         if !output.is_json() {
             show(output, &plan);
             show_drift(output, &drifted);
         }
         let file = plan.into_file();
-        if let Some(path) = out {
+        if let Some(path) = how.out {
             save(output, path, &file)?;
         }
         documents.push(json!({"plan": file.plan, "digest": file.digest, "drift": drifted}));
@@ -73,6 +83,10 @@ fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> 
 pub(super) fn show(output: &Output, plan: &Plan) {
     let now = if plan.new { "it is not there yet" } else { "it stands" };
     output.data(&printable(&format!("{} ({}) in {}; {now}", plan.name, plan.stack, plan.region)));
+    if !plan.takes_over.is_empty() {
+        let what = if plan.is_empty() { "nothing changes, so it stays so" } else { "this plan takes it over" };
+        output.data(&format!("{} {}", output.paint(Paint::Red, "!"), printable(&format!("it is another's: {}; {what}", plan.takes_over))));
+    }
     for change in &plan.changes {
         show_change(output, change);
     }

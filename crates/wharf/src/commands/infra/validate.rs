@@ -1,6 +1,6 @@
 //! `wharf infra validate`.
 
-use super::declared::Place;
+use super::declared::{Place, Wanted};
 use crate::output::Paint;
 use base::{Problem, ProblemKind, Severity};
 use serde_json::json;
@@ -11,7 +11,7 @@ pub(super) fn run(place: &Place<'_>, only: &[String], offline: bool) -> Result<E
     let mut findings = Vec::new();
     let mut templates = Vec::new();
     for name in place.names(only)? {
-        let entry = match place.entry(&name, Vec::new()) {
+        let entry = match place.entry(&name, Wanted::default()) {
             Ok(entry) => entry,
             // What cannot even be read is told with all the others.
             Err(problem) if problem.kind == ProblemKind::Work => {
