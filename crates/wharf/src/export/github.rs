@@ -102,7 +102,11 @@ fn which(run: &Run, out: &mut Vec<String>) -> bool {
         "          fits=true",
         "          if [ -n \"$BRANCHES\" ] && ! [[ \"$BRANCH\" =~ $BRANCHES ]]; then fits=false; fi",
         "          # The first push of a branch has nothing before it: every change counts.",
-        "          if [ -n \"$PATHS\" ] && git cat-file -e \"$BEFORE^{commit}\" 2>/dev/null && ! git diff --name-only \"$BEFORE\" HEAD | grep -Eq \"$PATHS\"; then fits=false; fi",
+        "          if [ -n \"$PATHS\" ] && git cat-file -e \"$BEFORE^{commit}\" 2>/dev/null; then",
+        "            # All of the list is read before it is searched: a search that ends early would fail who writes it.",
+        "            changed=$(git diff --no-renames --name-only -z \"$BEFORE\" HEAD | tr '\\0' '\\n')",
+        "            grep -Eq \"$PATHS\" <<<\"$changed\" || { [ $? = 1 ] || exit 2; fits=false; }",
+        "          fi",
         "          echo \"fits=$fits\" >> \"$GITHUB_OUTPUT\"",
     ];
     out.extend(script.map(str::to_owned));

@@ -1,5 +1,7 @@
 //! What is exported runs commands that there are, on the right branches, and shows no secret.
 
+mod changed;
+
 use super::*;
 use crate::settings::{Settings, Source};
 use saphyr::LoadableYamlNode;
