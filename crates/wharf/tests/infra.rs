@@ -9,7 +9,7 @@ mod cloud {
 #[path = "infra/place.rs"]
 mod place;
 
-use place::{Place, TEMPLATE, text};
+use place::{HIDDEN, Place, TEMPLATE, text};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -73,6 +73,34 @@ fn an_environment_leaves_the_stack_of_another_alone() {
     assert_eq!(place.wharf(&["destroy", "--yes", "--env", "prod"]).code, 3, "prod has lost it");
     assert_eq!(place.wharf(&["destroy", "--yes", "--env", "staging"]).code, 0);
     place.told_no_secret();
+}
+
+/// The cloud says secrets back: in outputs, whatever `NoEcho` says, in reasons, in own names, in what was changed beside the template.
+#[test]
+fn secrets_that_the_cloud_says_back_are_in_no_output() {
+    let place = Place::new("secrets");
+    let url = format!("postgres://u:{HIDDEN}@db");
+    place.write("cluster.json", &TEMPLATE.replace("\"Outputs\": {", &format!("\"Outputs\": {{\"Url\": {{\"Value\": \"{url}\"}}, ")));
+    place.fake.with(|state| state.stacks.actual = Some(format!("password={HIDDEN}")));
+    for words in [
+        &["apply", "--yes"] as &[&str],
+        &["apply", "--yes", "--json"],
+        &["output"],
+        &["output", "--json"],
+        &["plan"],
+        &["plan", "--json"],
+        &["output", "--kubeconfig"],
+    ] {
+        let seen = place.wharf(words);
+        assert_eq!(seen.code, 0, "{words:?}: {seen:?}");
+        if !words.contains(&"--kubeconfig") {
+            assert!(seen.out.contains("***"), "{words:?}: {seen:?}");
+        }
+    }
+    place.told_no_secret();
+    // By its name it is asked for on purpose.
+    let asked = place.command(&["output", "Url"]).output().expect("it runs");
+    assert_eq!(text(&asked.stdout).trim(), url);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub const PLAIN: &str = r#"{"Resources": {
     "A": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Password"}}}, "B": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.1.0.0/16"}}},
   "Parameters": {"Password": {"Type": "String", "NoEcho": true}}}"#;
 
-const HIDDEN: &str = "hunter2-correct-horse";
+pub const HIDDEN: &str = "hunter2-correct-horse";
 
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

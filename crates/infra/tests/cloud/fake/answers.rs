@@ -156,7 +156,9 @@ fn cloudformation(state: &mut State, action: &str, form: &Form, now: i64) -> Res
         "DetectStackDrift" => Ok(xml(action, &tag("StackDriftDetectionId", "d1"))),
         "DescribeStackDriftDetectionStatus" => Ok(xml(action, &tag("DetectionStatus", "DETECTION_COMPLETE"))),
         "DescribeStackResourceDrifts" => {
-            let difference = "<member><PropertyPath>/InstanceTypes/0</PropertyPath><ExpectedValue>t3.large</ExpectedValue><ActualValue>t3.small</ActualValue></member>";
+            let actual = stacks.actual.as_deref().unwrap_or("t3.small");
+            let parts = [tag("PropertyPath", "/InstanceTypes/0"), tag("ExpectedValue", "t3.large"), tag("ActualValue", actual)];
+            let difference = format!("<member>{}</member>", parts.concat());
             let parts = [
                 tag("LogicalResourceId", "Nodes"),
                 tag("ResourceType", "AWS::EKS::Nodegroup"),

@@ -80,6 +80,8 @@ pub struct Stacks {
     pub stuck: BTreeMap<String, u32>,
     /// Why no change set can be worked out.
     pub refusing: Option<String>,
+    /// What was changed beside the template is this now.
+    pub actual: Option<String>,
     /// Seconds until what was told is seen.
     pub lag: i64,
     /// Operations that began: what, and with which token.
@@ -96,6 +98,7 @@ impl Default for Stacks {
             failing: BTreeMap::new(),
             stuck: BTreeMap::new(),
             refusing: None,
+            actual: None,
             lag: 0,
             operations: Vec::new(),
             count: 0,

@@ -3,7 +3,7 @@
 use super::declared::{Entry, Place, Wanted};
 use super::plan::{show, summary};
 use super::{can_ask, consent, output};
-use crate::output::{Paint, printable};
+use crate::output::Paint;
 use ::infra::PlanFile;
 use ::infra::plan::{LARGEST, Plan};
 use ::infra::provider::Import;
@@ -58,11 +58,11 @@ fn settle(place: &Place<'_>, entry: &Entry<'_>, skip: &[String]) -> Result<(), P
     let half_way = standing.status.contains("ROLLBACK_FAILED") && standing.status != "ROLLBACK_FAILED";
     let what = if half_way { "its rollback is told to go on" } else { "what is left of it is removed" };
     let reason = if standing.reason.is_empty() { String::new() } else { format!(" ({})", standing.reason) };
-    let output = &place.context.output;
+    let said = &entry.listener;
     if !standing.foreign.is_empty() {
-        output.say(&printable(&format!("{} is taken over: {}", entry.stack, standing.foreign)));
+        said.say(&said.shown(&format!("{} is taken over: {}", entry.stack, standing.foreign)));
     }
-    output.say(&printable(&format!("{} is {}{reason}: {what} first", entry.stack, standing.status)));
+    said.say(&said.shown(&format!("{} is {}{reason}: {what} first", entry.stack, standing.status)));
     if !consent(place.context, "Do that? [y/N]", &["y", "Y", "yes"])? {
         return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was changed"));
     }
@@ -76,11 +76,10 @@ fn planned(place: &Place<'_>, entry: &Entry<'_>) -> Result<(), Problem> {
     crate::interrupt::doing("in infra apply: nothing was changed");
     let plan = place.tokio.block_on(entry.provider.plan(&entry.listener)).map_err(Problem::from)?;
     entry.listener.done();
-    let output = &place.context.output;
-    if output.is_json() {
-        output.json(&json!({"plan": plan, "digest": plan.digest()}));
+    if entry.listener.is_json() {
+        entry.listener.json(json!({"plan": plan, "digest": plan.digest()}));
     } else {
-        show(output, &plan);
+        show(&entry.listener, &plan);
     }
     if !plan.is_empty() && !consent(place.context, "Carry this out? [y/N]", &["y", "Y", "yes"])? {
         place.tokio.block_on(entry.provider.discard(&plan)).map_err(Problem::from)?;
@@ -111,7 +110,7 @@ pub(super) fn saved(place: &Place<'_>, path: &Path) -> Result<ExitCode, Problem>
         );
         return Err(Problem::new(ProblemKind::Target, message).hint("make a new plan: `wharf infra plan`"));
     }
-    place.context.output.say(&format!("plan {digest}: {}", summary(&plan)));
+    entry.listener.say(&format!("plan {digest}: {}", summary(&plan)));
     carry_out(place, &entry, &plan)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -122,18 +121,18 @@ fn carry_out(place: &Place<'_>, entry: &Entry<'_>, plan: &Plan) -> Result<(), Pr
     let applied = place.tokio.block_on(entry.provider.apply(&entry.listener, plan)).map_err(Problem::from);
     entry.listener.done();
     let standing = applied?;
-    let output = &place.context.output;
+    let said = &entry.listener;
     // That it stands is told whether or not its cluster can be reached.
     let context = entry.settings.cluster.as_ref().map(|_| output::merged(place, entry, &standing)).transpose();
-    if output.is_json() {
-        output.json(&json!({"applied": standing, "name": entry.name, "context": context.as_ref().ok()}));
+    if said.is_json() {
+        said.json(json!({"applied": standing, "name": entry.name, "context": context.as_ref().ok()}));
         return context.map(drop);
     }
     let took = if plan.is_empty() { String::new() } else { format!(" in {}", show_duration(began.elapsed())) };
-    output.say(&format!("{} {} is {}{took}", output.paint(Paint::Green, "+"), entry.stack, standing.status));
-    output::show(place, &standing);
+    said.say(&format!("{} {} is {}{took}", said.paint(Paint::Green, "+"), entry.stack, standing.status));
+    output::show(entry, &standing);
     if let Some(context) = context? {
-        output.say(&format!("the cluster is the context `{context}` of your kubeconfig: `kubectl --context {context} get nodes`"));
+        said.say(&format!("the cluster is the context `{context}` of your kubeconfig: `kubectl --context {context} get nodes`"));
     }
     Ok(())
 }

@@ -216,7 +216,7 @@ impl Entry<'_> {
     pub(super) fn checked(&self) -> Result<(), Problem> {
         let findings = self.provider.check();
         if findings.iter().all(|finding| finding.severity != base::Severity::Error) {
-            findings.iter().for_each(|finding| self.listener.output.finding(finding));
+            findings.iter().for_each(|finding| self.listener.finding(finding));
             return Ok(());
         }
         let what = format!("`{}`", self.settings.template);

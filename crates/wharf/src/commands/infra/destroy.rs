@@ -2,7 +2,7 @@
 
 use super::declared::{Entry, Place, Wanted};
 use super::{can_ask, consent};
-use crate::output::{Paint, printable};
+use crate::output::Paint;
 use ::infra::provider::{Left, Removed};
 use ::infra::{FailureKind, InfraError};
 use base::units::show_duration;
@@ -27,13 +27,13 @@ pub(super) fn run(place: &Place<'_>, only: &[String], retain: &[String], take_ov
 }
 
 fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Problem> {
-    let output = &place.context.output;
+    let said = &entry.listener;
     crate::interrupt::doing("in infra destroy: nothing was removed");
     if let Some(standing) = entry.standing(place)? {
         let foreign = if standing.foreign.is_empty() { String::new() } else { format!(" It is another's: {}.", standing.foreign) };
         let (stack, region, status) = (&entry.stack, &entry.region, &standing.status);
         let question = format!("{stack} in {region} is {status}, and all of it goes.{foreign} Type its name to agree:");
-        if !consent(place.context, &printable(&question), &[entry.stack.as_str()])? {
+        if !consent(place.context, &said.shown(&question), &[entry.stack.as_str()])? {
             return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was removed"));
         }
     }
@@ -43,16 +43,16 @@ fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Pr
     entry.listener.done();
     let removed = removed?;
     let left = left(place, entry, &removed)?;
-    if output.is_json() {
-        output.json(&json!({"name": entry.name, "removed": removed, "left": left}));
+    if said.is_json() {
+        said.json(json!({"name": entry.name, "removed": removed, "left": left}));
     } else {
-        tell(place, entry, &removed, began.elapsed());
+        tell(entry, &removed, began.elapsed());
     }
     match left {
         // A run before kept it, or somebody gave it our tags: only people can tell.
         Some(left) if !removed.existed => {
             for left in left {
-                output.warning(&format!("`{}` has its tags; it was kept on purpose by a run before, or is to be removed by hand", left.id));
+                said.warning(&format!("`{}` has its tags; it was kept on purpose by a run before, or is to be removed by hand", left.id));
             }
             Ok(())
         }
@@ -65,15 +65,15 @@ fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Pr
     }
 }
 
-fn tell(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed, took: Duration) {
-    let output = &place.context.output;
+fn tell(entry: &Entry<'_>, removed: &Removed, took: Duration) {
+    let said = &entry.listener;
     if !removed.existed {
-        output.say(&format!("{} is not there: nothing to remove", entry.stack));
+        said.say(&format!("{} is not there: nothing to remove", entry.stack));
         return;
     }
-    output.say(&format!("{} {} is gone in {}", output.paint(Paint::Green, "+"), entry.stack, show_duration(took)));
+    said.say(&format!("{} {} is gone in {}", said.paint(Paint::Green, "+"), entry.stack, show_duration(took)));
     for (id, kind, physical) in &removed.retained {
-        output.say(&printable(&format!("  kept on purpose: {id} {kind} {physical}")));
+        said.say(&said.shown(&format!("  kept on purpose: {id} {kind} {physical}")));
     }
 }
 
@@ -89,7 +89,7 @@ fn left(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed) -> Result<Optio
         let left = match place.tokio.block_on(entry.provider.left()) {
             Ok(left) => left,
             Err(InfraError::Call(failure)) if matches!(failure.kind, FailureKind::Denied | FailureKind::Unsupported) => {
-                place.context.output.warning(&format!("whether anything with its tags is left cannot be told: {failure}"));
+                entry.listener.warning(&format!("whether anything with its tags is left cannot be told: {failure}"));
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -98,7 +98,7 @@ fn left(place: &Place<'_>, entry: &Entry<'_>, removed: &Removed) -> Result<Optio
         if left.is_empty() || !removed.existed || began.elapsed() > LISTED {
             return Ok(Some(left));
         }
-        place.context.output.passing(&format!("{} still listed by its tags; such lists are late", left.len()));
+        entry.listener.passing(&format!("{} still listed by its tags; such lists are late", left.len()));
         std::thread::sleep(PAUSE);
     }
 }

@@ -1,20 +1,23 @@
 //! What happens in the cloud as a person watches it: a line for each resource as it is done, and below it what is under way.
+//!
+//! All that is said of an entry is said by its listener: the cloud says secrets back in outputs, reasons, own names and values that were
+//! changed beside the template, whether or not their parameters are `NoEcho`.
 
 use crate::output::{Output, Paint, printable};
 use ::infra::Failure;
 use ::infra::aws::Heard;
 use ::infra::provider::{Event, Progress, Watch};
-use base::Timestamp;
 use base::mask::Mask;
 use base::units::show_duration;
-use serde_json::json;
+use base::{Finding, Timestamp};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Tells what happens.
 pub(super) struct Listener<'a> {
-    pub output: &'a Output,
+    output: &'a Output,
     mask: Mask,
     /// What is under way, and since when.
     begun: Mutex<BTreeMap<String, String>>,
@@ -46,6 +49,69 @@ impl<'a> Listener<'a> {
         Retries { output: self.output.clone(), mask: self.mask.clone() }
     }
 
+    /// Whether data is wanted as JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.output.is_json()
+    }
+
+    /// Text in a colour.
+    pub(super) fn paint(&self, paint: Paint, text: &str) -> String {
+        self.output.paint(paint, text)
+    }
+
+    /// Foreign text as it can be shown: without secrets, and on one line.
+    pub(super) fn shown(&self, text: &str) -> String {
+        printable(&self.mask.text(text))
+    }
+
+    /// A line of data.
+    pub(super) fn data(&self, line: &str) {
+        self.output.data(&self.mask.text(line));
+    }
+
+    /// A line of talk.
+    pub(super) fn say(&self, line: &str) {
+        self.output.say(&self.mask.text(line));
+    }
+
+    /// A line that the next one is written over.
+    pub(super) fn passing(&self, line: &str) {
+        self.output.passing(&self.mask.text(line));
+    }
+
+    /// What a person should know although the command goes on.
+    pub(super) fn warning(&self, text: &str) {
+        self.output.warning(&self.mask.text(text));
+    }
+
+    /// What was found.
+    pub(super) fn finding(&self, finding: &Finding) {
+        self.output.finding(&self.found(finding.clone()));
+    }
+
+    /// The same without secrets.
+    pub(super) fn found(&self, mut finding: Finding) -> Finding {
+        finding.message = self.mask.text(&finding.message);
+        finding.help = self.mask.text(&finding.help);
+        finding.evidence.iter_mut().for_each(|line| *line = self.mask.text(line));
+        finding
+    }
+
+    /// A document.
+    pub(super) fn json(&self, document: Value) {
+        self.output.json(&self.masked(document));
+    }
+
+    /// A document without secrets.
+    pub(super) fn masked(&self, document: Value) -> Value {
+        match document {
+            Value::String(text) => Value::String(self.mask.text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.masked(item)).collect(),
+            Value::Object(entries) => entries.into_iter().map(|(name, value)| (name, self.masked(value))).collect(),
+            other => other,
+        }
+    }
+
     /// Keeps the lines of one command apart from those of the next.
     pub(super) fn done(&self) {
         self.output.passing("");
@@ -59,10 +125,10 @@ impl<'a> Listener<'a> {
         };
         let took = began.and_then(Timestamp::parse_rfc3339).zip(Timestamp::parse_rfc3339(&event.at));
         let took = took.map(|(began, ended)| show_duration(ended.since(began))).unwrap_or_default();
-        let head = printable(&format!("{:<24} {:<36} {:<28} {took:>12}", event.id, event.kind, event.status));
+        let head = self.shown(&format!("{:<24} {:<36} {:<28} {took:>12}", event.id, event.kind, event.status));
         let reason =
             if event.reason.is_empty() || event.progress == Progress::Done { String::new() } else { format!("  {}", event.reason) };
-        format!("  {} {}{}", self.output.paint(paint, mark), head.trim_end(), printable(&self.mask.text(&reason)))
+        format!("  {} {}{}", self.output.paint(paint, mark), head.trim_end(), self.shown(&reason))
     }
 
     fn under_way(&self) {
@@ -70,15 +136,14 @@ impl<'a> Listener<'a> {
         let names: Vec<&str> = begun.keys().map(String::as_str).collect();
         let line = if names.is_empty() { String::new() } else { format!("  … {}", names.join(", ")) };
         let line: String = line.chars().take(100).collect();
-        self.output.passing(&line);
+        self.passing(&line);
     }
 }
 
 impl Watch for Listener<'_> {
     fn event(&self, event: &Event) {
         if self.output.is_json() {
-            let event = Event { reason: self.mask.text(&event.reason), ..event.clone() };
-            self.output.json(&json!({"event": event}));
+            self.json(json!({"event": event}));
             return;
         }
         let stack = event.kind == "AWS::CloudFormation::Stack";
@@ -108,7 +173,7 @@ impl Watch for Listener<'_> {
 
     fn note(&self, text: &str) {
         if !self.output.is_json() {
-            self.output.note(text);
+            self.output.note(&self.mask.text(text));
             self.under_way();
         }
     }

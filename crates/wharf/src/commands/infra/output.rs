@@ -13,7 +13,7 @@ fn standing(place: &Place<'_>, entry: &Entry<'_>) -> Result<Standing, Problem> {
     let missing = || Problem::new(ProblemKind::Target, format!("`{}` is not there", entry.stack)).hint("`wharf infra apply` makes it");
     let standing = standing.ok_or_else(missing)?;
     if !standing.foreign.is_empty() {
-        place.context.output.warning(&printable(&format!("`{}` is another's: {}", entry.stack, standing.foreign)));
+        entry.listener.warning(&entry.listener.shown(&format!("`{}` is another's: {}", entry.stack, standing.foreign)));
     }
     Ok(standing)
 }
@@ -39,9 +39,10 @@ pub(super) fn run(place: &Place<'_>, only: &[String], name: Option<&str>) -> Res
         let entry = place.entry(&name, Wanted::default())?;
         let standing = standing(place, &entry)?;
         if !output.is_json() {
-            show(place, &standing);
+            show(&entry, &standing);
         }
-        all.insert(name, json!({"stack": entry.stack, "status": standing.status, "outputs": standing.outputs}));
+        let document = json!({"stack": entry.stack, "status": standing.status, "outputs": standing.outputs});
+        all.insert(name, entry.listener.masked(document));
     }
     if output.is_json() {
         output.json(&Value::Object(all));
@@ -49,10 +50,10 @@ pub(super) fn run(place: &Place<'_>, only: &[String], name: Option<&str>) -> Res
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lines `NAME=VALUE`.
-pub(super) fn show(place: &Place<'_>, standing: &Standing) {
+/// Lines `NAME=VALUE`, without secrets: who wants one asks for it by its name.
+pub(super) fn show(entry: &Entry<'_>, standing: &Standing) {
     for (name, value) in &standing.outputs {
-        place.context.output.data(&printable(&format!("{name}={value}")));
+        entry.listener.data(&entry.listener.shown(&format!("{name}={value}")));
     }
 }
 

@@ -1,7 +1,8 @@
 //! `wharf infra plan`, and how a plan is shown.
 
 use super::declared::{Entry, Place, Wanted};
-use crate::output::{Output, Paint, printable};
+use super::listen::Listener;
+use crate::output::Paint;
 use ::infra::plan::{Act, Change, Plan, Replacement};
 use ::infra::provider::Drifted;
 use ::infra::{FailureKind, InfraError};
@@ -21,7 +22,6 @@ pub(super) struct How<'a> {
 }
 
 pub(super) fn run(place: &Place<'_>, only: &[String], how: &How<'_>) -> Result<ExitCode, Problem> {
-    let output = &place.context.output;
     let names = place.names(only)?;
     if how.out.is_some() && names.len() > 1 {
         return Err(
@@ -36,35 +36,36 @@ pub(super) fn run(place: &Place<'_>, only: &[String], how: &How<'_>) -> Result<E
         let plan = place.tokio.block_on(entry.provider.plan(&entry.listener)).map_err(Problem::from)?;
         entry.listener.done();
         let drifted = if how.no_drift || plan.new { Vec::new() } else { drift(place, &entry)? };
-        if !output.is_json() {
-            show(output, &plan);
-            show_drift(output, &drifted);
+        let said = &entry.listener;
+        if !said.is_json() {
+            show(said, &plan);
+            show_drift(said, &drifted);
         }
         let file = plan.into_file();
         if let Some(path) = how.out {
-            save(output, path, &file)?;
+            save(said, path, &file)?;
         }
-        documents.push(json!({"plan": file.plan, "digest": file.digest, "drift": drifted}));
+        documents.push(said.masked(json!({"plan": file.plan, "digest": file.digest, "drift": drifted})));
     }
-    if output.is_json() {
-        output.json(&json!({"plans": documents}));
+    if place.context.output.is_json() {
+        place.context.output.json(&json!({"plans": documents}));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn save(output: &Output, path: &Path, file: &::infra::PlanFile) -> Result<(), Problem> {
+fn save(said: &Listener<'_>, path: &Path, file: &::infra::PlanFile) -> Result<(), Problem> {
     let bytes = serde_json::to_vec_pretty(file).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
     base::files::write_atomically(path, &bytes, 0o600).map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
-    output.say(&format!("saved as {}, {}", path.display(), file.digest));
+    said.say(&format!("saved as {}, {}", path.display(), file.digest));
     if !file.plan.is_empty() {
-        output.say(&format!("next: wharf infra apply {}", path.display()));
+        said.say(&format!("next: wharf infra apply {}", path.display()));
     }
     Ok(())
 }
 
 /// What was changed beside the template. Who may plan may not have to be able to tell, and no emulator can.
 fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> {
-    entry.listener.output.passing("what was changed beside the template is found out");
+    entry.listener.passing("what was changed beside the template is found out");
     let drifted = place.tokio.block_on(entry.provider.drift(&entry.listener));
     entry.listener.done();
     match drifted {
@@ -72,7 +73,7 @@ fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> 
         Err(InfraError::Call(failure))
             if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Denied | FailureKind::State | FailureKind::Server) =>
         {
-            entry.listener.output.warning(&format!("whether anything was changed beside the template cannot be told: {failure}"));
+            entry.listener.warning(&format!("whether anything was changed beside the template cannot be told: {failure}"));
             Ok(Vec::new())
         }
         Err(error) => Err(error.into()),
@@ -80,20 +81,20 @@ fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> 
 }
 
 /// A plan as a person reads it.
-pub(super) fn show(output: &Output, plan: &Plan) {
+pub(super) fn show(said: &Listener<'_>, plan: &Plan) {
     let now = if plan.new { "it is not there yet" } else { "it stands" };
-    output.data(&printable(&format!("{} ({}) in {}; {now}", plan.name, plan.stack, plan.region)));
+    said.data(&said.shown(&format!("{} ({}) in {}; {now}", plan.name, plan.stack, plan.region)));
     if !plan.takes_over.is_empty() {
         let what = if plan.is_empty() { "nothing changes, so it stays so" } else { "this plan takes it over" };
-        output.data(&format!("{} {}", output.paint(Paint::Red, "!"), printable(&format!("it is another's: {}; {what}", plan.takes_over))));
+        said.data(&format!("{} {}", said.paint(Paint::Red, "!"), said.shown(&format!("it is another's: {}; {what}", plan.takes_over))));
     }
     for change in &plan.changes {
-        show_change(output, change);
+        show_change(said, change);
     }
-    output.data(&summary(plan));
+    said.data(&summary(plan));
 }
 
-fn show_change(output: &Output, change: &Change) {
+fn show_change(said: &Listener<'_>, change: &Change) {
     let (mark, paint) = match (change.act, change.replacement) {
         (Act::Add, _) => ("+", Paint::Green),
         (Act::Import, _) => (">", Paint::Green),
@@ -108,8 +109,8 @@ fn show_change(output: &Output, change: &Change) {
         _ => "",
     };
     let policy = if change.policy.is_empty() { String::new() } else { format!("  ({})", change.policy) };
-    let head = printable(&format!("{:<24} {}", change.id, change.kind));
-    output.data(&format!("{} {head}{}{}", output.paint(paint, mark), output.paint(Paint::Red, replaced), printable(&policy)));
+    let head = said.shown(&format!("{:<24} {}", change.id, change.kind));
+    said.data(&format!("{} {head}{}{}", said.paint(paint, mark), said.paint(Paint::Red, replaced), said.shown(&policy)));
     for detail in &change.details {
         let why = if detail.cause.is_empty() { String::new() } else { format!(", by {}", detail.cause) };
         let anew = match detail.replacement {
@@ -117,7 +118,7 @@ fn show_change(output: &Output, change: &Change) {
             Replacement::Maybe => " (may make it anew)",
             Replacement::Never => "",
         };
-        output.data(&printable(&format!("    {}{why}{anew}", detail.field)));
+        said.data(&said.shown(&format!("    {}{why}{anew}", detail.field)));
     }
 }
 
@@ -141,13 +142,13 @@ pub(super) fn summary(plan: &Plan) -> String {
     parts.join(", ")
 }
 
-fn show_drift(output: &Output, drifted: &[Drifted]) {
+fn show_drift(said: &Listener<'_>, drifted: &[Drifted]) {
     for resource in drifted {
         let what = if resource.deleted { "was removed beside the template" } else { "was changed beside the template" };
-        let head = printable(&format!("{:<24} {} {what}", resource.id, resource.kind));
-        output.data(&format!("{} {head}", output.paint(Paint::Red, "!")));
+        let head = said.shown(&format!("{:<24} {} {what}", resource.id, resource.kind));
+        said.data(&format!("{} {head}", said.paint(Paint::Red, "!")));
         for (path, wanted, actual) in &resource.differences {
-            output.data(&printable(&format!("    {path}: {wanted} -> {actual}")));
+            said.data(&said.shown(&format!("    {path}: {wanted} -> {actual}")));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::declared::{Place, Wanted};
 use crate::output::Paint;
-use base::{Problem, ProblemKind, Severity};
+use base::{Finding, Problem, ProblemKind, Severity};
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -24,6 +24,7 @@ pub(super) fn run(place: &Place<'_>, only: &[String], offline: bool) -> Result<E
         if !offline && own.iter().all(|finding| finding.severity != Severity::Error) {
             own.extend(place.tokio.block_on(entry.provider.validate()).map_err(Problem::from)?);
         }
+        let own: Vec<Finding> = own.into_iter().map(|finding| entry.listener.found(finding)).collect();
         templates.push(json!({"name": name, "template": entry.settings.template, "findings": own}));
         if own.is_empty() && !output.is_json() {
             let by = if offline { "here; the cloud was not asked" } else { "here and by the cloud" };
