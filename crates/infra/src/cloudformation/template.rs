@@ -68,15 +68,22 @@ impl Template {
         self.section("Outputs").iter().filter_map(|(key, _)| key.text()).collect()
     }
 
-    /// What the service wants acknowledged: that it makes rights, and that it is not yet all that will be made.
+    /// Whether a macro makes something else of it: then only the service knows what it says.
+    pub(crate) fn is_expanded(&self) -> bool {
+        self.root.get("Transform").is_some() || self.root.has("Fn::Transform")
+    }
+
+    /// What the service wants acknowledged: that it makes rights, or may (a macro's roles are not in the text), and that it is not yet all
+    /// that will be made.
     pub fn capabilities(&self) -> Vec<&'static str> {
         let kinds: Vec<&str> = self.resources().into_iter().map(|(_, kind)| kind).collect();
         let nested = kinds.contains(&"AWS::CloudFormation::Stack");
         let mut all = Vec::new();
-        if nested || kinds.iter().any(|kind| kind.starts_with("AWS::IAM::")) {
+        let expanded = self.is_expanded();
+        if nested || expanded || kinds.iter().any(|kind| kind.starts_with("AWS::IAM::")) {
             all.push("CAPABILITY_NAMED_IAM");
         }
-        if nested || self.root.get("Transform").is_some() {
+        if nested || expanded {
             all.push("CAPABILITY_AUTO_EXPAND");
         }
         all

@@ -33,12 +33,14 @@ impl Template {
                 self.wrong(rule::SHAPE, &self.root, message).with_help("split it into stacks of their own, each an entry of `infra`"),
             );
         }
-        self.sections(&mut findings);
-        self.parameters(declared, &mut findings);
-        // What a macro makes of it is only known to the service.
-        if self.root.get("Transform").is_none() {
+        // What a macro makes of it is only known to the service; what goes in has sections, names and forms of the macro's own.
+        if self.is_expanded() {
+            self.resources_are_there(&mut findings);
+        } else {
+            self.sections(&mut findings);
             self.references(&mut findings);
         }
+        self.parameters(declared, &mut findings);
         for import in &declared.imports {
             self.import(&import.id, &mut findings);
         }
@@ -57,15 +59,19 @@ impl Template {
                 findings.push(finding.with_help(meant.unwrap_or_default()));
             }
         }
+        self.resources_are_there(findings);
         let resources = self.section("Resources");
-        if resources.is_empty() {
-            findings.push(self.wrong(rule::SHAPE, &self.root, "it has no `Resources`"));
-        }
         if resources.len() > MOST_RESOURCES {
             findings.push(self.wrong(rule::SHAPE, &self.root, format!("it has more than {MOST_RESOURCES} resources")));
         }
         for (key, resource) in resources {
             self.resource(key, resource, findings);
+        }
+    }
+
+    fn resources_are_there(&self, findings: &mut Vec<Finding>) {
+        if self.section("Resources").is_empty() {
+            findings.push(self.wrong(rule::SHAPE, &self.root, "it has no `Resources`"));
         }
     }
 
@@ -122,13 +128,21 @@ impl Template {
 
     fn value(&self, name: &str, node: &Node, value: &str, secret: bool) -> Option<Finding> {
         let shown = if secret { "its value".to_owned() } else { format!("`{value}`") };
+        let kind = node.get("Type").and_then(Node::text).unwrap_or_default();
+        // The service holds each item of a list against them. A value of the parameter store is a key there, not a list.
+        let list = kind == "CommaDelimitedList" || kind.starts_with("List<");
+        let items: Vec<&str> = if list { value.split(',').map(str::trim).collect() } else { vec![value] };
+        let said = |item: &str| if secret || items.len() == 1 { shown.clone() } else { format!("`{item}` of {shown}") };
         let allowed = node.get("AllowedValues").map(|list| list.items().iter().filter_map(Node::text).collect::<Vec<_>>());
-        if let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty() && !allowed.contains(&value)) {
-            let message = format!("`{name}`: {shown} is not one of {}", allowed.join(", "));
+        if let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty())
+            && let Some(item) = items.iter().find(|item| !allowed.contains(item))
+        {
+            let message = format!("`{name}`: {} is not one of {}", said(item), allowed.join(", "));
             return Some(self.wrong(rule::PARAMETER, node, message));
         }
-        let number = node.get("Type").and_then(Node::text) == Some("Number");
-        (number && value.parse::<f64>().is_err()).then(|| self.wrong(rule::PARAMETER, node, format!("`{name}`: {shown} is no number")))
+        let number = matches!(kind, "Number" | "List<Number>");
+        let wrong = items.iter().find(|item| number && item.parse::<f64>().is_err())?;
+        Some(self.wrong(rule::PARAMETER, node, format!("`{name}`: {} is no number", said(wrong))))
     }
 
     fn references(&self, findings: &mut Vec<Finding>) {

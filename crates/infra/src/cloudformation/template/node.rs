@@ -61,6 +61,15 @@ impl Node {
         }
     }
 
+    /// Whether a map in it has such a key; depth is bounded by the reader.
+    pub(super) fn has(&self, name: &str) -> bool {
+        match &self.value {
+            Value::Text(_) => false,
+            Value::List(items) => items.iter().any(|item| item.has(name)),
+            Value::Map(entries) => entries.iter().any(|(key, node)| key.text() == Some(name) || node.has(name)),
+        }
+    }
+
     fn size(&self) -> usize {
         1 + match &self.value {
             Value::Text(_) => 0,

@@ -92,6 +92,49 @@ fn values_are_held_against_their_parameters() {
     }
 }
 
+/// What a macro takes has sections, names and forms that the service itself does not know.
+#[test]
+fn what_a_macro_makes_is_not_judged() {
+    for text in [
+        "Transform: AWS::Serverless-2016-10-31\nGlobals: { Function: { Timeout: 3 } }\nResources: { F: { Type: AWS::Serverless::Function, Connectors: {} } }",
+        "Transform: [AWS::LanguageExtensions]\nResources:\n  Fn::ForEach::Topics: [Name, [a, b], { 'Topic${Name}': { Type: AWS::SNS::Topic } }]",
+        "Resources:\n  Fn::Transform: { Name: AWS::Include, Parameters: { Location: s3://b/k } }",
+        "Resources:\n  A: { Type: AWS::SNS::Topic, Properties: { Fn::Transform: { Name: M } } }\nOutputs: { O: { Value: !Ref Made } }",
+    ] {
+        assert_eq!(check(text, Declared::default()), Vec::<String>::new(), "{text}");
+        let capabilities = parse("t", text).expect("yaml").capabilities();
+        assert_eq!(capabilities, ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"], "it may make roles: {text}");
+    }
+    for text in ["Transform: M\nGlobals: {}", "Transform: M\nResources: [a]", "Globals: {}\nResources: { A: { Type: T::T } }"] {
+        assert_eq!(check(text, Declared::default()).len(), 1, "{text}");
+    }
+    let missing = check("Transform: M\nParameters: { P: { Type: String } }\nResources: { A: {} }", Declared::default());
+    assert!(missing.concat().contains("`P` has no default"), "values are still wanted: {missing:?}");
+}
+
+#[test]
+fn each_item_of_a_list_is_held_against_what_is_allowed() {
+    let rows = [
+        ("CommaDelimitedList", "[a, b, c]", "a,b", ""),
+        ("CommaDelimitedList", "[a, b, c]", "a, c", ""),
+        ("CommaDelimitedList", "[a, b, c]", "a,d,b", "`d` of `a,d,b` is not one of a, b, c"),
+        ("List<Number>", "[1, 2]", "2,1", ""),
+        ("List<Number>", "[1, 2]", "1,3", "`3` of `1,3` is not one of 1, 2"),
+        ("List<Number>", "[]", "1,two", "`two` of `1,two` is no number"),
+        ("List<AWS::EC2::Subnet::Id>", "[s-1, s-2]", "s-1,s-2", ""),
+        ("String", "[a, b]", "a,b", "`a,b` is not one of a, b"),
+        ("String", "['a,b']", "a,b", ""),
+        ("AWS::SSM::Parameter::Value<List<String>>", "[/k]", "/k", ""),
+    ];
+    for (kind, allowed, value, expected) in rows {
+        let text = format!(
+            "Parameters: {{ Word: {{ Type: '{kind}', AllowedValues: {allowed} }} }}\nResources: {{ A: {{ Type: T::T, Properties: {{ X: !Ref Word }} }} }}"
+        );
+        let found = check(&text, word(value)).concat();
+        assert!(if expected.is_empty() { found.is_empty() } else { found.contains(expected) }, "{kind} {allowed} {value}: {found}");
+    }
+}
+
 #[test]
 fn circles_and_forms_are_told() {
     let circle = "Resources:\n  A: { Type: T::T, DependsOn: B }\n  B: { Type: T::T, Properties: { X: !Ref A } }\n";
