@@ -6,6 +6,9 @@ use super::{Exporter, HEAD, line, pattern, yaml};
 /// See the module.
 pub const EXPORTER: Exporter = Exporter { name: "gitlab", file: ".gitlab-ci.yml", write };
 
+/// A rule's `changes` have so many entries at most.
+const MOST_CHANGES: usize = 50;
+
 fn write(pipeline: &Pipeline) -> String {
     let mut out: Vec<String> = HEAD.map(str::to_owned).to_vec();
     out.extend(secrets(pipeline));
@@ -85,9 +88,16 @@ fn rules(run: &Run, out: &mut Vec<String>) {
     if let Some(but) = &wanted.but {
         condition.push_str(&format!(" && $CI_COMMIT_BRANCH !~ /{}/", slashed(pattern::regex(but))));
     }
-    out.extend(["  rules:".to_owned(), format!("    - if: {}", yaml(&condition))]);
-    if !wanted.paths.is_empty() {
-        out.push("      changes:".to_owned());
-        out.extend(wanted.paths.iter().map(|path| format!("        - {}", yaml(path))));
+    let paths: Vec<String> = wanted.paths.iter().flat_map(|path| pattern::globs(path)).collect();
+    let rule = format!("    - if: {}", yaml(&condition));
+    out.push("  rules:".to_owned());
+    if paths.is_empty() {
+        out.push(rule);
+        return;
+    }
+    // The first rule that fits counts.
+    for some in paths.chunks(MOST_CHANGES) {
+        out.extend([rule.clone(), "      changes:".to_owned()]);
+        out.extend(some.iter().map(|path| format!("        - {}", yaml(path))));
     }
 }

@@ -1,5 +1,6 @@
 //! What is exported: the stages of a project for its environments, as commands.
 
+use super::pattern;
 use crate::settings::Settings;
 use base::{Problem, ProblemKind};
 use std::collections::BTreeSet;
@@ -97,6 +98,11 @@ impl Pipeline {
                 if pattern.contains("${{") || pattern.chars().any(char::is_control) {
                     return Err(Problem::new(ProblemKind::Usage, format!("the pattern `{pattern}` cannot be exported")));
                 }
+            }
+            let deep = |path: &&String| path.matches("**").count() > pattern::MOST_DEEP;
+            if let Some(path) = one.paths.iter().find(deep) {
+                return Err(Problem::new(ProblemKind::Usage, format!("the pattern `{path}` cannot be exported"))
+                    .hint(format!("`**` stands in it more than {} times; write several patterns", pattern::MOST_DEEP)));
             }
             runs.push(run(settings, one, &mut names)?);
         }

@@ -82,6 +82,17 @@ fn yaml_is_yaml_and_says_what_was_meant() {
     assert_eq!(get(&["stage deploy", "environment", "name"]).as_deref(), Some("stage"));
     assert_eq!(get(&["check lint", "stage"]).as_deref(), Some("lint"));
     assert!(document.as_mapping_get("check deploy").is_none() && document.as_mapping_get("prod deploy").is_none());
+    let rules = |wanted: Vec<Wanted>| {
+        let text = (gitlab::EXPORTER.write)(&Pipeline::of(&settings(), wanted, None).expect("a pipeline"));
+        let document = saphyr::Yaml::load_from_str(&text).expect("YAML").remove(0);
+        let rules =
+            document.as_mapping_get("prod lint").and_then(|job| job.as_mapping_get("rules")).and_then(|rules| rules.as_vec()).cloned();
+        let list = |rule: &saphyr::Yaml<'_>| rule.as_mapping_get("changes").and_then(|list| list.as_vec().map(Vec::len));
+        rules.expect("rules").iter().map(list).collect::<Vec<_>>()
+    };
+    let of = |paths: Vec<String>| vec![Wanted { paths, environment: "prod".to_owned(), ..Wanted::default() }];
+    assert_eq!(rules(of(Vec::new())), [None]);
+    assert_eq!(rules(of((0..60).map(|number| format!("a{number}/**")).collect())), [Some(50), Some(10)]);
     let text = (github::EXPORTER.write)(&pipeline());
     let document = &saphyr::Yaml::load_from_str(&text).expect("YAML")[0];
     let jobs = document.as_mapping_get("jobs").expect("jobs");
@@ -108,6 +119,9 @@ fn what_means_something_to_a_server_is_refused_by_name() {
         let problem = Pipeline::of(&settings(), vec![wanted], None).expect_err(named);
         assert!(problem.message.contains(named), "{problem}");
     }
+    let deep = Wanted { environment: "stage".to_owned(), paths: vec!["**a**b**c**d**".to_owned()], ..Wanted::default() };
+    let problem = Pipeline::of(&settings(), vec![deep], None).expect_err("too deep");
+    assert!(problem.message.contains("`**a**b**c**d**`"), "{problem}");
     assert!(Pipeline::of(&settings(), wanted(), Some("a b".to_owned())).is_err());
     assert_eq!((shell("a b'c"), shell("a/b.c"), shell("")), ("'a b'\\''c'".to_owned(), "a/b.c".to_owned(), "''".to_owned()));
 }
