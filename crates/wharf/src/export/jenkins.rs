@@ -8,7 +8,7 @@ pub const EXPORTER: Exporter = Exporter { name: "jenkins", file: "Jenkinsfile", 
 
 fn write(pipeline: &Pipeline) -> String {
     let mut out: Vec<String> = HEAD.iter().map(|line| line.replacen('#', "//", 1)).collect();
-    out.push("// Plugins: Pipeline, Git, JUnit, Credentials Binding.".to_owned());
+    out.push("// Plugins: Pipeline, Git, JUnit, Credentials Binding, Lockable Resources.".to_owned());
     out.push("pipeline {".to_owned());
     out.push(match &pipeline.runner {
         Some(label) => format!("    agent {{ label {} }}", groovy(label)),
@@ -25,8 +25,12 @@ fn write(pipeline: &Pipeline) -> String {
         out.extend([format!("        stage({}) {{", groovy(&run.name))]);
         when(run, &mut out);
         out.push("            stages {".to_owned());
-        for step in &run.steps {
-            stage(run, step, &mut out);
+        let deploys = run.steps.iter().any(|step| step.deploys);
+        let (before, rollout): (Vec<&Step>, Vec<&Step>) =
+            run.steps.iter().partition(|step| !deploys || !matches!(step.name, "plan" | "deploy"));
+        before.into_iter().for_each(|step| stage(run, step, "                ", &mut out));
+        if !rollout.is_empty() {
+            locked(run, &rollout, &mut out);
         }
         out.extend(["            }", "        }"].map(str::to_owned));
     }
@@ -75,7 +79,11 @@ fn when(run: &Run, out: &mut Vec<String>) {
         conditions.push(format!("not {{ branch pattern: {}, comparator: 'REGEXP' }}", groovy(&pattern::regex(but))));
     }
     if !wanted.paths.is_empty() {
-        conditions.push(format!("changeset pattern: {}, comparator: 'REGEXP'", groovy(&pattern::any(&wanted.paths))));
+        // The first build of a branch has nothing before it: every change counts.
+        conditions.push(format!(
+            "anyOf {{ changeset pattern: {}, comparator: 'REGEXP'; expression {{ currentBuild.previousBuild == null }} }}",
+            groovy(&pattern::any(&wanted.paths))
+        ));
     }
     if !conditions.is_empty() {
         out.extend(["            when {".to_owned(), "                allOf {".to_owned()]);
@@ -84,7 +92,19 @@ fn when(run: &Run, out: &mut Vec<String>) {
     }
 }
 
-fn stage(run: &Run, step: &Step, out: &mut Vec<String>) {
+/// `disableConcurrentBuilds` counts each branch of a multibranch job for itself: what changes an environment waits for its lock.
+fn locked(run: &Run, steps: &[&Step], out: &mut Vec<String>) {
+    let environment = &run.wanted.environment;
+    out.extend([
+        format!("                stage({}) {{", groovy(&format!("{}: rollout", run.name))),
+        format!("                    options {{ lock(resource: {}) }}", groovy(&format!("wharf-{environment}"))),
+        "                    stages {".to_owned(),
+    ]);
+    steps.iter().for_each(|step| stage(run, step, "                        ", out));
+    out.extend(["                    }", "                }"].map(str::to_owned));
+}
+
+fn stage(run: &Run, step: &Step, margin: &str, out: &mut Vec<String>) {
     let credentials: Vec<&str> = [
         (step.pushes && run.registry.is_some(), "usernamePassword(credentialsId: 'wharf-registry', usernameVariable: 'WHARF_REGISTRY_USER', passwordVariable: 'WHARF_REGISTRY_PASSWORD')"),
         (step.connects && run.kubeconfig, "file(credentialsId: 'wharf-kubeconfig', variable: 'KUBECONFIG')"),
@@ -94,7 +114,7 @@ fn stage(run: &Run, step: &Step, out: &mut Vec<String>) {
     .collect();
     // A name stands once in a pipeline.
     let name = format!("{}: {}", run.name, step.name);
-    out.extend([format!("                stage({}) {{", groovy(&name)), "                    steps {".to_owned()]);
+    out.extend([format!("{margin}stage({}) {{", groovy(&name)), format!("{margin}    steps {{")]);
     let mut commands = Vec::new();
     if step.pushes
         && let Some(host) = &run.registry
@@ -103,12 +123,12 @@ fn stage(run: &Run, step: &Step, out: &mut Vec<String>) {
     }
     commands.extend(step.commands.iter().map(|command| line(command)));
     let (before, after, indent) = if credentials.is_empty() {
-        (None, None, " ".repeat(24))
+        (None, None, format!("{margin}        "))
     } else {
         (
-            Some(format!("{}withCredentials([{}]) {{", " ".repeat(24), credentials.join(", "))),
-            Some(format!("{}}}", " ".repeat(24))),
-            " ".repeat(28),
+            Some(format!("{margin}        withCredentials([{}]) {{", credentials.join(", "))),
+            Some(format!("{margin}        }}")),
+            format!("{margin}            "),
         )
     };
     out.extend(before);
@@ -120,7 +140,7 @@ fn stage(run: &Run, step: &Step, out: &mut Vec<String>) {
             "{PLAN} waits for a signature: wharf approve {PLAN} --key KEY, then wharf deploy --env {} {PLAN}",
             run.wanted.environment
         );
-        out.push(format!("{}echo {}", " ".repeat(24), groovy(&next)));
+        out.push(format!("{margin}        echo {}", groovy(&next)));
     }
-    out.extend(["                    }", "                }"].map(str::to_owned));
+    out.extend([format!("{margin}    }}"), format!("{margin}}}")]);
 }

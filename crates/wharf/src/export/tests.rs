@@ -106,6 +106,23 @@ fn yaml_is_yaml_and_says_what_was_meant() {
     );
 }
 
+/// Branches of a multibranch job build side by side, and a first build has no changes.
+#[test]
+fn jenkins_holds_an_environment_while_it_deploys_and_runs_a_first_build() {
+    let text = (jenkins::EXPORTER.write)(&pipeline());
+    let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("no {part} in {text}"));
+    assert_eq!(text.matches("lock(resource: ").count(), 1, "where it is deployed: {text}");
+    assert!(at("stage('stage: push')") < at("lock(resource: 'wharf-stage')"), "{text}");
+    assert!(
+        at("lock(resource: 'wharf-stage')") < at("stage('stage: plan')") && at("stage('stage: plan')") < at("stage('stage: deploy')"),
+        "{text}"
+    );
+    assert!(text.contains("Lockable Resources"), "{text}");
+    let first = "comparator: 'REGEXP'; expression { currentBuild.previousBuild == null } }";
+    assert_eq!((text.matches("changeset").count(), text.matches(first).count()), (1, 1), "{text}");
+    assert_eq!(text.matches('{').count(), text.matches('}').count(), "{text}");
+}
+
 #[test]
 fn what_means_something_to_a_server_is_refused_by_name() {
     for (wanted, named) in [
