@@ -3,6 +3,7 @@
 
 mod answers;
 mod identity;
+mod sets;
 mod stacks;
 mod template;
 

@@ -2,7 +2,8 @@
 
 use super::State;
 use super::identity;
-use super::stacks::{ChangeSet, Stack};
+use super::sets::ChangeSet;
+use super::stacks::Stack;
 use super::template::Template;
 use infra::aws::{Answer, Request};
 use serde_json::{Value, json};

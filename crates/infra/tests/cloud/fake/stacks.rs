@@ -1,10 +1,11 @@
 //! Stacks and change sets in time: an operation is a list of moments with what happens then.
 
-use super::template::{Change, Template, changes};
+use super::sets::ChangeSet;
+use super::template::{Change, Template};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long one moment of an operation is, unless told.
-const SECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 
 #[derive(Clone, Debug)]
 pub struct Event {
@@ -51,22 +52,6 @@ enum Effect {
     Status(&'static str, String),
     Resource(String, &'static str, String),
     Template(Template, BTreeMap<String, String>),
-}
-
-#[derive(Clone, Debug)]
-pub struct ChangeSet {
-    pub id: String,
-    pub name: String,
-    pub stack: String,
-    pub made: i64,
-    pub template: Template,
-    pub tags: BTreeMap<String, String>,
-    pub import: Vec<String>,
-    pub changes: Vec<Change>,
-    pub status: String,
-    pub execution: String,
-    pub reason: String,
-    gone: Option<i64>,
 }
 
 pub struct Stacks {
@@ -375,28 +360,5 @@ impl Stack {
         };
         let (key, token, status) = (format!("e{number}"), self.token.clone(), status.to_owned());
         self.events.push(Event { at, key, token, id, kind, physical, status, reason });
-    }
-}
-
-impl ChangeSet {
-    fn work(&mut self, stack: Option<&Stack>, refusing: Option<&str>, now: i64) {
-        let Some(stack) = stack else { return };
-        if self.status == "CREATE_PENDING" && now >= self.made + 2 * SECOND {
-            if let Some(reason) = refusing {
-                (self.status, self.execution, self.reason) = ("FAILED".to_owned(), "UNAVAILABLE".to_owned(), reason.to_owned());
-                return;
-            }
-            self.changes = changes(&stack.template, &self.template, &self.import);
-            if self.changes.is_empty() && self.template.outputs == stack.template.outputs && self.tags == stack.tags {
-                (self.status, self.execution) = ("FAILED".to_owned(), "UNAVAILABLE".to_owned());
-                self.reason =
-                    "The submitted information didn't contain changes. Submit different information to create a change set.".to_owned();
-            } else {
-                (self.status, self.execution) = ("CREATE_COMPLETE".to_owned(), "AVAILABLE".to_owned());
-            }
-        }
-        if self.execution == "AVAILABLE" && stack.updated.is_some_and(|updated| updated > self.made) {
-            self.execution = "OBSOLETE".to_owned();
-        }
     }
 }
