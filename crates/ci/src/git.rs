@@ -71,6 +71,7 @@ pub struct Git {
 }
 
 /// One command.
+#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     git: &'a Git,
     folder: PathBuf,
@@ -78,6 +79,14 @@ pub(crate) struct Ask<'a> {
     protocols: &'static str,
     limit: usize,
     time: Duration,
+}
+
+/// What a command said that went well.
+struct Talk {
+    what: String,
+    said: Vec<u8>,
+    is_cut: bool,
+    message: String,
 }
 
 impl Git {
@@ -142,18 +151,34 @@ impl Ask<'_> {
 
     /// What it says on standard output, and beside that.
     pub(crate) async fn both<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<(Vec<u8>, String), GitError> {
+        let limit = self.limit;
+        match self.all(arguments).await? {
+            Talk { is_cut: true, what, .. } => Err(GitError::Long { what, limit }),
+            talk => Ok((talk.said, talk.message)),
+        }
+    }
+
+    /// The beginning of what it says, as text: what goes beyond the limit is left out.
+    pub(crate) async fn beginning<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<String, GitError> {
+        let talk = self.all(arguments).await?;
+        Ok(String::from_utf8_lossy(&talk.said).trim_end().to_owned())
+    }
+
+    async fn all<S: AsRef<OsStr>>(self, arguments: &[S]) -> Result<Talk, GitError> {
         let what = arguments.first().map(|first| first.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
-        let mut child = self.command(arguments).spawn().map_err(|error| GitError::Start(error.to_string()))?;
-        let read = tokio::time::timeout(self.time, finish(&mut child, self.limit)).await;
-        let (said, message, status) = match read {
-            Ok(read) => read.map_err(|error| GitError::Start(error.to_string()))?,
+        let started = |error: std::io::Error| GitError::Start(error.to_string());
+        let mut child = self.command(arguments).spawn().map_err(started)?;
+        let done = async {
+            let read = (read(child.stdout.take(), self.limit), read(child.stderr.take(), MESSAGE_BYTES));
+            let (out, err) = tokio::join!(read.0, read.1);
+            Ok((out, err, child.wait().await?))
+        };
+        let ((said, is_cut), (message, _), status) = match tokio::time::timeout(self.time, done).await {
+            Ok(read) => read.map_err(started)?,
             Err(_) => return Err(GitError::Slow { what, time: self.time }),
         };
-        match (status, said) {
-            (true, Some(said)) => Ok((said, message)),
-            (true, None) => Err(GitError::Long { what, limit: self.limit }),
-            (false, _) => Err(GitError::Failed { what, said: short(&message) }),
-        }
+        let message = String::from_utf8_lossy(&message).into_owned();
+        if status.success() { Ok(Talk { what, said, is_cut, message }) } else { Err(GitError::Failed { what, said: short(&message) }) }
     }
 
     /// The same as text, without what is at its end.

@@ -22,7 +22,7 @@ pub use repositories::{Known, Repositories, RepositoryError, is_name};
 pub use rules::{Moved, Rule, Rules, matches};
 pub use run::{Artefact, Cause, Commit, Run, RunId, RunState, StageRun, StageState, Trigger};
 pub use runs::{
-    Asked, Begun, Change, Changes, Filter, LogPage, OpenError, Options, Pending, Refs, Runs, RunsError, Said, Taken, Told, Work,
+    Asked, Begun, Branches, Change, Changes, Filter, LogPage, OpenError, Options, Pending, Refs, Runs, RunsError, Said, Taken, Told, Work,
 };
 pub use secrets::{Secret, SecretError, Secrets};
 pub use server::{Pushed, ReadRules, Say, Server, ServerError, ServerOptions, Started, hook_purpose, token_purpose};

@@ -51,6 +51,9 @@ pub struct Known {
     /// The folders that have a project each; the root where it is empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub projects: Vec<ProjectFolder>,
+    /// What tells it from one of the same name that was removed before it was made; given when it is made.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub made: String,
 }
 
 impl Known {
@@ -116,7 +119,7 @@ impl Repositories {
         if self.has(name) {
             return Err(RepositoryError::Exists(name.to_owned()));
         }
-        self.write(name, known)?;
+        self.write(name, &Known { made: base::ids::suffix(16), ..known.clone() })?;
         // Whole or not there: half of one is made again.
         let beside = self.folder.join(format!(".{name}.{}", base::ids::suffix(8)));
         base::files::make_folder(&beside, 0o700)?;
@@ -177,6 +180,15 @@ impl Repositories {
         Ok(serde_json::from_slice(&bytes).map_err(broken)?)
     }
 
+    /// Its name, and what tells it from others that had it: what was recorded of those is not of this one.
+    ///
+    /// # Errors
+    /// When there is none, or its file cannot be read.
+    pub fn instance(&self, name: &str) -> Result<String, RepositoryError> {
+        let made = self.known(name)?.made;
+        Ok(if made.is_empty() { name.to_owned() } else { format!("{name}/{made}") })
+    }
+
     /// Branches and their commits.
     ///
     /// # Errors
@@ -209,22 +221,28 @@ impl Repositories {
         Ok(other.to_owned())
     }
 
-    /// A commit's author and subject.
+    /// A commit's author and subject, as much of them as fits.
     ///
     /// # Errors
     /// When it is not there.
     pub async fn commit(&self, name: &str, id: &str) -> Result<Commit, GitError> {
         let shown = ["log", "-1", "--no-show-signature", "--format=%an%x00%s", id, "--"];
-        let said = self.git.at(&self.path(name)).limit(64 << 10).text(&shown).await?;
-        let (author, subject) = said.split_once('\0').unwrap_or_default();
+        let said = self.git.at(&self.path(name)).limit(64 << 10).beginning(&shown).await?;
+        let (author, subject) = said.split_once('\0').unwrap_or((&said, ""));
         let short = |text: &str| text.chars().take(200).collect();
         Ok(Commit { id: id.to_owned(), author: short(author), subject: short(subject) })
     }
 
     /// Whether a commit has a folder: itself, and nothing that a link leads to.
-    pub async fn has_folder(&self, name: &str, id: &str, folder: &ProjectFolder) -> bool {
-        let told = self.git.at(&self.path(name)).text(&["cat-file", "-t", &tree(id, folder)]).await;
-        told.is_ok_and(|kind| kind == "tree")
+    ///
+    /// # Errors
+    /// When git cannot tell.
+    pub async fn has_folder(&self, name: &str, id: &str, folder: &ProjectFolder) -> Result<bool, GitError> {
+        match self.git.at(&self.path(name)).text(&["cat-file", "-t", &tree(id, folder)]).await {
+            Ok(kind) => Ok(kind == "tree"),
+            Err(GitError::Failed { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The `wharf.yaml` of a commit's project; `None` when it has none.
@@ -260,11 +278,19 @@ impl Repositories {
         }
         let all =
             ["fetch", "--quiet", "--prune", "--no-recurse-submodules", "--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+        let remote = ask.clone();
         let (_, talk) = ask.both(&all).await?;
         // What would make this one shallow, too, is left out by git, with a warning only.
         if talk.contains("shallow") || path.join("shallow").exists() {
             let said = format!("`{url}` is shallow: a part of its history is missing");
             return Err(GitError::Failed { what: "fetch".to_owned(), said });
+        }
+        // Which branch is the default one is the remote's to say; one without commits, or none, leaves it as it was.
+        let head = remote.text(&["ls-remote", "--symref", "--", url, "HEAD"]).await?;
+        if let Some(branch) = head.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD"))
+            && branch.starts_with("refs/heads/")
+        {
+            self.git.at(&path).run(&["symbolic-ref", "HEAD", branch]).await?;
         }
         Ok(())
     }

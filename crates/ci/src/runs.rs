@@ -13,8 +13,8 @@ mod people;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use begin::CHECKOUT;
-pub use begin::{Asked, Begun, Pending, Refs};
+pub use begin::{Asked, Begun, Branches, Pending, Refs};
+pub(crate) use begin::{CHECKOUT, commit_of};
 pub use doing::{Said, Taken, Told};
 pub use kept::Work;
 pub(crate) use logs::LINE_BYTES;
@@ -194,6 +194,8 @@ struct Inner {
     book: Mutex<Book>,
     /// Held by whoever lets the queue decide, until that is carried out.
     order: tokio::sync::Mutex<decide::Order>,
+    /// Held while it is written which repositories are to be fetched.
+    pending: tokio::sync::Mutex<()>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -254,6 +256,7 @@ impl Runs {
             clock,
             book: Mutex::new(book),
             order: tokio::sync::Mutex::new(order),
+            pending: tokio::sync::Mutex::default(),
             changes: broadcast::Sender::new(AHEAD),
         };
         let runs = Self { inner: Arc::new(inner) };

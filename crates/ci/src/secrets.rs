@@ -116,6 +116,21 @@ impl Secrets {
         Ok(all.len() < before)
     }
 
+    /// Forgets all of a repository, so that no other one of its name gets them; how many they were.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn remove_all(&self, repository: &str) -> Result<usize, SecretError> {
+        let _held = hold(&self.file())?;
+        let mut all = self.read()?;
+        let before = all.len();
+        all.retain(|known| known.secret.repository != repository);
+        if all.len() < before {
+            self.write(&all)?;
+        }
+        Ok(before - all.len())
+    }
+
     /// All, without their values.
     ///
     /// # Errors
@@ -194,12 +209,14 @@ mod tests {
         assert_eq!(names("web", "main"), [("A".to_owned(), "hidden-a".to_owned()), ("B".to_owned(), "hidden-b".to_owned())]);
         assert_eq!(names("web", "other").len(), 1);
         assert!(names("other", "main").is_empty());
+        assert_eq!(secrets.remove_all("other").expect("removed"), 0);
         assert!(secrets.set(secret("1A", &[]), "x").is_err() && secrets.set(secret("A=", &[]), "x").is_err());
         let file = std::fs::read_to_string(folder.join("secrets.json")).expect("read");
         assert!(!file.contains("hidden"), "{file}");
         // A value moved to another name is not opened.
         std::fs::write(folder.join("secrets.json"), file.replace("\"A\"", "\"C\"")).expect("written");
         assert!(matches!(secrets.of("web", "main"), Err(SecretError::Broken(_))));
+        assert_eq!((secrets.remove_all("web").expect("removed"), secrets.list().expect("read").len()), (2, 0));
         std::fs::remove_dir_all(folder).expect("removed");
     }
 

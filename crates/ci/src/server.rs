@@ -15,12 +15,12 @@ pub use observe::{Pushed, Started, hook_purpose, token_purpose};
 use crate::git::Git;
 use crate::repositories::{Repositories, RepositoryError};
 use crate::rules::Rules;
-use crate::runs::{OpenError, Options, Runs, RunsError};
+use crate::runs::{self, OpenError, Options, Runs, RunsError};
 use crate::secrets::Secrets;
 use crate::tokens::Tokens;
 use base::files::FileError;
 use base::{Clock, SystemClock};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -104,8 +104,10 @@ struct Core {
     /// One push at a time into a repository; what it changed is seen before the next.
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     processes: Arc<Semaphore>,
-    /// A repository is to be fetched.
+    /// A repository is to be fetched or looked at.
     fetch: Notify,
+    /// Repositories that could not be looked at, and who pushed to them.
+    again: Mutex<BTreeMap<String, String>>,
 }
 
 /// How often runners are looked after.
@@ -143,6 +145,7 @@ impl Server {
             folder: folder.to_owned(),
             locks: Mutex::default(),
             fetch: Notify::new(),
+            again: Mutex::default(),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -167,11 +170,26 @@ impl Server {
     /// # Errors
     /// When nothing can be kept. A repository that cannot be read is told and left.
     pub async fn catch_up(&self) -> Result<Vec<Pushed>, ServerError> {
-        let mut all = Vec::new();
+        let (mut all, unknown) = (Vec::new(), || "unknown".to_owned());
+        let pending = self.core.runs.pending();
         for name in self.core.repositories.names()? {
-            match self.look(&name, &observe::By::Push("unknown".to_owned())).await {
-                Ok(pushed) => all.extend(pushed),
-                Err(ServerError::Git(error)) => (self.core.options.say)(&format!("the repository `{name}` cannot be read: {error}")),
+            if pending.iter().any(|(pending, _)| *pending == name) {
+                // It is fetched and looked at for what its hook said.
+                continue;
+            }
+            let lock = self.lock(&name);
+            let _held = lock.lock().await;
+            match self.look(&name, &observe::By::Push(unknown())).await {
+                Ok(found) => {
+                    if !self.say_left(&name, &found).is_empty() {
+                        self.look_again(&name, unknown());
+                    }
+                    all.extend(found.pushed);
+                }
+                Err(ServerError::Git(error)) => {
+                    (self.core.options.say)(&format!("the repository `{name}` cannot be read: {error}"));
+                    self.look_again(&name, unknown());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -204,17 +222,64 @@ impl Server {
         loop {
             let mut left = false;
             for (repository, pending) in self.core.runs.pending() {
-                if let Err(error) = self.fetch_one(&repository, &pending).await {
-                    left = true;
-                    (self.core.options.say)(&format!("`{repository}` cannot be fetched, tried again in 30 s: {error}"));
+                match self.fetch_one(&repository, &pending).await {
+                    Ok(found) => left |= !self.say_left(&repository, &found).is_empty(),
+                    Err(ServerError::Repository(RepositoryError::Missing(_))) => self.forget(&repository, pending).await,
+                    Err(error) => {
+                        left = true;
+                        (self.core.options.say)(&format!("`{repository}` cannot be fetched, tried again in 30 s: {error}"));
+                    }
                 }
             }
+            left |= self.look_at_the_rest().await;
             if left {
                 let _ = tokio::time::timeout(FETCH_AGAIN, self.core.fetch.notified()).await;
             } else {
                 self.core.fetch.notified().await;
             }
         }
+    }
+
+    /// Looks at what could not be looked at before; whether something is left of it.
+    async fn look_at_the_rest(&self) -> bool {
+        let mut rest = std::mem::take(&mut *self.core.again.lock().unwrap_or_else(PoisonError::into_inner));
+        for (repository, by) in std::mem::take(&mut rest) {
+            let lock = self.lock(&repository);
+            let _held = lock.lock().await;
+            let is_left = match self.look(&repository, &observe::By::Push(by.clone())).await {
+                Ok(found) => !self.say_left(&repository, &found).is_empty(),
+                Err(ServerError::Repository(RepositoryError::Missing(_))) => false,
+                Err(error) => {
+                    (self.core.options.say)(&format!("`{repository}` cannot be read, tried again in 30 s: {error}"));
+                    true
+                }
+            };
+            if is_left {
+                rest.insert(repository, by);
+            }
+        }
+        let is_left = !rest.is_empty();
+        self.core.again.lock().unwrap_or_else(PoisonError::into_inner).extend(rest);
+        is_left
+    }
+
+    /// A repository is to be looked at once more.
+    fn look_again(&self, repository: &str, by: String) {
+        self.core.again.lock().unwrap_or_else(PoisonError::into_inner).insert(repository.to_owned(), by);
+        self.core.fetch.notify_one();
+    }
+
+    /// Says of which branches no run began, and why; the lines for whoever pushed.
+    fn say_left(&self, repository: &str, found: &observe::Found) -> Vec<String> {
+        let left = found.left.iter().map(|(branch, error)| format!("no run of {branch} began yet, tried again in 30 s: {error}"));
+        left.inspect(|line| (self.core.options.say)(&format!("`{repository}`: {line}"))).collect()
+    }
+
+    /// What a hook said of a repository that is gone is of no more use.
+    async fn forget(&self, repository: &str, pending: runs::Pending) {
+        let refs = runs::Refs { fetched: Some((repository.to_owned(), pending)), ..runs::Refs::default() };
+        // Where that cannot be kept, it is tried again with the next.
+        let _ = self.core.runs.begin(Vec::new(), refs).await;
     }
 
     fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<()>> {

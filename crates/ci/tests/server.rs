@@ -67,8 +67,7 @@ async fn a_hook_is_taken_once_and_only_signed() {
     let known = Known {
         url: Some(elsewhere.folder().display().to_string()),
         hook: Some(place.secrets().seal(&ci::hook_purpose("app"), "hook secret").expect("sealed")),
-        token: None,
-        projects: Vec::new(),
+        ..Known::default()
     };
     place.server.repositories().add("app", &known).await.expect("added");
     let body = br#"{"ref":"refs/heads/main","after":"1"}"#;
@@ -96,6 +95,80 @@ async fn a_hook_is_taken_once_and_only_signed() {
     assert_eq!(place.all().len(), 2, "{:?}", place.all());
     let push = place.clone_of("app").try_push("main").await;
     assert!(!push.0, "what lies elsewhere is pushed to there: {}", push.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_hook_begins_its_own_branch_and_the_remote_says_which_is_the_default() {
+    let Some(place) = place("first").await else { return };
+    let elsewhere = place.elsewhere("origin");
+    elsewhere.write("job.sh", JOB);
+    for branch in ["release/1", "trunk", "topic"] {
+        elsewhere.commit(branch);
+    }
+    place::git(elsewhere.folder(), &["symbolic-ref", "HEAD", "refs/heads/trunk"]);
+    let secrets = place.secrets();
+    let hook = Some(secrets.seal(&ci::hook_purpose("app"), "hook secret").expect("sealed"));
+    let known = Known { url: Some(elsewhere.folder().display().to_string()), hook, ..Known::default() };
+    place.server.repositories().add("app", &known).await.expect("added");
+    let pending = ci::Pending { provider: "plain".into(), delivery: "x".into(), branches: ["main".to_owned()].into() };
+    let gone = ci::Refs { pending: Some(("gone".into(), pending)), ..ci::Refs::default() };
+    place.runs().begin(Vec::new(), gone).await.expect("kept");
+    let send = async |delivery: &str, branch: &str, runs: usize| {
+        let body = format!("{{\"ref\":\"refs/heads/{branch}\"}}");
+        let signed = signature(body.as_bytes(), "hook secret");
+        let headers = [("x-wharf-signature-256", signed.as_str()), ("x-wharf-delivery", delivery)];
+        assert_eq!(place.hook("app", &headers, body.as_bytes()).await, 202);
+        place.until(|| place.runs().pending().is_empty() && place.all().len() >= runs).await;
+        place.all().into_iter().map(|run| run.branch).collect::<Vec<_>>()
+    };
+    assert_eq!(send("d1", "trunk", 1).await, ["trunk"], "and what was pending of a repository that is gone is forgotten");
+    let branches = place.server.repositories().branches("app").await.expect("branches");
+    assert_eq!(branches.len(), 3);
+    assert_eq!(place.server.repositories().default_branch("app", &branches).await.expect("read"), "trunk");
+    assert_eq!(send("d2", "topic", 2).await, ["topic", "trunk"], "which was there when the first was fetched for");
+    assert_eq!(send("d3", "topic", 2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_is_made_again_begins_anew() {
+    let Some(place) = place("anew").await else { return };
+    let repository = place.clone_of("web");
+    repository.write("job.sh", JOB);
+    repository.push("main").await;
+    place.server.repositories().remove("web").expect("removed");
+    let said = repository.push("main").await;
+    assert!(said.contains("run 2 of main"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_branch_cannot_tell_keeps_no_other_back() {
+    let Some(place) = place("branches").await else { return };
+    let repository = place.clone_of("web");
+    repository.write("wharf.yaml", "project: a\n");
+    repository.commit("main");
+    let message = place.folder.join("message");
+    std::fs::write(&message, "x".repeat(70_000)).expect("written");
+    place::git(repository.folder(), &["commit", "--quiet", "--allow-empty", "-F", message.to_str().expect("UTF-8")]);
+    let said = repository.push("big").await;
+    assert!(said.contains("run 1 of big"), "{said}");
+    assert_eq!(place.all()[0].commit.subject, "x".repeat(200));
+    // Settings that git cannot read just now: their branch waits, and no other one does.
+    repository.write("wharf.yaml", "project: b\n");
+    let damaged = repository.commit("damaged");
+    place.put_into_bare("web", &repository, "damaged", &damaged);
+    let blob = place::git(repository.folder(), &["rev-parse", "HEAD:wharf.yaml"]);
+    let (folder, file) = blob.trim().split_at(2);
+    let object = place.folder.join("ci/repositories/web.git/objects").join(folder).join(file);
+    let away = place.folder.join("away");
+    std::fs::rename(&object, &away).expect("there");
+    repository.write("wharf.yaml", "project: a\n");
+    let said = repository.push("other").await;
+    assert!(said.contains("run 2 of other") && said.contains("no run of damaged began yet"), "{said}");
+    std::fs::rename(&away, &object).expect("put back");
+    let pushed = place.server.catch_up().await.expect("looked");
+    assert!(place.all().iter().any(|run| run.branch == "damaged" && run.commit.id == damaged), "{pushed:?}");
+    assert!(place.server.catch_up().await.expect("looked").is_empty());
+    assert_eq!(place.all().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -186,6 +186,7 @@ async fn a_delivery_and_the_branches_are_known_with_their_runs() {
     runs.begin(vec![asked("main")], refs).await.expect("begun");
     drop(runs);
     let runs = place.open();
+    let branches = Some(branches);
     assert_eq!((runs.branches("web"), runs.knows_delivery("web/1"), runs.knows_delivery("web/2")), (branches, true, false));
 }
 
@@ -355,4 +356,43 @@ async fn a_machine_that_slept_loses_no_runner() {
     place.clock.pass(100_000);
     runs.tick().await;
     runs.say(id, &taken.token, 0, out(&["here"])).await.expect("still its runner's");
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_while_another_is_fetched_for_is_kept() {
+    let place = Place::new();
+    let runs = place.open();
+    let pending = |delivery: &str, branch: &str| Pending {
+        provider: "plain".into(),
+        delivery: delivery.into(),
+        branches: [branch.to_owned()].into(),
+    };
+    let hook = async |delivery: &str, branch: &str| {
+        let refs = Refs { pending: Some(("shop".into(), pending(delivery, branch))), ..Refs::default() };
+        runs.begin(Vec::new(), refs).await.expect("kept");
+        runs.pending()[0].1.clone()
+    };
+    let fetched = async |pending: Pending| {
+        runs.begin(Vec::new(), Refs { fetched: Some(("shop".into(), pending)), ..Refs::default() }).await.expect("kept");
+    };
+    let first = hook("d2", "main").await;
+    let second = hook("d3", "other").await;
+    assert_eq!((second.delivery.as_str(), second.branches.len()), ("d3", 2), "both branches are waited for");
+    fetched(first).await;
+    assert_eq!(runs.pending(), [("shop".to_owned(), second.clone())]);
+    fetched(second).await;
+    assert!(runs.pending().is_empty());
+}
+
+#[tokio::test]
+async fn branches_of_a_repository_that_is_gone_are_forgotten_with_the_next_of_its_name() {
+    let place = Place::new();
+    let runs = place.open();
+    let branches = Branches::from([("main".to_owned(), "a".repeat(40))]);
+    for instance in ["web", "webs", "web/one", "web/two"] {
+        let refs = Refs { branches: Some((instance.into(), branches.clone())), ..Refs::default() };
+        runs.begin(Vec::new(), refs).await.expect("kept");
+    }
+    let known = ["web", "web/one", "web/two", "webs"].map(|instance| runs.branches(instance).is_some());
+    assert_eq!(known, [false, false, true, true]);
 }

@@ -40,8 +40,8 @@ impl Server {
         let Some(branch) = delivery.branch else {
             return Ok(json(StatusCode::OK, &json!({"taken": false, "why": "it is about no branch"})));
         };
-        self.core.runs.room()?;
-        let pending = Pending { provider: delivery.provider.to_owned(), delivery: delivery.id };
+        self.core.runs.room(1)?;
+        let pending = Pending { provider: delivery.provider.to_owned(), delivery: delivery.id, branches: [branch.clone()].into() };
         self.core.runs.begin(Vec::new(), Refs { delivery: Some(id), pending: Some((name.to_owned(), pending)), ..Refs::default() }).await?;
         self.core.fetch.notify_one();
         Ok(json(StatusCode::ACCEPTED, &json!({"taken": true, "branch": branch})))

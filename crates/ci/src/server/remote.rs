@@ -121,7 +121,7 @@ impl Server {
     async fn receive(&self, head: &http::request::Parts, name: &str, body: Incoming, by: String) -> Answered {
         let path = self.there(name)?;
         self.make(name).await?;
-        self.core.runs.room()?;
+        self.core.runs.room(1)?;
         let pack = spool(&self.core.folder, &head.headers, body, self.core.options.push_bytes).await?;
         // Whoever pushed may be gone before the end: what began runs to its end.
         let (server, name) = (self.clone(), name.to_owned());
@@ -138,12 +138,19 @@ impl Server {
         let mut child = command.stdin(Stdio::from(pack)).spawn().map_err(unstarted)?;
         let done = tokio::time::timeout(PUSH, crate::git::finish(&mut child, REPORT_BYTES)).await;
         // What was taken stands, however it ended.
-        let pushed = self.look(name, &By::Push(by)).await;
+        let pushed = self.look(name, &By::Push(by.clone())).await;
         let (Some(mut report), message, _) = done.map_err(|_| slow())?.map_err(unstarted)? else { return Err(slow()) };
         match pushed {
-            Ok(pushed) => add_talk(&mut report, &self.told(&pushed)),
+            Ok(found) => {
+                let left = self.say_left(name, &found);
+                if !left.is_empty() {
+                    self.look_again(name, by);
+                }
+                add_talk(&mut report, &[self.told(&found.pushed), left].concat());
+            }
             Err(error) => {
                 (self.core.options.say)(&format!("what was pushed to `{name}` began no run yet: {error} {message}"));
+                self.look_again(name, by);
                 add_talk(&mut report, &[format!("no run began yet: {error}")]);
             }
         }

@@ -45,7 +45,7 @@ enum What {
         #[command(flatten)]
         root: Root,
     },
-    /// Removes one with all that was pushed to it; its runs stay
+    /// Removes one with all that was pushed to it, and the secrets of its runs; the runs stay
     Rm {
         /// Its name
         name: String,
@@ -82,8 +82,10 @@ pub(super) fn run(context: &Context, asked: Repository) -> Result<(), Problem> {
             output.say(&format!("the projects of `{name}` from the next push on: {}", shown(&projects)));
         }
         What::Rm { name, root } => {
-            open(&root)?.0.remove(&name).map_err(problem)?;
-            output.say(&format!("the repository `{name}` is gone"));
+            let (repositories, secrets) = open(&root)?;
+            repositories.remove(&name).map_err(problem)?;
+            let secrets = secrets.remove_all(&name).map_err(|error| host(&error))?;
+            output.say(&format!("the repository `{name}` is gone, and {secrets} secrets of its runs"));
         }
         What::Ls { root } => {
             let repositories = open(&root)?.0;
@@ -125,7 +127,7 @@ fn known(
         url,
         hook: hook.map(|hook| secrets.seal(&ci::hook_purpose(name), &hook)).transpose()?,
         token: token.map(|token| secrets.seal(&ci::token_purpose(name), &token)).transpose()?,
-        projects: Vec::new(),
+        ..Known::default()
     })
 }
 
