@@ -2,7 +2,8 @@
 //!
 //! `waiting/ID.json` is written beside, synced and linked into place before [`Outbox::put`] returns, so that what was taken is not
 //! lost. What has ended goes to `told/ID.json` first and out of `waiting` then. The id follows from the notice's key, so that the
-//! same key is one file: it is told once. One process sends at a time, and any may put.
+//! same key is one file: it is told once. One process sends at a time, and any may put. Who tells with addresses and secrets of its own
+//! has an outbox of its own.
 
 mod disk;
 pub mod queue;
@@ -119,7 +120,7 @@ impl Outbox {
         let (mut told, more) = self.disk.all(disk::TOLD)?;
         broken.extend(more);
         waiting.sort_by_key(|entry| entry.since);
-        told.sort_by_key(|entry| std::cmp::Reverse(entry.tellings.iter().map(|telling| telling.at).max().unwrap_or(entry.since)));
+        told.sort_by_key(|entry| std::cmp::Reverse(entry.ended()));
         Ok(Listing { waiting, told, broken })
     }
 }

@@ -131,11 +131,11 @@ impl To {
 
 /// Where receivers are looked up at the moment when something is sent, so that changed settings and passwords count.
 pub trait Book: Send + Sync + 'static {
-    /// The receiver of a project's settings by its name.
+    /// A receiver by its name.
     ///
     /// # Errors
     /// A sentence: there is none any more, or its secret cannot be read. It is tried again.
-    fn receiver(&self, project: &str, name: &str) -> Result<Receiver, String>;
+    fn receiver(&self, name: &str) -> Result<Receiver, String>;
 }
 
 #[cfg(test)]

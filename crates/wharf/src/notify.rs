@@ -1,6 +1,5 @@
-//! Who is told of what happens: the project's `notify` kept where every process of this home finds it, and the outbox.
-//!
-//! What is kept are addresses and the places of secrets; secrets themselves are read when something is sent.
+//! Who is told of what happens: an outbox and a book for each who tells, so that nobody's notices go to another's addresses or with
+//! another's secrets, though all are in one home.
 
 mod book;
 mod notices;
@@ -12,36 +11,95 @@ pub use runs::Told;
 use crate::context::Context;
 use crate::settings::{About, Notify};
 use base::{Problem, ProblemKind, SystemClock};
-use book::HomeBook;
-use monitor::outbox::{Said, Sending, Warned};
+use book::OwnBook;
+use monitor::outbox::{Listing, Said, Sending, Warned};
 use monitor::{NOTIFIERS, Notice, NoticeKind, Outbox, OutboxError, Put, To};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The outbox of a home, and who stands in its book.
+/// Who tells.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The monitor of a project in an environment.
+    Monitor {
+        /// The project.
+        project: &'a str,
+        /// The environment.
+        environment: &'a str,
+    },
+    /// The pipeline's server with this folder.
+    Server(&'a Path),
+}
+
+impl Source<'_> {
+    /// Its folder's name.
+    fn name(self, home: &Path) -> String {
+        let name = match self {
+            Self::Monitor { project, environment } => format!("monitor.{}.{}", file_name(project), file_name(environment)),
+            // A home that is moved takes those below it along.
+            Self::Server(root) => {
+                let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+                let root = absolute(root);
+                format!("ci.{}", file_name(&root.strip_prefix(absolute(home)).unwrap_or(&root).to_string_lossy()))
+            }
+        };
+        if name.len() > LONGEST_NAME { monitor::outbox::id(&name) } else { name }
+    }
+}
+
+/// Any name as part of a file's.
+pub fn file_name(name: &str) -> String {
+    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
+fn outboxes(home: &Path) -> PathBuf {
+    home.join("notices").join("outboxes")
+}
+
+/// Everything that waits in a home and was told, by who tells.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn list(home: &Path) -> Result<Vec<(String, Listing)>, Problem> {
+    let folder = outboxes(home);
+    let names = match std::fs::read_dir(&folder) {
+        Ok(names) => names,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Problem::new(ProblemKind::Host, format!("cannot list {}: {error}", folder.display()))),
+    };
+    let mut names: Vec<String> = names.flatten().filter_map(|name| name.file_name().into_string().ok()).collect();
+    names.sort();
+    let listed = names.into_iter().map(|name| {
+        let listing = Outbox::open(&folder.join(&name)).and_then(|outbox| outbox.list()).map_err(problem)?;
+        Ok((name, listing))
+    });
+    listed.collect()
+}
+
+/// The longest name of an outbox's folder; of a longer one its digest stands there.
+const LONGEST_NAME: usize = 200;
+
+/// The outbox of one who tells, and the book of whom.
 #[derive(Clone)]
 pub struct Office {
     outbox: Outbox,
-    folder: PathBuf,
+    book: Arc<OwnBook>,
 }
 
 impl Office {
-    /// The office of a home.
+    /// The office of one who tells.
     ///
     /// # Errors
     /// When its folder cannot be made.
-    pub fn open(home: &Path) -> Result<Self, Problem> {
-        let folder = home.join("notices");
-        Ok(Self { outbox: Outbox::open(&folder).map_err(problem)?, folder })
+    pub fn open(home: &Path, source: Source<'_>) -> Result<Self, Problem> {
+        let outbox = Outbox::open(&outboxes(home).join(source.name(home))).map_err(problem)?;
+        Ok(Self { outbox, book: Arc::default() })
     }
 
-    /// Writes down who is told for a project, for whoever sends. Paths in it are relative to `folder`.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn introduce(&self, project: &str, notify: &BTreeMap<String, Notify>, folder: &Path) -> Result<(), Problem> {
-        book::write(&self.folder, project, notify, folder)
+    /// Says who is told from now on. Paths in it are relative to `folder`.
+    pub fn introduce(&self, notify: &BTreeMap<String, Notify>, folder: &Path) {
+        self.book.write(notify, folder);
     }
 
     /// Tells everybody of a project's `notify` who wants to know of such things.
@@ -67,7 +125,7 @@ impl Office {
         let options = net::client::ClientOptions { proxies: crate::registries::proxies(), ..Default::default() };
         let sending = Sending {
             notifiers: NOTIFIERS,
-            book: Arc::new(HomeBook::new(&self.folder)),
+            book: self.book.clone(),
             http: net::client::Client::new(options),
             clock: Arc::new(SystemClock),
             seed: u64::from_le_bytes(base::ids::random()),
@@ -75,14 +133,6 @@ impl Office {
             warn: warned(context),
         };
         self.outbox.run(sending).await.map_err(problem)
-    }
-
-    /// Everything that waits and was told.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn list(&self) -> Result<monitor::outbox::Listing, Problem> {
-        self.outbox.list().map_err(problem)
     }
 }
 
@@ -109,4 +159,40 @@ fn said(context: &Context) -> Said {
 fn problem(error: OutboxError) -> Problem {
     let problem = Problem::new(ProblemKind::Host, error.to_string());
     if matches!(error, OutboxError::Full) { problem.hint("`wharf alerts` says why; `wharf monitor` sends them") } else { problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_tells_of_one_home_knows_nothing_of_what_others_tell() {
+        let home = std::env::temp_dir().join(format!("wharf-office-{}", base::ids::suffix(8)));
+        let root = home.join("ci");
+        let sources = [
+            Source::Monitor { project: "jobs", environment: "prod" },
+            Source::Monitor { project: "jobs", environment: "prod/eu" },
+            Source::Server(&root),
+            Source::Server(Path::new("/srv/ci")),
+        ];
+        let notify: BTreeMap<String, Notify> =
+            [("ops".to_owned(), Notify { webhook: Some("https://example.com".to_owned()), ..Notify::default() })].into();
+        let notice = Notice {
+            key: "run/jobs/1".to_owned(),
+            kind: NoticeKind::RunFailed,
+            project: "jobs".to_owned(),
+            subject: "s".to_owned(),
+            text: String::new(),
+            findings: Vec::new(),
+            url: None,
+            at: base::Timestamp::default(),
+        };
+        for source in sources {
+            let office = Office::open(&home, source).expect("open");
+            assert_eq!(office.tell(&notify, &notice).expect("put"), Put::Waiting, "{source:?}");
+        }
+        let names: Vec<String> = list(&home).expect("listed").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["ci.%2fsrv%2fci", "ci.ci", "monitor.jobs.prod", "monitor.jobs.prod%2feu"]);
+        std::fs::remove_dir_all(home).expect("removed");
+    }
 }

@@ -153,7 +153,7 @@ impl Watch {
     }
 
     fn path(&self) -> PathBuf {
-        let env = crate::commands::monitor::file_name(&self.context.globals.env);
+        let env = crate::notify::file_name(&self.context.globals.env);
         self.context.home.join("notices").join("watched").join(format!("{}.{env}.json", self.project.name()))
     }
 

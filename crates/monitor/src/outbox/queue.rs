@@ -73,6 +73,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// When the last telling came to its end, or is tried next.
+    pub fn ended(&self) -> Timestamp {
+        self.tellings.iter().map(|telling| telling.at).max().unwrap_or(self.since)
+    }
+
     /// Whether nobody waits any more.
     pub fn has_ended(&self) -> bool {
         self.tellings.iter().all(|telling| telling.fate != Fate::Waiting)
@@ -106,8 +111,8 @@ pub enum Action {
     Send(Which, Box<Entry>),
 }
 
-/// By project, receiver and address.
-type LaneName = (String, String, String);
+/// By receiver and address.
+type LaneName = (String, String);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Lane {
@@ -145,32 +150,31 @@ impl Queue {
 
     /// What may be sent as soon as its time has come.
     fn ready(&self) -> impl Iterator<Item = ((&String, usize), &Telling, Option<&Lane>)> {
-        let lanes: BTreeMap<_, _> = self.lanes.iter().map(|((project, to, who), lane)| ((&**project, &**to, &**who), lane)).collect();
+        let lanes: BTreeMap<_, _> = self.lanes.iter().map(|((to, who), lane)| ((&**to, &**who), lane)).collect();
         let busy = self.busy();
         let full = self.sending.len() >= MOST_AT_ONCE;
         let entries = self.entries.iter().filter(move |_| !full);
-        let tellings = entries.flat_map(|(id, entry)| {
-            entry.tellings.iter().enumerate().map(move |(index, telling)| ((id, index), entry.notice.project.as_str(), telling))
-        });
-        tellings.filter(|(_, _, telling)| telling.fate == Fate::Waiting).filter_map(move |(which, project, telling)| {
-            let lane = lanes.get(&(project, &telling.receiver, &telling.address)).copied();
-            let free = busy.get(&(project, telling.receiver.as_str())).is_none_or(|busy| *busy < MOST_OF_ONE);
+        let tellings =
+            entries.flat_map(|(id, entry)| entry.tellings.iter().enumerate().map(move |(index, telling)| ((id, index), telling)));
+        tellings.filter(|(_, telling)| telling.fate == Fate::Waiting).filter_map(move |(which, telling)| {
+            let lane = lanes.get(&(telling.receiver.as_str(), telling.address.as_str())).copied();
+            let free = busy.get(telling.receiver.as_str()).is_none_or(|busy| *busy < MOST_OF_ONE);
             (free && lane.is_none_or(|lane| !lane.busy)).then_some((which, telling, lane))
         })
     }
 
     /// How many tellings of each receiver are on their way.
-    fn busy(&self) -> BTreeMap<(&str, &str), usize> {
+    fn busy(&self) -> BTreeMap<&str, usize> {
         let mut busy = BTreeMap::new();
-        for ((project, receiver, _), _) in self.lanes.iter().filter(|(_, lane)| lane.busy) {
-            *busy.entry((project.as_str(), receiver.as_str())).or_default() += 1;
+        for ((receiver, _), _) in self.lanes.iter().filter(|(_, lane)| lane.busy) {
+            *busy.entry(receiver.as_str()).or_default() += 1;
         }
         busy
     }
 }
 
-fn name(project: &str, telling: &Telling) -> LaneName {
-    (project.to_owned(), telling.receiver.clone(), telling.address.clone())
+fn name(telling: &Telling) -> LaneName {
+    (telling.receiver.clone(), telling.address.clone())
 }
 
 /// Goes on.
@@ -203,9 +207,9 @@ fn ended(queue: &mut Queue, which: &Which, refusal: Option<Refusal>, now: Timest
     }
     let seed = queue.seed;
     let Some(entry) = queue.entries.get_mut(&which.0) else { return };
-    let (project, since) = (entry.notice.project.clone(), entry.since);
+    let since = entry.since;
     let Some(telling) = entry.tellings.get_mut(which.1) else { return };
-    let lane = queue.lanes.entry(name(&project, telling)).or_default();
+    let lane = queue.lanes.entry(name(telling)).or_default();
     let answered = refusal.as_ref().is_none_or(|refusal| refusal.lasting);
     lane.busy = false;
     lane.failures = if answered { 0 } else { lane.failures.saturating_add(1) };
@@ -247,8 +251,8 @@ fn send(queue: &mut Queue, now: Timestamp, actions: &mut Vec<Action>) {
     for (_, _, which) in due {
         let Some(entry) = queue.entries.get(&which.0) else { continue };
         let Some(telling) = entry.tellings.get(which.1) else { continue };
-        let name = name(&entry.notice.project, telling);
-        let busy = queue.busy().get(&(name.0.as_str(), name.1.as_str())).copied().unwrap_or(0);
+        let name = name(telling);
+        let busy = queue.busy().get(name.0.as_str()).copied().unwrap_or(0);
         if queue.sending.len() >= MOST_AT_ONCE || busy >= MOST_OF_ONE {
             continue;
         }

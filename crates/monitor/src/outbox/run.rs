@@ -176,7 +176,7 @@ impl Running {
 
 async fn send_one(with: &Sending, which: &Which, entry: &Entry) -> Result<(), Refusal> {
     let Some(telling) = entry.tellings.get(which.1) else { return Err(Refusal::lasting("it is for nobody")) };
-    let receiver = with.book.receiver(&entry.notice.project, &telling.receiver).map_err(Refusal::lasting)?;
+    let receiver = with.book.receiver(&telling.receiver).map_err(Refusal::lasting)?;
     let notifier = with.notifiers.iter().find(|notifier| (notifier.serves)(&receiver));
     let notifier = notifier.ok_or_else(|| Refusal::lasting(format!("`{}` is told in no known way", receiver.name)))?;
     let parcel = Parcel { id: &which.0, notice: &entry.notice, receiver: &receiver, address: &telling.address, http: &with.http };

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Known(pub Vec<Receiver>);
 
 impl Book for Known {
-    fn receiver(&self, _: &str, name: &str) -> Result<Receiver, String> {
+    fn receiver(&self, name: &str) -> Result<Receiver, String> {
         self.0.iter().find(|known| known.name == name).cloned().ok_or_else(|| format!("there is no `{name}`"))
     }
 }

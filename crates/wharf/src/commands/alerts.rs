@@ -2,12 +2,12 @@
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::notify::Office;
 use crate::output::{Output, Paint, printable};
 use base::{Clock, Problem, SystemClock, Timestamp};
 use clap::Args;
-use monitor::outbox::{Entry, Fate, Telling};
+use monitor::outbox::{Entry, Fate, Listing, Telling};
 use serde_json::json;
+use std::cmp::Reverse;
 use std::process::ExitCode;
 
 /// See the module.
@@ -26,23 +26,30 @@ struct Arguments {
 
 fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Problem> {
     let asked: Arguments = arguments(matches)?;
-    let listed = Office::open(&context.home)?.list()?;
+    let listed = crate::notify::list(&context.home)?;
     let output = &context.output;
-    let told = if asked.waiting { 0 } else { asked.last };
     let now = SystemClock.now();
-    for (entry, waits) in listed.waiting.iter().map(|entry| (entry, true)).chain(listed.told.iter().take(told).map(|entry| (entry, false)))
-    {
+    let all = |of: fn(&Listing) -> &Vec<Entry>| {
+        listed.iter().flat_map(move |(source, listing)| of(listing).iter().map(move |entry| (source, entry)))
+    };
+    let mut waiting: Vec<(&String, &Entry)> = all(|listing| &listing.waiting).collect();
+    waiting.sort_by_key(|(_, entry)| entry.since);
+    let mut told: Vec<(&String, &Entry)> = all(|listing| &listing.told).collect();
+    told.sort_by_key(|(_, entry)| Reverse(entry.ended()));
+    let shown = told.iter().take(if asked.waiting { 0 } else { asked.last });
+    for ((source, entry), waits) in waiting.iter().map(|one| (one, true)).chain(shown.map(|one| (one, false))) {
         if output.is_json() {
-            output.json(&json!({"waits": waits, "since": entry.since.rfc3339(), "notice": entry.notice, "tellings": entry.tellings}));
+            let (since, notice, tellings) = (entry.since.rfc3339(), &entry.notice, &entry.tellings);
+            output.json(&json!({"waits": waits, "source": source, "since": since, "notice": notice, "tellings": tellings}));
         } else {
             show(output, entry, now);
         }
     }
-    for broken in &listed.broken {
+    for broken in listed.iter().flat_map(|(_, listing)| &listing.broken) {
         output.warning(broken);
     }
     if !output.is_json() {
-        output.say(&summary(listed.waiting.len(), listed.told.len()));
+        output.say(&summary(waiting.len(), told.len()));
     }
     Ok(ExitCode::SUCCESS)
 }

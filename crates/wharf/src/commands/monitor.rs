@@ -4,10 +4,9 @@ mod background;
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::notify::Office;
+use crate::notify::{Office, Source};
 use crate::project::Project;
 use crate::watch::Watch;
-pub(crate) use background::file_name;
 use background::{Held, Whereabouts};
 use base::{Problem, ProblemKind};
 use clap::Args;
@@ -64,9 +63,9 @@ fn tell(context: &Context, project: &Project, running: Option<&Whereabouts>) {
 }
 
 fn foreground(context: &Context, project: &Project, place: &background::Place) -> Result<(), Problem> {
-    let office = Office::open(&context.home)?;
+    let office = Office::open(&context.home, Source::Monitor { project: project.name(), environment: &context.globals.env })?;
     let notify = &project.settings().notify;
-    office.introduce(project.name(), notify, &project.folder)?;
+    office.introduce(notify, &project.folder);
     let _held: Held = place.take()?;
     let watch = Watch::new(context, Project::load(context, Some(&project.folder))?, office.clone());
     context.tokio()?.block_on(async {

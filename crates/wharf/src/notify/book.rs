@@ -1,48 +1,29 @@
-//! The book of who is told: a file for each project, read at each sending, so that what was changed counts at once.
+//! The book of who is told: each sender has its own, with addresses and the places of secrets, which are read at each sending.
+//!
+//! It is in no file: another process of the same home has other settings, other variables and maybe another user's trust.
 
 use crate::settings::{Notify, SecretPlace};
-use base::{Problem, ProblemKind};
 use monitor::{Book, Mail, MailServer, Receiver, Secret, Slack, Way, WebHook};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 /// The largest file with a secret or a certificate.
 const LARGEST: usize = 1 << 20;
 
 /// A place, whatever the folder.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Place {
     File(PathBuf),
     Env(String),
 }
 
 /// A receiver as it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Kept {
     Mail { smtp: String, from: String, to: Vec<String>, user: Option<String>, password: Option<Place>, authority: Option<PathBuf> },
     WebHook { url: String, secret: Option<Place> },
     Slack { address: Place },
-}
-
-fn file(folder: &Path, project: &str) -> PathBuf {
-    // A repository's name may hold anything; a file's name is told by it alone.
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let name: String =
-        project.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect();
-    folder.join("book").join(format!("{name}.json"))
-}
-
-pub(super) fn write(folder: &Path, project: &str, notify: &BTreeMap<String, Notify>, relative_to: &Path) -> Result<(), Problem> {
-    let kept: BTreeMap<&String, Kept> = notify.iter().filter_map(|(name, one)| Some((name, kept(one, relative_to)?))).collect();
-    let text = serde_json::to_vec_pretty(&kept).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
-    let path = file(folder, project);
-    let made = path.parent().map_or(Ok(()), |folder| base::files::make_folder(folder, 0o700));
-    let same = base::files::read_if_exists(&path).is_ok_and(|before| before.as_deref() == Some(&text));
-    let written = made.and_then(|()| if same { Ok(()) } else { base::files::write_atomically(&path, &text, 0o600) });
-    written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
 }
 
 /// Settings that were checked have exactly one way.
@@ -74,23 +55,24 @@ fn absolute(path: &str, relative_to: &Path) -> PathBuf {
     home.unwrap_or_else(|| relative_to.join(path))
 }
 
-/// The books of a home.
-pub(super) struct HomeBook {
-    folder: PathBuf,
+/// A book.
+#[derive(Default)]
+pub(super) struct OwnBook {
+    kept: RwLock<BTreeMap<String, Kept>>,
 }
 
-impl HomeBook {
-    pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_path_buf() }
+impl OwnBook {
+    /// Replaces who stands in it. Paths are relative to a folder.
+    pub(super) fn write(&self, notify: &BTreeMap<String, Notify>, relative_to: &Path) {
+        let kept = notify.iter().filter_map(|(name, one)| Some((name.clone(), kept(one, relative_to)?))).collect();
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = kept;
     }
 }
 
-impl Book for HomeBook {
-    fn receiver(&self, project: &str, name: &str) -> Result<Receiver, String> {
-        let path = file(&self.folder, project);
-        let text = base::files::read_up_to(&path, LARGEST).map_err(|error| error.to_string())?;
-        let mut book: BTreeMap<String, Kept> = serde_json::from_slice(&text).map_err(|error| format!("`{}`: {error}", path.display()))?;
-        let kept = book.remove(name).ok_or_else(|| format!("the project `{project}` no longer has `{name}` in its `notify`"))?;
+impl Book for OwnBook {
+    fn receiver(&self, name: &str) -> Result<Receiver, String> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let kept = kept.ok_or_else(|| format!("`notify` no longer has `{name}`"))?;
         Ok(Receiver { name: name.to_owned(), way: way(kept)? })
     }
 }
@@ -146,24 +128,18 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("wharf-book-{}", base::ids::suffix(8)));
         base::files::make_folder(&folder, 0o700).expect("a folder");
         std::fs::write(folder.join("password"), "hunter2\r\n").expect("written");
-        write(&folder, "jobs", &notify(), &folder).expect("written");
-        let kept = std::fs::read_to_string(file(&folder, "jobs")).expect("read");
-        assert!(!kept.contains("hunter2") && kept.contains("mail.example.com"), "{kept}");
-        let book = HomeBook::new(&folder);
-        let Way::Mail(mail) = book.receiver("jobs", "ops").expect("known").way else { panic!("no mail") };
+        let (book, other) = (OwnBook::default(), OwnBook::default());
+        book.write(&notify(), &folder);
+        assert!(!format!("{:?}", book.kept).contains("hunter2"));
+        let Way::Mail(mail) = book.receiver("ops").expect("known").way else { panic!("no mail") };
         assert_eq!(mail.login, Some(("wharf".to_owned(), Secret::new("hunter2"))));
-        assert!(matches!(book.receiver("jobs", "hook").expect("known").way, Way::WebHook(hook) if hook.secret.is_none()));
-        for (project, name, why) in [
-            ("jobs", "chat", "WHARF_TEST_NO_SUCH"),
-            ("jobs", "gone", "no longer"),
-            ("other", "ops", "other.json"),
-            ("../jobs", "ops", "%2e%2e%2fjobs.json"),
-        ] {
-            let error = book.receiver(project, name).expect_err(name);
+        assert!(matches!(book.receiver("hook").expect("known").way, Way::WebHook(hook) if hook.secret.is_none()));
+        for (book, name, why) in [(&book, "chat", "WHARF_TEST_NO_SUCH"), (&book, "gone", "no longer"), (&other, "ops", "no longer")] {
+            let error = book.receiver(name).expect_err(name);
             assert!(error.contains(why), "{error}");
         }
         std::fs::write(folder.join("password"), " \n").expect("written");
-        assert!(book.receiver("jobs", "ops").expect_err("empty").contains("empty"));
+        assert!(book.receiver("ops").expect_err("empty").contains("empty"));
         std::fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -1,6 +1,6 @@
 //! Runs of a server that failed: told as they end, and those that ended while nobody looked.
 
-use super::{Office, of_run};
+use super::{Office, Source as NoticeSource, of_run};
 use crate::context::Context;
 use crate::output::Output;
 use crate::settings::{Notify, Source, read};
@@ -47,13 +47,16 @@ impl Told {
 
     /// Tells of runs that fail and sends what waits, for as long as it is polled. What goes wrong with the notices is warned of and
     /// tried again: a server does its runs all the same.
-    pub async fn watch(self, context: &Context, runs: &Runs, url: &str) -> Infallible {
+    pub async fn watch(self, context: &Context, root: &Path, runs: &Runs, url: &str) -> Infallible {
         loop {
-            let ended = match Office::open(&context.home) {
-                Ok(office) => tokio::select! {
-                    never = self.failing(&context.output, &office, runs, url) => match never {},
-                    ended = office.send(context) => ended,
-                },
+            let ended = match Office::open(&context.home, NoticeSource::Server(root)) {
+                Ok(office) => {
+                    office.introduce(&self.notify, &self.folder);
+                    tokio::select! {
+                        never = self.failing(&context.output, &office, runs, url) => match never {},
+                        ended = office.send(context) => ended,
+                    }
+                }
                 Err(problem) => Err(problem),
             };
             let Err(problem) = ended;
@@ -96,7 +99,6 @@ impl Told {
     fn one(&self, office: &Office, runs: &Runs, id: RunId, url: &str) -> Result<(), Problem> {
         let run = runs.get(id).ok().flatten().filter(|run| matches!(run.state, RunState::Failed | RunState::Lost));
         let Some(run) = run else { return Ok(()) };
-        office.introduce(&run.repository, &self.notify, &self.folder)?;
         office.tell(&self.notify, &of_run(&run, Some(format!("{url}/runs/{id}")))).map(|_| ())
     }
 }

@@ -112,7 +112,7 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         let why = tokio::select! {
             asked = super::super::engine::asked_to_stop() => { asked?; None }
             why = server.look_after() => Some(why),
-            never = tell_of_runs(context, told, &server, &url) => match never {},
+            never = tell_of_runs(context, told, &root, &server, &url) => match never {},
         };
         stop.send_replace(true);
         // They give their runs back while they are still heard.
@@ -124,9 +124,9 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
 }
 
 /// Tells of runs that fail, where somebody wants to know.
-async fn tell_of_runs(context: &Context, told: Option<Told>, server: &Server, url: &str) -> std::convert::Infallible {
+async fn tell_of_runs(context: &Context, told: Option<Told>, root: &Path, server: &Server, url: &str) -> std::convert::Infallible {
     match told {
-        Some(told) => told.watch(context, server.runs(), url).await,
+        Some(told) => told.watch(context, root, server.runs(), url).await,
         None => std::future::pending().await,
     }
 }

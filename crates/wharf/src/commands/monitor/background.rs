@@ -1,6 +1,7 @@
 //! One monitor for a project and environment of a home: a lock that ends with its process, and a file that says which it is.
 
 use crate::context::Context;
+use crate::notify::file_name;
 use crate::project::Project;
 use base::files::{self, FileError};
 use base::{Problem, ProblemKind};
@@ -27,11 +28,6 @@ pub(super) struct Whereabouts {
 pub(super) struct Place {
     folder: PathBuf,
     name: String,
-}
-
-/// An environment's name as part of a file's: YAML takes anything for one.
-pub(crate) fn file_name(name: &str) -> String {
-    name.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
 }
 
 /// Held while this process is the monitor.
