@@ -51,13 +51,19 @@ impl Told {
         self.0.entry(format!("{workload} {image_id}")).or_default().extend(known);
     }
 
+    /// Forgets all but these workloads, each with the id of its image: the others do not run any more.
+    pub fn keep_only<'a>(&mut self, running: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let keys: BTreeSet<String> = running.into_iter().map(|(workload, image_id)| format!("{workload} {image_id}")).collect();
+        self.0.retain(|key, _| keys.contains(key));
+    }
+
     /// Whether anything was taken of a workload with this image.
     pub fn knows(&self, workload: &str, image_id: &str) -> bool {
         self.0.contains_key(&format!("{workload} {image_id}"))
     }
 }
 
-/// What is new of everything that runs, and what is told from now on. What does not run any more is forgotten.
+/// What is new of everything that runs, and what is told from now on. Nothing is forgotten: see [`Told::keep_only`].
 ///
 /// # Errors
 /// When a part of the index is not what was signed.
@@ -68,7 +74,7 @@ pub fn rematch(
     options: &Options,
     now: Timestamp,
 ) -> Result<(Vec<New>, Told), IndexError> {
-    let (mut news, mut next) = (Vec::new(), Told::default());
+    let (mut news, mut next) = (Vec::new(), told.clone());
     for run in running {
         let report = scan(run.inventory, index, options, now)?;
         let before = told.0.get(&of(run.workload, &report));
@@ -80,9 +86,7 @@ pub fn rematch(
             image: run.inventory.target.name.clone(),
             vulnerability: found.clone(),
         }));
-        let entry = next.0.entry(of(run.workload, &report)).or_default();
-        entry.extend(before.into_iter().flatten().cloned());
-        entry.extend(report.known());
+        next.0.entry(of(run.workload, &report)).or_default().extend(report.known());
     }
     Ok((news, next))
 }
@@ -116,7 +120,13 @@ mod tests {
         assert_eq!(new.vulnerability.id, "GHSA-2");
         let kept: Told = serde_json::from_str(&serde_json::to_string(&told).expect("written")).expect("read");
         assert!(rematch(&running, &kept, &after, &options, since).expect("matched").0.is_empty());
-        // A package that was mended and comes back is no news either, but what stopped running is forgotten.
-        assert_eq!(rematch(&[], &kept, &after, &options, since).expect("matched").1, Told::default());
+        // A package that was mended and comes back is no news either, and what is not seen for once is not forgotten.
+        let (_, mut unseen) = rematch(&[], &kept, &after, &options, since).expect("matched");
+        assert_eq!(unseen, kept);
+        let image = inventory.target.id.clone().unwrap_or_else(|| inventory.target.name.clone());
+        unseen.keep_only([("Deployment shop/web", image.as_str())]);
+        assert_eq!(unseen, kept);
+        unseen.keep_only([("Deployment shop/web", "sha256:other")]);
+        assert_eq!(unseen, Told::default());
     }
 }

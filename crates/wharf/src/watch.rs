@@ -11,10 +11,11 @@ use crate::{advisories, scan};
 use base::files::{make_folder, read_if_exists, write_atomically};
 use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
 use monitor::Put;
-use running::Workload;
+use running::{Seen, Workload};
 use scanner::Inventory;
 use scanner::matching::Options;
 use scanner::rematch::{Running, Told, rematch};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
@@ -35,8 +36,16 @@ pub struct Watch {
     said: BTreeSet<String>,
 }
 
+/// What is known from one look to the next, also after a restart.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    told: Told,
+    /// What the cluster said last; none before it was reached.
+    running: Option<Vec<Workload>>,
+}
+
 /// A file as it was: another inode, time or length is another content.
-type Seen = Option<(u64, i64, i64, u64)>;
+type Stamp = Option<(u64, i64, i64, u64)>;
 
 impl Watch {
     /// Over a project.
@@ -46,7 +55,7 @@ impl Watch {
 
     /// Watches for as long as it is polled. What goes wrong is warned of and tried again.
     pub async fn run(mut self) -> std::convert::Infallible {
-        let (mut seen, mut last): (Seen, Option<Instant>) = (None, None);
+        let (mut seen, mut last): (Stamp, Option<Instant>) = (None, None);
         let mut failed: Option<String> = None;
         loop {
             let now = self.index_file();
@@ -62,7 +71,7 @@ impl Watch {
         }
     }
 
-    fn index_file(&self) -> Seen {
+    fn index_file(&self) -> Stamp {
         let about = std::fs::metadata(advisories::folder(&self.context.home).join("state.json")).ok()?;
         Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
     }
@@ -81,18 +90,28 @@ impl Watch {
             return Ok(());
         };
         let options = Options { development: settings.gates.scan.as_ref().is_some_and(|gate| gate.development) };
-        let workloads = running::of(&self.context, &self.project).await?;
+        let Kept { mut told, running } = self.kept()?;
+        let Seen { workloads, doubt } = running::of(&self.context, &self.project, running.as_deref()).await?;
+        if let Some(doubt) = &doubt {
+            self.say_once(doubt);
+        }
         let inventories = self.inventories(&workloads)?;
         let now = SystemClock.now();
-        let mut told = self.told()?;
         for (workload, inventory) in pairs(&workloads, &inventories) {
             self.introduce(&mut told, workload, inventory, &index, &options, now)?;
         }
         let runs: Vec<Running<'_>> = pairs(&workloads, &inventories).map(|(workload, inventory)| workload.running(inventory)).collect();
-        let (new, next) = rematch(&runs, &told, &index, &options, now).map_err(advisories::problem)?;
+        let (new, mut told) = rematch(&runs, &told, &index, &options, now).map_err(advisories::problem)?;
         self.tell(&workloads, &new, now)?;
+        // Only the cluster itself says that something does not run any more; of what could not be matched for once it is known still.
+        let running = if doubt.is_none() {
+            told.keep_only(workloads.iter().map(|one| (one.name.as_str(), one.image_id.as_str())));
+            Some(workloads)
+        } else {
+            running
+        };
         // Only then: killed in between, the same keys are put again and known.
-        self.keep(&next)
+        self.keep(&Kept { told, running })
     }
 
     /// What a release was let through with is no news. Of a release that says nothing about it, what is known now is none.
@@ -157,15 +176,15 @@ impl Watch {
         self.context.home.join("notices").join("watched").join(format!("{}.{env}.json", self.project.name()))
     }
 
-    fn told(&self) -> Result<Told, Problem> {
+    fn kept(&self) -> Result<Kept, Problem> {
         let bytes = read_if_exists(&self.path()).map_err(host)?;
         // A file that cannot be read is like none: at worst what a release says of itself is the measure again.
         Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
     }
 
-    fn keep(&self, told: &Told) -> Result<(), Problem> {
+    fn keep(&self, kept: &Kept) -> Result<(), Problem> {
         let path = self.path();
-        let text = serde_json::to_vec(told).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+        let text = serde_json::to_vec(kept).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
         if read_if_exists(&path).is_ok_and(|before| before.as_deref() == Some(&text)) {
             return Ok(());
         }

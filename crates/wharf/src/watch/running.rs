@@ -10,12 +10,13 @@ use ::delivery::{Record, read_home};
 use base::{Problem, Timestamp};
 use k8s::{Fields, Value};
 use scanner::rematch::Running;
+use serde::{Deserialize, Serialize};
 
 /// An id, its ecosystem and package.
 type Known = (String, String, String);
 
 /// A workload with one of its images.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Workload {
     /// `Kind namespace/name`.
     pub(super) name: String,
@@ -34,13 +35,37 @@ impl Workload {
     }
 }
 
-/// What the environment's cluster says; where it is not reached, what this machine deployed last.
-pub(super) async fn of(context: &Context, project: &Project) -> Result<Vec<Workload>, Problem> {
-    let record = match online(context, project).await {
-        Ok(record) => record,
-        Err(problem) => offline(context, project)?.map(Some).ok_or(problem)?,
+/// What runs, and how sure that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) workloads: Vec<Workload>,
+    /// Why the cluster did not say it itself, just now.
+    pub(super) doubt: Option<String>,
+}
+
+/// What the environment's cluster says; where it is not reached, what it said last.
+pub(super) async fn of(context: &Context, project: &Project, before: Option<&[Workload]>) -> Result<Seen, Problem> {
+    let said = online(context, project).await.map(|record| record.as_ref().map(workloads).unwrap_or_default());
+    settle(said, before, || Ok(offline(context, project)?.as_ref().map(workloads)))
+}
+
+/// What this machine deployed last may have been replaced from elsewhere long ago: it counts only for as long as no look has reached
+/// the cluster.
+fn settle(
+    said: Result<Vec<Workload>, Problem>,
+    before: Option<&[Workload]>,
+    ledger: impl FnOnce() -> Result<Option<Vec<Workload>>, Problem>,
+) -> Result<Seen, Problem> {
+    let problem = match said {
+        Ok(workloads) => return Ok(Seen { workloads, doubt: None }),
+        Err(problem) => problem,
     };
-    Ok(record.as_ref().map(workloads).unwrap_or_default())
+    let message = &problem.message;
+    let (workloads, what) = match before {
+        Some(before) => (before.to_vec(), "what it said last"),
+        None => (ledger()?.ok_or_else(|| problem.clone())?, "what this machine deployed last"),
+    };
+    Ok(Seen { workloads, doubt: Some(format!("the cluster does not say what runs, {what} is watched: {message}")) })
 }
 
 async fn online(context: &Context, project: &Project) -> Result<Option<Record>, Problem> {
@@ -130,6 +155,24 @@ mod tests {
                 "image_ids": {"web": "sha256:aa", "db": "sha256:bb"}, "stages": {"scan": scan}}, "objects": objects}),
         )
         .expect("a record")
+    }
+
+    #[test]
+    fn the_ledger_counts_only_until_a_look_has_reached_the_cluster() {
+        let of = |release: &str| {
+            let mut all = workloads(&record(Value::Null));
+            all.iter_mut().for_each(|workload| workload.release = release.to_owned());
+            all
+        };
+        let away = || Err(Problem::new(base::ProblemKind::Unreachable, "it is away"));
+        let release = |seen: Result<Seen, Problem>| seen.map(|seen| (seen.workloads[0].release.clone(), seen.doubt.is_some()));
+        let ledger = || Ok(Some(of("old")));
+        assert_eq!(release(settle(away(), None, ledger)), Ok(("old".to_owned(), true)));
+        assert_eq!(release(settle(Ok(of("new")), None, ledger)), Ok(("new".to_owned(), false)));
+        assert_eq!(release(settle(away(), Some(&of("new")), ledger)), Ok(("new".to_owned(), true)));
+        assert_eq!(release(settle(away(), None, || Ok(None))).map_err(|problem| problem.message), Err("it is away".to_owned()));
+        // Nothing is known of a moment without the cluster, and nothing runs after it said so.
+        assert_eq!(settle(away(), Some(&[]), ledger).map(|seen| seen.workloads), Ok(Vec::new()));
     }
 
     #[test]
