@@ -16,7 +16,11 @@ pub struct Running<'a> {
     pub release: &'a str,
     /// Since when it runs.
     pub since: Timestamp,
-    /// What is in its image.
+    /// Its image, as the project calls it.
+    pub image: &'a str,
+    /// The image's id.
+    pub image_id: &'a str,
+    /// What is in it, under whatever name that was found out.
     pub inventory: &'a Inventory,
 }
 
@@ -34,32 +38,34 @@ pub struct New {
     pub release: String,
     /// Since when it runs.
     pub since: Timestamp,
-    /// Its image, as it was named when it was looked at.
+    /// Its image, as the project calls it.
     pub image: String,
+    /// The image's id.
+    pub image_id: String,
     /// What was found.
     pub vulnerability: Vulnerability,
 }
 
 impl Told {
     /// Takes what a report found of a workload as told: what its release was let through with is no news.
-    pub fn take(&mut self, workload: &str, report: &Report) {
-        self.0.entry(of(workload, report)).or_default().extend(report.known());
+    pub fn take(&mut self, workload: &str, image_id: &str, report: &Report) {
+        self.0.entry(of(workload, image_id)).or_default().extend(report.known());
     }
 
     /// The same of what a release's record kept: ids, each with ecosystem and package.
     pub fn take_known(&mut self, workload: &str, image_id: &str, known: impl Iterator<Item = (String, String, String)>) {
-        self.0.entry(format!("{workload} {image_id}")).or_default().extend(known);
+        self.0.entry(of(workload, image_id)).or_default().extend(known);
     }
 
     /// Forgets all but these workloads, each with the id of its image: the others do not run any more.
     pub fn keep_only<'a>(&mut self, running: impl IntoIterator<Item = (&'a str, &'a str)>) {
-        let keys: BTreeSet<String> = running.into_iter().map(|(workload, image_id)| format!("{workload} {image_id}")).collect();
+        let keys: BTreeSet<String> = running.into_iter().map(|(workload, image_id)| of(workload, image_id)).collect();
         self.0.retain(|key, _| keys.contains(key));
     }
 
     /// Whether anything was taken of a workload with this image.
     pub fn knows(&self, workload: &str, image_id: &str) -> bool {
-        self.0.contains_key(&format!("{workload} {image_id}"))
+        self.0.contains_key(&of(workload, image_id))
     }
 }
 
@@ -77,22 +83,23 @@ pub fn rematch(
     let (mut news, mut next) = (Vec::new(), told.clone());
     for run in running {
         let report = scan(run.inventory, index, options, now)?;
-        let before = told.0.get(&of(run.workload, &report));
+        let before = told.0.get(&of(run.workload, run.image_id));
         let is_new = |found: &&Vulnerability| before.is_none_or(|before| !keys(found).any(|key| before.contains(&key)));
         news.extend(report.vulnerabilities.iter().filter(is_new).map(|found| New {
             workload: run.workload.to_owned(),
             release: run.release.to_owned(),
             since: run.since,
-            image: run.inventory.target.name.clone(),
+            image: run.image.to_owned(),
+            image_id: run.image_id.to_owned(),
             vulnerability: found.clone(),
         }));
-        next.0.entry(of(run.workload, &report)).or_default().extend(report.known());
+        next.0.entry(of(run.workload, run.image_id)).or_default().extend(report.known());
     }
     Ok((news, next))
 }
 
-fn of(workload: &str, report: &Report) -> String {
-    format!("{workload} {}", report.target.id.as_deref().unwrap_or(&report.target.name))
+fn of(workload: &str, image_id: &str) -> String {
+    format!("{workload} {image_id}")
 }
 
 #[cfg(test)]
@@ -108,23 +115,24 @@ mod tests {
         let (before, after) = (index_of(&[&first]), index_of(&[&first, &second]));
         let inventory = inventory(vec![package(Ecosystem::Npm, "a", "1.0.0")]);
         let since = Timestamp::from_micros(5);
-        let running = [Running { workload: "Deployment shop/web", release: "abc", since, inventory: &inventory }];
+        // What it was looked at as is neither the project's name for it nor its id.
+        let (image, image_id) = ("web", "sha256:aa");
+        let running = [Running { workload: "Deployment shop/web", release: "abc", since, image, image_id, inventory: &inventory }];
         let options = Options::default();
         let mut told = Told::default();
-        told.take("Deployment shop/web", &scan(&inventory, &before, &options, since).expect("scanned"));
+        told.take("Deployment shop/web", image_id, &scan(&inventory, &before, &options, since).expect("scanned"));
         let (none, told) = rematch(&running, &told, &before, &options, since).expect("matched");
         assert!(none.is_empty());
         let (news, told) = rematch(&running, &told, &after, &options, since).expect("matched");
         let [new] = news.as_slice() else { panic!("{news:?}") };
         assert_eq!((new.workload.as_str(), new.release.as_str(), new.since), ("Deployment shop/web", "abc", since));
-        assert_eq!(new.vulnerability.id, "GHSA-2");
+        assert_eq!((new.vulnerability.id.as_str(), new.image.as_str(), new.image_id.as_str()), ("GHSA-2", "web", "sha256:aa"));
         let kept: Told = serde_json::from_str(&serde_json::to_string(&told).expect("written")).expect("read");
         assert!(rematch(&running, &kept, &after, &options, since).expect("matched").0.is_empty());
         // A package that was mended and comes back is no news either, and what is not seen for once is not forgotten.
         let (_, mut unseen) = rematch(&[], &kept, &after, &options, since).expect("matched");
         assert_eq!(unseen, kept);
-        let image = inventory.target.id.clone().unwrap_or_else(|| inventory.target.name.clone());
-        unseen.keep_only([("Deployment shop/web", image.as_str())]);
+        unseen.keep_only([("Deployment shop/web", image_id)]);
         assert_eq!(unseen, kept);
         unseen.keep_only([("Deployment shop/web", "sha256:other")]);
         assert_eq!(unseen, Told::default());

@@ -102,7 +102,7 @@ impl Watch {
         }
         let runs: Vec<Running<'_>> = pairs(&workloads, &inventories).map(|(workload, inventory)| workload.running(inventory)).collect();
         let (new, mut told) = rematch(&runs, &told, &index, &options, now).map_err(advisories::problem)?;
-        self.tell(&workloads, &new, now)?;
+        self.tell(&new, now)?;
         // Only the cluster itself says that something does not run any more; of what could not be matched for once it is known still.
         let running = if doubt.is_none() {
             told.keep_only(workloads.iter().map(|one| (one.name.as_str(), one.image_id.as_str())));
@@ -129,7 +129,10 @@ impl Watch {
         }
         match &workload.known {
             Some(known) => told.take_known(&workload.name, &workload.image_id, known.iter().cloned()),
-            None => told.take(&workload.name, &scanner::matching::scan(inventory, index, options, now).map_err(advisories::problem)?),
+            None => {
+                let report = scanner::matching::scan(inventory, index, options, now).map_err(advisories::problem)?;
+                told.take(&workload.name, &workload.image_id, &report);
+            }
         }
         Ok(())
     }
@@ -152,9 +155,9 @@ impl Watch {
         Ok(found)
     }
 
-    fn tell(&self, workloads: &[Workload], new: &[scanner::rematch::New], now: Timestamp) -> Result<(), Problem> {
+    fn tell(&self, new: &[scanner::rematch::New], now: Timestamp) -> Result<(), Problem> {
         let notify: &BTreeMap<String, Notify> = &self.project.settings().notify;
-        for notice in news::notices(self.project.name(), &self.context.globals.env, workloads, new, now) {
+        for notice in news::notices(self.project.name(), &self.context.globals.env, new, now) {
             let put = self.office.tell(notify, &notice)?;
             // Put by a look that came to no end, or by a process that was killed.
             if put == Put::Known {

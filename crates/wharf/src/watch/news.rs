@@ -1,6 +1,5 @@
 //! What people are told of a new advisory: one notice for each finding.
 
-use super::running::Workload;
 use base::{Finding, Place, Severity, Timestamp};
 use monitor::{Notice, NoticeKind};
 use scanner::matching::Vulnerability;
@@ -9,24 +8,19 @@ use scanner::severity::Level;
 use std::collections::BTreeMap;
 
 /// A notice for each advisory and workload; a package that stands in several places, or gives several packages, is one finding.
-pub(super) fn notices(project: &str, environment: &str, workloads: &[Workload], new: &[New], now: Timestamp) -> Vec<Notice> {
+pub(super) fn notices(project: &str, environment: &str, new: &[New], now: Timestamp) -> Vec<Notice> {
     let mut groups: BTreeMap<(&str, &str, &str), Vec<&New>> = BTreeMap::new();
     for one in new {
-        groups.entry((&one.workload, &one.image, &one.vulnerability.id)).or_default().push(one);
+        groups.entry((&one.workload, &one.image_id, &one.vulnerability.id)).or_default().push(one);
     }
-    let image_id = |workload: &str, image: &str| {
-        let found = workloads.iter().find(|one| one.name == workload && one.image == image);
-        found.map(|one| one.image_id.clone()).unwrap_or_default()
-    };
-    let notice = |((workload, image, id), found): ((&str, &str, &str), Vec<&New>)| {
+    let notice = |((workload, image_id, id), found): ((&str, &str, &str), Vec<&New>)| {
         let first = found.first()?;
-        let image_id = image_id(workload, image);
         Some(Notice {
             key: format!("advisory/{project}/{environment}/{workload}/{image_id}/{id}"),
             kind: NoticeKind::NewAdvisory,
             project: project.to_owned(),
             subject: subject(first),
-            text: text(first, &found, environment, &image_id),
+            text: text(first, &found, environment),
             findings: found.iter().map(|one| finding(&one.vulnerability, workload)).collect(),
             url: None,
             at: now,
@@ -45,14 +39,14 @@ fn subject(new: &New) -> String {
     format!("{id} ({}) hits {}: {} {}", level(found), new.workload, found.package.package, found.package.version)
 }
 
-fn text(first: &New, all: &[&New], environment: &str, image_id: &str) -> String {
+fn text(first: &New, all: &[&New], environment: &str) -> String {
     let found = &first.vulnerability;
     let ids: Vec<&str> = found.ids().collect();
     let mut packages: Vec<String> =
         all.iter().map(|one| format!("{} {}", one.vulnerability.package.package, one.vulnerability.package.version)).collect();
     packages.dedup();
     let fixed = found.fixed.as_ref().map_or_else(|| "in no version yet".to_owned(), |fixed| format!("in {fixed}"));
-    let short: String = image_id.trim_start_matches("sha256:").chars().take(12).collect();
+    let short: String = first.image_id.trim_start_matches("sha256:").chars().take(12).collect();
     [
         found.summary.clone(),
         String::new(),
@@ -91,23 +85,17 @@ mod tests {
         let vulnerability = json!({"id": id, "aliases": ["CVE-2026-1"], "summary": "It overflows", "severity": {"level": "high", "source": "x"}, "status": "affected",
             "fixed": "3.0.2", "ecosystem": "Debian:12", "package": package, "version": "3.0.1", "file": "var/lib/dpkg/status"});
         serde_json::from_value(
-            json!({"workload": "Deployment shop/web", "release": "abc", "since": 0, "image": "web", "vulnerability": vulnerability}),
+            json!({"workload": "Deployment shop/web", "release": "abc", "since": 0, "image": "web", "image_id": "sha256:0123456789abcdef", "vulnerability": vulnerability}),
         )
         .expect("new")
     }
 
     #[test]
     fn a_finding_is_one_notice_with_workload_release_and_since() {
-        let workload = Workload {
-            name: "Deployment shop/web".to_owned(),
-            release: "abc".to_owned(),
-            since: Timestamp::default(),
-            image: "web".to_owned(),
-            image_id: "sha256:0123456789abcdef".to_owned(),
-            known: None,
-        };
+        let again = New { image_id: "sha256:ff".to_owned(), ..new("openssl", "DSA-1") };
+        assert!(super::notices("shop", "prod", &[again], Timestamp::default())[0].key.ends_with("/Deployment shop/web/sha256:ff/DSA-1"));
         let found = [new("openssl", "DSA-1"), new("libssl3", "DSA-1"), new("zlib1g", "DSA-2")];
-        let notices = notices("shop", "prod", &[workload], &found, Timestamp::default());
+        let notices = notices("shop", "prod", &found, Timestamp::default());
         assert_eq!(notices.len(), 2);
         assert_eq!(notices[0].key, "advisory/shop/prod/Deployment shop/web/sha256:0123456789abcdef/DSA-1");
         assert_eq!(notices[0].subject, "CVE-2026-1 (high) hits Deployment shop/web: openssl 3.0.1");

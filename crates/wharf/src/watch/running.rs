@@ -31,7 +31,7 @@ pub(super) struct Workload {
 
 impl Workload {
     pub(super) fn running<'a>(&'a self, inventory: &'a scanner::Inventory) -> Running<'a> {
-        Running { workload: &self.name, release: &self.release, since: self.since, inventory }
+        Running { workload: &self.name, release: &self.release, since: self.since, image: &self.image, image_id: &self.image_id, inventory }
     }
 }
 
@@ -98,8 +98,13 @@ fn workloads(record: &Record) -> Vec<Workload> {
         for reference in used {
             let Some((name, _)) = references.iter().find(|(_, known)| **known == reference) else { continue };
             let Some(image_id) = id_of(name) else { continue };
+            let workload = named(object, &record.namespace);
+            // Two images of a project may be one by their content.
+            if all.iter().any(|one: &Workload| one.name == workload && one.image_id == image_id) {
+                continue;
+            }
             all.push(Workload {
-                name: named(object, &record.namespace),
+                name: workload,
                 release: record.id.clone(),
                 since: Timestamp::parse_rfc3339(&record.created).unwrap_or_default(),
                 known: known(&record.notes, name, &image_id),
@@ -173,6 +178,18 @@ mod tests {
         assert_eq!(release(settle(away(), None, || Ok(None))).map_err(|problem| problem.message), Err("it is away".to_owned()));
         // Nothing is known of a moment without the cluster, and nothing runs after it said so.
         assert_eq!(settle(away(), Some(&[]), ledger).map(|seen| seen.workloads), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn two_images_of_one_content_are_one_in_a_workload() {
+        let twins = json!([{"image": "localhost/shop/a@sha256:1"}, {"image": "localhost/shop/b@sha256:2"}]);
+        let object = json!({"kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": twins}});
+        let mut record = record(Value::Null);
+        record.objects = serde_json::from_value(json!([object])).expect("objects");
+        record.notes = serde_json::from_value(json!({"images": {"a": "localhost/shop/a@sha256:1", "b": "localhost/shop/b@sha256:2"},
+            "image_ids": {"a": "sha256:aa", "b": "sha256:aa"}}))
+        .expect("notes");
+        assert_eq!(workloads(&record).len(), 1);
     }
 
     #[test]
