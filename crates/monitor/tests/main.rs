@@ -4,5 +4,7 @@
 mod chat;
 #[path = "main/mails.rs"]
 mod mails;
+#[path = "main/once.rs"]
+mod once;
 #[path = "main/server.rs"]
 mod server;

@@ -117,11 +117,11 @@ impl Office {
         self.outbox.put(notice, &to, &SystemClock).map_err(problem)
     }
 
-    /// Sends what waits and what comes, for as long as it is polled.
+    /// Sends what waits and what comes until it is asked to stop, and hears of what is on its way then.
     ///
     /// # Errors
-    /// When the outbox can no longer be read or written.
-    pub async fn send(&self, context: &Context) -> Result<std::convert::Infallible, Problem> {
+    /// When the outbox is gone.
+    pub async fn send(&self, context: &Context, stop: impl Future<Output = ()>) -> Result<(), Problem> {
         let options = net::client::ClientOptions { proxies: crate::registries::proxies(), ..Default::default() };
         let sending = Sending {
             notifiers: NOTIFIERS,
@@ -132,8 +132,13 @@ impl Office {
             say: said(context),
             warn: warned(context),
         };
-        self.outbox.run(sending).await.map_err(problem)
+        self.outbox.run(sending, stop).await.map_err(problem)
     }
+}
+
+/// Until somebody asks to stop, or nobody can any more.
+pub async fn stopped(mut stopping: tokio::sync::watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 fn warned(context: &Context) -> Warned {

@@ -33,6 +33,11 @@ impl Disk {
         Ok(Self { folder: folder.to_path_buf() })
     }
 
+    /// Whether somebody removed it.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(fs::metadata(self.folder.join(WAITING)), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     fn path(&self, state: &str, id: &str) -> PathBuf {
         self.folder.join(state).join(format!("{id}.json"))
     }

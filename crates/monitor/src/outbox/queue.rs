@@ -96,6 +96,12 @@ pub enum Observation {
     Taken(Which),
     /// It did not.
     Refused(Which, Refusal),
+    /// What came of something could not be written down: until that is done nothing is sent. One that was to be sent was not, if any.
+    Unwritten(Option<Which>),
+    /// It is written down.
+    Written,
+    /// The process ends: nothing more is sent.
+    Leave,
     /// Time has gone by.
     Tick,
 }
@@ -129,6 +135,9 @@ pub struct Queue {
     entries: BTreeMap<String, Entry>,
     lanes: BTreeMap<LaneName, Lane>,
     sending: BTreeSet<Which>,
+    /// Something is not written down.
+    held: bool,
+    leaving: bool,
     seed: u64,
 }
 
@@ -143,6 +152,11 @@ impl Queue {
         self.entries.contains_key(id)
     }
 
+    /// Whether nothing is on its way.
+    pub fn is_idle(&self) -> bool {
+        self.sending.is_empty()
+    }
+
     /// When there is something to do next, if nothing is seen until then.
     pub fn next(&self) -> Option<Timestamp> {
         self.ready().map(|(_, telling, lane)| telling.at.max(lane.map_or(telling.at, |lane| lane.not_before))).min()
@@ -152,7 +166,7 @@ impl Queue {
     fn ready(&self) -> impl Iterator<Item = ((&String, usize), &Telling, Option<&Lane>)> {
         let lanes: BTreeMap<_, _> = self.lanes.iter().map(|((to, who), lane)| ((&**to, &**who), lane)).collect();
         let busy = self.busy();
-        let full = self.sending.len() >= MOST_AT_ONCE;
+        let full = self.held || self.leaving || self.sending.len() >= MOST_AT_ONCE;
         let entries = self.entries.iter().filter(move |_| !full);
         let tellings =
             entries.flat_map(|(id, entry)| entry.tellings.iter().enumerate().map(move |(index, telling)| ((id, index), telling)));
@@ -184,6 +198,12 @@ pub fn step(mut queue: Queue, observation: Observation, now: Timestamp) -> (Queu
         Observation::Found(id, entry) => found(&mut queue, id, *entry, &mut actions),
         Observation::Taken(which) => ended(&mut queue, &which, None, now, &mut actions),
         Observation::Refused(which, why) => ended(&mut queue, &which, Some(why), now, &mut actions),
+        Observation::Unwritten(which) => {
+            queue.held = true;
+            which.iter().for_each(|which| unsent(&mut queue, which));
+        }
+        Observation::Written => queue.held = false,
+        Observation::Leave => queue.leaving = true,
         Observation::Tick => {}
     }
     send(&mut queue, now, &mut actions);
@@ -198,6 +218,14 @@ fn found(queue: &mut Queue, id: String, entry: Entry, actions: &mut Vec<Action>)
         actions.push(Action::Close(id, Box::new(entry)));
     } else {
         queue.entries.insert(id, entry);
+    }
+}
+
+fn unsent(queue: &mut Queue, which: &Which) {
+    queue.sending.remove(which);
+    let telling = queue.entries.get(&which.0).and_then(|entry| entry.tellings.get(which.1));
+    if let Some(lane) = telling.and_then(|telling| queue.lanes.get_mut(&name(telling))) {
+        lane.busy = false;
     }
 }
 

@@ -66,7 +66,7 @@ pub fn until(outbox: &Outbox, with: &Sending, what: &str, holds: impl Fn() -> bo
             }
         };
         tokio::select! {
-            ended = outbox.run(with.clone()) => panic!("it ended: {ended:?}"),
+            ended = outbox.run(with.clone(), std::future::pending()) => panic!("it ended: {ended:?}"),
             () = waiting => {}
         }
     });

@@ -4,7 +4,7 @@ mod background;
 
 use super::{Command, arguments};
 use crate::context::Context;
-use crate::notify::{Office, Source};
+use crate::notify::{Office, Source, stopped};
 use crate::project::Project;
 use crate::watch::Watch;
 use background::{Held, Whereabouts};
@@ -12,6 +12,7 @@ use base::{Problem, ProblemKind};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 /// See the module.
@@ -78,10 +79,14 @@ fn foreground(context: &Context, project: &Project, place: &background::Place) -
         if notify.is_empty() {
             output.warning("nobody is told: wharf.yaml has no `notify`");
         }
+        let (stop, stopping) = tokio::sync::watch::channel(false);
+        let mut sending = pin!(office.send(context, stopped(stopping)));
         tokio::select! {
-            ended = office.send(context) => ended.map(|never| match never {}),
+            ended = &mut sending => return ended,
             never = watch.run() => match never {},
-            stopped = super::engine::asked_to_stop() => stopped,
+            asked = super::engine::asked_to_stop() => asked?,
         }
+        stop.send_replace(true);
+        sending.await
     })
 }

@@ -1,6 +1,6 @@
 //! Runs of a server that failed: told as they end, and those that ended while nobody looked.
 
-use super::{Office, Source as NoticeSource, of_run};
+use super::{Office, Source as NoticeSource, of_run, stopped};
 use crate::context::Context;
 use crate::output::Output;
 use crate::settings::{Notify, Source, read};
@@ -45,23 +45,26 @@ impl Told {
         Ok(Self { notify: settings.notify, folder })
     }
 
-    /// Tells of runs that fail and sends what waits, for as long as it is polled. What goes wrong with the notices is warned of and
-    /// tried again: a server does its runs all the same.
-    pub async fn watch(self, context: &Context, root: &Path, runs: &Runs, url: &str) -> Infallible {
+    /// Tells of runs that fail and sends what waits, until it is asked to stop. What goes wrong with the notices is warned of and tried
+    /// again: a server does its runs all the same.
+    pub async fn watch(self, context: &Context, root: &Path, runs: &Runs, url: &str, stopping: tokio::sync::watch::Receiver<bool>) {
         loop {
             let ended = match Office::open(&context.home, NoticeSource::Server(root)) {
                 Ok(office) => {
                     office.introduce(&self.notify, &self.folder);
                     tokio::select! {
                         never = self.failing(&context.output, &office, runs, url) => match never {},
-                        ended = office.send(context) => ended,
+                        ended = office.send(context, stopped(stopping.clone())) => ended,
                     }
                 }
                 Err(problem) => Err(problem),
             };
-            let Err(problem) = ended;
+            let Err(problem) = ended else { return };
             context.output.warning(&format!("nobody is told of runs just now: {}", problem.message));
-            tokio::time::sleep(AGAIN).await;
+            tokio::select! {
+                () = tokio::time::sleep(AGAIN) => {}
+                () = stopped(stopping.clone()) => return,
+            }
         }
     }
 

@@ -164,6 +164,23 @@ fn a_receiver_with_many_addresses_leaves_room_for_others() {
     assert_eq!(sends(&second), [("b".into(), 0)]);
 }
 
+#[test]
+fn nothing_is_sent_while_what_came_of_it_cannot_be_written_nor_when_the_process_ends() {
+    let (queue, first) = step(Queue::new(1), Observation::Found("a".into(), entry(1, &[("ops", ""), ("chat", "")], at(0)).into()), at(0));
+    assert_eq!(sends(&first).len(), 2);
+    let (queue, _) = step(queue, Observation::Unwritten(Some(("a".into(), 0))), at(1));
+    let (queue, held) = step(queue, Observation::Found("b".into(), entry(2, &[("hook", "")], at(1)).into()), at(1));
+    assert!(held.is_empty() && queue.next().is_none());
+    // What is on its way already is heard of.
+    let (queue, taken) = step(queue, Observation::Taken(("a".into(), 1)), at(2));
+    assert!(matches!(taken.as_slice(), [Action::Keep(..)]) && queue.is_idle(), "{taken:?}");
+    let (queue, again) = step(queue, Observation::Written, at(3));
+    assert_eq!(sends(&again), [("a".into(), 0), ("b".into(), 0)]);
+    let (queue, leaves) = step(queue, Observation::Leave, at(4));
+    let (queue, last) = step(queue, Observation::Refused(("a".into(), 0), Refusal::passing("down")), at(4));
+    assert!(leaves.is_empty() && sends(&last).is_empty() && !queue.is_idle() && queue.next().is_none());
+}
+
 /// A world with a disk, servers that come and go, and kills.
 #[derive(Clone, Debug)]
 enum Event {

@@ -17,6 +17,7 @@ use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -108,26 +109,34 @@ pub(super) fn run(context: &Context, asked: Serve) -> Result<(), Problem> {
         let runners =
             Runners { context: context.clone(), url: format!("{scheme}://{}", local(address)), token: runner, count: asked.runners };
         let (stop, stopping) = tokio::sync::watch::channel(false);
+        let mut telling = pin!(tell_of_runs(context, told, &root, &server, &url, stopping.clone()));
         let kept = tokio::spawn(runners.keep(stopping));
         let why = tokio::select! {
             asked = super::super::engine::asked_to_stop() => { asked?; None }
             why = server.look_after() => Some(why),
-            never = tell_of_runs(context, told, &root, &server, &url) => match never {},
+            () = &mut telling => None,
         };
         stop.send_replace(true);
         // They give their runs back while they are still heard.
-        let _ = tokio::time::timeout(LEAVE, kept).await;
+        let _ = tokio::join!(tokio::time::timeout(LEAVE, kept), telling);
         pages.close();
         serving.drain(DRAIN).await;
         why.map_or(Ok(()), |why| Err(host(&format!("nothing can be kept any more: {why}"))))
     })
 }
 
-/// Tells of runs that fail, where somebody wants to know.
-async fn tell_of_runs(context: &Context, told: Option<Told>, root: &Path, server: &Server, url: &str) -> std::convert::Infallible {
+/// Tells of runs that fail until the server stops, where somebody wants to know.
+async fn tell_of_runs(
+    context: &Context,
+    told: Option<Told>,
+    root: &Path,
+    server: &Server,
+    url: &str,
+    stopping: tokio::sync::watch::Receiver<bool>,
+) {
     match told {
-        Some(told) => told.watch(context, root, server.runs(), url).await,
-        None => std::future::pending().await,
+        Some(told) => told.watch(context, root, server.runs(), url, stopping).await,
+        None => crate::notify::stopped(stopping).await,
     }
 }
 
