@@ -103,7 +103,7 @@ fn some(files: &[PathBuf], next: &AtomicUsize) -> Read {
             Err(error) => read.wrong(&name, error.to_string()),
             Ok(bytes) if bytes.starts_with(b"PK") => {
                 let mut inner = Read::default();
-                let done = zip::each(&bytes, |entry, content| document(&format!("{name}/{entry}"), &content, &mut inner));
+                let done = zip::each(&bytes, |entry, content| document(&format!("{name}/{entry}"), content, &mut inner));
                 read.take(inner);
                 if let Err(why) = done {
                     read.wrong(&name, format!("this zip archive cannot be read: {why}"));

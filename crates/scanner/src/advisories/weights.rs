@@ -3,7 +3,7 @@
 
 use super::Advisory;
 use crate::severity::{Rating, Severity};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What an advisory says of how bad its vulnerability is.
 #[derive(Debug)]
@@ -16,7 +16,11 @@ impl Weighed {
     /// What others may take over; none where it weighs nothing, is about several vulnerabilities, or speaks of a distribution's builds.
     pub(super) fn of(advisory: &Advisory) -> Option<Self> {
         let own = advisory.affected.iter().any(|affected| affected.ecosystem.is_distribution());
-        let ratings: Vec<Rating> = advisory.ratings.iter().filter(|rating| rating.is_score() || rating.is_word()).cloned().collect();
+        let mut ratings: Vec<Rating> = advisory.ratings.iter().filter(|rating| rating.is_score() || rating.is_word()).cloned().collect();
+        // A word that stands beside a score says no more.
+        if ratings.iter().any(Rating::is_score) {
+            ratings.retain(Rating::is_score);
+        }
         if own || ratings.is_empty() || advisory.upstream.len() > 1 {
             return None;
         }
@@ -26,15 +30,18 @@ impl Weighed {
 
 /// Gives each advisory that nobody weighed the opinions of those that share an id with it.
 pub(super) fn lend(advisories: &mut [Advisory], aside: Vec<Weighed>) {
+    let takes = |advisory: &&Advisory| advisory.upstream.len() <= 1 && is_unweighed(advisory);
+    // GitHub weighs hundreds of thousands; only what is asked for is kept.
+    let wanted: HashSet<&String> = advisories.iter().filter(takes).flat_map(ids).collect();
     let mut known: HashMap<String, Vec<Rating>> = HashMap::new();
-    for weighed in advisories.iter().filter_map(Weighed::of).chain(aside) {
-        for id in weighed.ids {
-            known.entry(id).or_default().extend(weighed.ratings.iter().cloned());
+    for Weighed { ids, ratings } in advisories.iter().filter_map(Weighed::of).chain(aside) {
+        for id in ids.into_iter().filter(|id| wanted.contains(id)) {
+            known.entry(id).or_default().extend(ratings.iter().cloned());
         }
     }
-    for advisory in advisories.iter_mut().filter(|advisory| advisory.upstream.len() <= 1 && is_unweighed(advisory)) {
+    for advisory in advisories.iter_mut().filter(|advisory| takes(&&**advisory)) {
         let mut lent: Vec<Rating> = ids(advisory).filter_map(|id| known.get(id)).flatten().cloned().collect();
-        // A word that stands beside a score says no more; in a distribution only its own word counts.
+        // In a distribution only its own words count.
         if lent.iter().any(Rating::is_score) || advisory.affected.iter().any(|affected| affected.ecosystem.is_distribution()) {
             lent.retain(Rating::is_score);
         }

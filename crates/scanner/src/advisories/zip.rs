@@ -1,30 +1,30 @@
 //! The files of a zip archive, as `all.zip` of an OSV bucket is one (APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16).
 
-use flate2::read::DeflateDecoder;
-use std::io::Read;
+use flate2::{Decompress, FlushDecompress, Status};
 
 /// A file's content is at most this long.
-const LARGEST: u64 = 64 << 20;
+const LARGEST: usize = 64 << 20;
 
 /// Calls back with name and content of every file.
 ///
 /// # Errors
 /// What is wrong with the archive, in words; files before that were handed on.
-pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, Vec<u8>)) -> Result<(), String> {
+pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, &[u8])) -> Result<(), String> {
     let end = end(archive).ok_or("it has no end of a central directory")?;
     let count = u64::from(number::<2>(archive, end + 10).ok_or("its end is cut off")?);
     let mut at = place(number::<4>(archive, end + 16)).ok_or("its end is cut off")?;
     if count == 0xffff || at == 0xffff_ffff {
         return zip64(archive, end, file);
     }
+    let mut unpack = Unpack::default();
     for _ in 0..count {
-        at = one(archive, at, &mut file)?;
+        at = one(archive, at, &mut unpack, &mut file)?;
     }
     Ok(())
 }
 
 /// The same where the number of files or the directory's place do not fit.
-fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, Vec<u8>)) -> Result<(), String> {
+fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, &[u8])) -> Result<(), String> {
     let broken = "its end of the central directory (zip64) is broken";
     let locator = end.checked_sub(20).filter(|at| number::<4>(archive, *at) == Some(0x0706_4b50)).ok_or(broken)?;
     let record = place64(archive, locator + 8).ok_or(broken)?;
@@ -32,14 +32,15 @@ fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, Vec<u8>)) -> Res
         return Err(broken.to_owned());
     }
     let (count, mut at) = (place64(archive, record + 32).ok_or(broken)?, place64(archive, record + 48).ok_or(broken)?);
+    let mut unpack = Unpack::default();
     for _ in 0..count.min(archive.len()) {
-        at = one(archive, at, &mut file)?;
+        at = one(archive, at, &mut unpack, &mut file)?;
     }
     Ok(())
 }
 
 /// Hands one file on; the place of the next.
-fn one(archive: &[u8], at: usize, file: &mut impl FnMut(&str, Vec<u8>)) -> Result<usize, String> {
+fn one(archive: &[u8], at: usize, unpack: &mut Unpack, file: &mut impl FnMut(&str, &[u8])) -> Result<usize, String> {
     let cut = || "its central directory is cut off".to_owned();
     if number::<4>(archive, at) != Some(0x0201_4b50) {
         return Err(cut());
@@ -52,13 +53,13 @@ fn one(archive: &[u8], at: usize, file: &mut impl FnMut(&str, Vec<u8>)) -> Resul
     let text = archive.get(at + 46..at + 46 + name).ok_or_else(cut)?;
     let text = String::from_utf8_lossy(text);
     if !text.ends_with('/') {
-        let content = content(archive, header, packed, method).map_err(|why| format!("{text}: {why}"))?;
+        let content = content(archive, header, packed, method, unpack).map_err(|why| format!("{text}: {why}"))?;
         file(&text, content);
     }
     Ok(at + 46 + name + extra + comment)
 }
 
-fn content(archive: &[u8], header: usize, packed: usize, method: u32) -> Result<Vec<u8>, String> {
+fn content<'u>(archive: &'u [u8], header: usize, packed: usize, method: u32, unpack: &'u mut Unpack) -> Result<&'u [u8], String> {
     let cut = || "it is cut off".to_owned();
     if header == 0xffff_ffff || packed == 0xffff_ffff {
         return Err("it is larger than 4 GB".to_owned());
@@ -70,14 +71,54 @@ fn content(archive: &[u8], header: usize, packed: usize, method: u32) -> Result<
     let extra = place(number::<2>(archive, header + 28)).ok_or_else(cut)?;
     let from = header + 30 + name + extra;
     let bytes = archive.get(from..from.saturating_add(packed)).ok_or_else(cut)?;
-    let mut content = Vec::new();
-    let read = match method {
-        0 => bytes.take(LARGEST + 1).read_to_end(&mut content),
-        8 => DeflateDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut content),
+    let content = match method {
+        0 => bytes,
+        8 => unpack.deflated(bytes)?,
         other => return Err(format!("it is packed by method {other}; only stored and deflated files are read")),
     };
-    let length = read.map_err(|error| error.to_string())?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > LARGEST { Err(format!("it is larger than {LARGEST} bytes")) } else { Ok(content) }
+    if content.len() > LARGEST { Err(too_large()) } else { Ok(content) }
+}
+
+fn too_large() -> String {
+    format!("it is larger than {LARGEST} bytes")
+}
+
+/// One file's room serves all of them: an archive has hundreds of thousands, and room that comes and goes between what stays of each is
+/// never given back.
+struct Unpack {
+    inflate: Decompress,
+    content: Vec<u8>,
+}
+
+impl Default for Unpack {
+    fn default() -> Self {
+        Self { inflate: Decompress::new(false), content: Vec::new() }
+    }
+}
+
+impl Unpack {
+    fn deflated(&mut self, packed: &[u8]) -> Result<&[u8], String> {
+        const STEP: usize = 64 << 10;
+        self.inflate.reset(false);
+        self.content.clear();
+        loop {
+            if self.content.len() == self.content.capacity() {
+                self.content.reserve(STEP);
+            }
+            let before = (self.inflate.total_in(), self.inflate.total_out());
+            let rest = usize::try_from(before.0).ok().and_then(|read| packed.get(read..)).unwrap_or_default();
+            let status = self.inflate.decompress_vec(rest, &mut self.content, FlushDecompress::None).map_err(|error| error.to_string())?;
+            if self.content.len() > LARGEST {
+                return Err(too_large());
+            }
+            if status == Status::StreamEnd {
+                return Ok(&self.content);
+            }
+            if before == (self.inflate.total_in(), self.inflate.total_out()) {
+                return Err("it is cut off".to_owned());
+            }
+        }
+    }
 }
 
 /// The end record stands last, behind it only a comment of at most 65,535 bytes.
@@ -127,9 +168,23 @@ mod tests {
     #[test]
     fn a_file_comes_out_as_it_went_in() {
         let mut seen = Vec::new();
-        each(&archive("a/b.json", b"{\"id\":1}"), |name, content| seen.push((name.to_owned(), content))).expect("read");
+        each(&archive("a/b.json", b"{\"id\":1}"), |name, content| seen.push((name.to_owned(), content.to_vec()))).expect("read");
         assert_eq!(seen, [("a/b.json".to_owned(), b"{\"id\":1}".to_vec())]);
         assert!(each(b"", |_, _| {}).is_err());
+    }
+
+    #[test]
+    fn one_room_serves_files_of_any_length() {
+        let mut unpack = Unpack::default();
+        for length in [300_000, 5, 0, 65_536, 131_072] {
+            let content: Vec<u8> = (0..length).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+            packer.write_all(&content).expect("packed");
+            let packed = packer.finish().expect("packed");
+            assert_eq!(unpack.deflated(&packed).expect("whole"), content);
+            assert!(unpack.deflated(packed.get(..packed.len() - 1).unwrap_or_default()).is_err(), "{length}");
+        }
+        assert!(unpack.deflated(b"\xff\xff").is_err());
     }
 
     proptest! {
