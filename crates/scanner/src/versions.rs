@@ -7,6 +7,7 @@ mod pypi;
 mod semver;
 
 use crate::Ecosystem;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 /// Longer versions are not read; the longest order that names a limit, npm's, stops at 256 characters.
@@ -48,6 +49,18 @@ pub fn compare(ecosystem: &Ecosystem, left: &str, right: &str) -> Result<Orderin
 /// Whether a version can be read at all.
 pub fn is_version(ecosystem: &Ecosystem, version: &str) -> bool {
     compare(ecosystem, version, version).is_ok()
+}
+
+/// As databases of advisories write versions of crates.io and npm now and then: `0.1` for `0.1.0`. Others are as they are.
+pub(crate) fn completed<'v>(ecosystem: &Ecosystem, version: &'v str) -> Cow<'v, str> {
+    let missing = 2_usize.saturating_sub(version.matches('.').count());
+    if matches!(ecosystem, Ecosystem::Cargo | Ecosystem::Npm) && missing > 0 && version != "0" {
+        let whole = version.to_owned() + &".0".repeat(missing);
+        if is_version(ecosystem, &whole) {
+            return Cow::Owned(whole);
+        }
+    }
+    Cow::Borrowed(version)
 }
 
 /// Which of two versions could not be read.

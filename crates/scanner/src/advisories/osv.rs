@@ -6,6 +6,7 @@ use crate::severity::Rating;
 use crate::versions;
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 #[derive(Deserialize)]
@@ -148,23 +149,22 @@ fn row(ecosystem: &Ecosystem, events: &[Event]) -> Result<Vec<Interval>, String>
         Fixes,
         Ends,
     }
-    let mut sorted: Vec<(&str, Kind)> = Vec::new();
+    let mut sorted: Vec<(Cow<'_, str>, Kind)> = Vec::new();
     for event in events {
-        sorted.extend(event.introduced.as_deref().map(|version| (version, Kind::Opens)));
-        sorted.extend(event.fixed.as_deref().map(|version| (version, Kind::Fixes)));
-        sorted.extend(event.last_affected.as_deref().map(|version| (version, Kind::Ends)));
+        let told = [(&event.introduced, Kind::Opens), (&event.fixed, Kind::Fixes), (&event.last_affected, Kind::Ends)];
+        sorted.extend(told.into_iter().filter_map(|(version, kind)| Some((versions::completed(ecosystem, version.as_deref()?), kind))));
     }
-    for (version, _) in sorted.iter().filter(|(version, _)| *version != "0") {
+    for (version, _) in sorted.iter().filter(|(version, _)| version != "0") {
         versions::compare(ecosystem, version, version).map_err(|error| error.to_string())?;
     }
-    sorted.sort_by(|(a, _), (b, _)| match (*a == "0", *b == "0") {
+    sorted.sort_by(|(a, _), (b, _)| match (a == "0", b == "0") {
         (false, false) => versions::compare(ecosystem, a, b).unwrap_or(Ordering::Equal),
         (a, b) => b.cmp(&a),
     });
     let mut rows = Vec::new();
     let mut open: Option<Option<String>> = None;
     for (version, kind) in sorted {
-        let version = Some(version.to_owned()).filter(|version| version != "0");
+        let version = Some(version.into_owned()).filter(|version| version != "0");
         match (kind, version) {
             (Kind::Opens, version) => open = Some(open.unwrap_or(version)),
             (Kind::Fixes, Some(version)) => rows.extend(open.take().map(|introduced| Interval { introduced, end: End::Fixed(version) })),
@@ -247,6 +247,18 @@ mod tests {
             assert_eq!(affected.hits(version).expect("read").and_then(|hit| hit.fixed), fixed, "{version}");
         }
         assert!(affected.hits("(devel)").is_err());
+    }
+
+    #[test]
+    fn short_versions_of_rows_stand_for_whole_ones() {
+        let text = r#"{"id":"GHSA-1","affected":[{"package":{"ecosystem":"crates.io","name":"time"},"ranges":[{"type":"SEMVER","events":[
+            {"introduced":"0.1"},{"last_affected":"0.2"}]}]},{"package":{"ecosystem":"npm","name":"a"},"ranges":[{"type":"SEMVER","events":[
+            {"introduced":"0"},{"fixed":"2"}]}]}]}"#;
+        let read = read(text);
+        assert!(read.unread.is_empty(), "{:?}", read.unread);
+        let affected = read.advisory.expect("advisory").affected;
+        let hits = |of: usize, version| affected[of].hits(version).expect("a version").is_some();
+        assert!(hits(0, "0.1.43") && hits(0, "0.2.0") && !hits(0, "0.2.1") && !hits(0, "0.0.9") && hits(1, "1.9.9") && !hits(1, "2.0.0"));
     }
 
     #[test]
