@@ -4,7 +4,8 @@ use super::speaker::Speaker;
 use crate::event::Event;
 use crate::runs::{LINE_BYTES, Said};
 use base::mask::{Mask, Masking};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -13,6 +14,13 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const EVENT_BYTES: usize = 512 << 10;
 /// More than the server keeps, so that it says that something was left out.
 const BEYOND: u64 = 1 << 20;
+
+/// Stages that are spoken of at once.
+const TALKS: usize = 64;
+/// Members whose values have a meaning, where they are plain words.
+const WORDS: [&str; 5] = ["stage", "stages", "state", "kind", "severity"];
+/// A figure of so many digits may be a secret.
+const FIGURES: usize = 8;
 
 /// How much of a stage's log was sent.
 #[derive(Clone)]
@@ -34,8 +42,8 @@ impl Budget {
         self.spent.load(Ordering::Relaxed) >= self.limit
     }
 
-    fn allows(&self, line: &str) -> bool {
-        self.spent.fetch_add(line.len() as u64 + 1, Ordering::Relaxed) < self.limit
+    fn allows(&self, bytes: usize) -> bool {
+        self.spent.fetch_add(bytes as u64 + 1, Ordering::Relaxed) < self.limit
     }
 }
 
@@ -70,20 +78,19 @@ struct Reader {
     is_cut: bool,
     /// The rest of this line is not wanted.
     skips: bool,
-    talk: Talk,
+    /// By the stage that lines name, where they name one: what is said of another does not mend a secret that is broken over lines.
+    talks: BTreeMap<Option<String>, Talk>,
 }
 
 /// Text of a log, of which a secret may be broken over lines.
 struct Talk {
     masking: Masking,
-    stage: Option<String>,
     partial: Vec<u8>,
 }
 
 impl Reader {
     fn new(stream: Stream, mask: Mask, budget: Budget) -> Self {
-        let talk = Talk { masking: mask.stream(), stage: None, partial: Vec::new() };
-        Self { stream, mask, budget, line: Vec::new(), is_cut: false, skips: false, talk }
+        Self { stream, mask, budget, line: Vec::new(), is_cut: false, skips: false, talks: BTreeMap::new() }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Vec<Said> {
@@ -117,56 +124,103 @@ impl Reader {
         let line = String::from_utf8_lossy(&std::mem::take(&mut self.line)).into_owned();
         let line = line.trim_end_matches('\r');
         let is_cut = std::mem::take(&mut self.is_cut);
-        let event =
-            if self.stream == Stream::Out && !is_cut && line.starts_with('{') { Event::parse(line) } else { Event::Line(String::new()) };
-        match event {
-            Event::Line(_) => self.talk(None, line, said),
-            Event::Note(stage, text) => self.talk(Some(stage), &text, said),
-            event => {
-                self.flush(said);
+        let value = Some(line).filter(|line| self.stream == Stream::Out && !is_cut && line.starts_with('{'));
+        let value = value.and_then(|line| serde_json::from_str(line).ok());
+        match (value.as_ref().map_or(Event::Line(String::new()), |_| Event::parse(line)), value) {
+            (Event::Note(stage, text), _) => self.talk(Some(stage), &text, is_cut, said),
+            (Event::Line(_), _) | (_, None) => self.talk(None, line, is_cut, said),
+            (event, Some(mut value)) => {
+                match &event {
+                    // Where a stage begins or ends, what was said before is of the one before.
+                    Event::Began(stage) | Event::Ended { stage, .. } => {
+                        self.flush_one(&None, said);
+                        self.flush_one(&Some(stage.clone()), said);
+                    }
+                    Event::Failed(..) => self.flush(said),
+                    _ => {}
+                }
                 if matches!(event, Event::Began(_)) {
                     self.budget.begin();
                 }
-                said.push(Said::Out(self.mask.text(line)));
+                hide(&self.mask, &mut value, "");
+                said.push(Said::Out(value.to_string()));
             }
         }
     }
 
-    fn talk(&mut self, stage: Option<String>, text: &str, said: &mut Vec<Said>) {
-        if !self.budget.allows(text) {
+    fn talk(&mut self, stage: Option<String>, text: &str, is_cut: bool, said: &mut Vec<Said>) {
+        if !self.budget.allows(text.len().min(LINE_BYTES)) {
             return;
         }
-        if stage != self.talk.stage {
+        if self.talks.len() >= TALKS && !self.talks.contains_key(&stage) {
             self.flush(said);
-            self.talk.stage = stage;
         }
-        let cut = text.char_indices().map(|(at, _)| at).find(|at| *at >= LINE_BYTES).unwrap_or(text.len());
-        let open = self.talk.masking.feed(text.get(..cut).unwrap_or_default().as_bytes());
-        self.talk.partial.extend(open);
-        let open = self.talk.masking.feed(if cut < text.len() { b" [cut]\n" } else { b"\n" });
-        self.talk.partial.extend(open);
-        self.whole_lines(said);
+        let talk = self.talks.entry(stage.clone()).or_insert_with(|| Talk { masking: self.mask.stream(), partial: Vec::new() });
+        for part in [text, if is_cut { " [cut]\n" } else { "\n" }] {
+            let open = talk.masking.feed(part.as_bytes());
+            talk.partial.extend(open);
+        }
+        whole_lines(self.stream, stage.as_deref(), talk, said);
     }
 
     fn flush(&mut self, said: &mut Vec<Said>) {
-        let rest = self.talk.masking.finish();
-        self.talk.partial.extend(rest);
-        self.whole_lines(said);
+        let stages: Vec<Option<String>> = self.talks.keys().cloned().collect();
+        stages.iter().for_each(|stage| self.flush_one(stage, said));
     }
 
-    fn whole_lines(&mut self, said: &mut Vec<Said>) {
-        let Some(end) = self.talk.partial.iter().rposition(|byte| *byte == b'\n') else { return };
-        let rest = self.talk.partial.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.talk.partial, rest);
-        for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line)).into_owned();
-            said.push(match (&self.talk.stage, self.stream) {
-                (Some(stage), _) => Said::Out(json!({"stage": stage, "note": line}).to_string()),
-                (None, Stream::Out) => Said::Out(line),
-                (None, Stream::Err) => Said::Err(line),
-            });
-        }
+    fn flush_one(&mut self, stage: &Option<String>, said: &mut Vec<Said>) {
+        let Some(mut talk) = self.talks.remove(stage) else { return };
+        let rest = talk.masking.finish();
+        talk.partial.extend(rest);
+        whole_lines(self.stream, stage.as_deref(), &mut talk, said);
     }
+}
+
+/// Says the lines that are whole, each cut only now: a secret that is cut in two would not be known any more.
+fn whole_lines(stream: Stream, stage: Option<&str>, talk: &mut Talk, said: &mut Vec<Said>) {
+    let Some(end) = talk.partial.iter().rposition(|byte| *byte == b'\n') else { return };
+    let rest = talk.partial.split_off(end + 1);
+    let whole = std::mem::replace(&mut talk.partial, rest);
+    for line in whole.split_inclusive(|byte| *byte == b'\n') {
+        let mut line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(line)).into_owned();
+        if line.len() > LINE_BYTES {
+            line.truncate(line.floor_char_boundary(LINE_BYTES));
+            line.push_str(" [cut]");
+        }
+        said.push(match (stage, stream) {
+            (Some(stage), _) => Said::Out(json!({"stage": stage, "note": line}).to_string()),
+            (None, Stream::Out) => Said::Out(line),
+            (None, Stream::Err) => Said::Err(line),
+        });
+    }
+}
+
+/// Takes the secrets out of the texts of an event, and leaves what makes it one: its figures, and the few words that have a meaning.
+fn hide(mask: &Mask, value: &mut Value, name: &str) {
+    match value {
+        Value::String(text) if WORDS.contains(&name) && is_word(text) => {}
+        Value::String(text) => *text = mask.text(text),
+        Value::Number(number) => {
+            let text = number.to_string();
+            // A short one is a count or a time by chance; what is a secret for sure is longer.
+            if text.len() >= FIGURES && mask.text(&text) != text {
+                *value = Value::String(mask.text(&text));
+            }
+        }
+        Value::Array(all) => all.iter_mut().for_each(|one| hide(mask, one, name)),
+        Value::Object(members) => {
+            for (name, mut member) in std::mem::take(members) {
+                hide(mask, &mut member, &name);
+                let name = if is_word(&name) { name } else { mask.text(&name) };
+                members.insert(name, member);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() <= 24 && text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -207,6 +261,36 @@ mod tests {
         }
         let event = b"{\"stage\":\"lint\",\"state\":\"done\",\"summary\":\"s3cr3t-value-of-a-token\"}\n";
         assert!(!text(&all(Stream::Out, &[event])).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn what_others_say_in_between_mends_no_broken_secret() {
+        let between = ["{\"stage\":\"build\",\"note\":\"other\"}", "{\"stage\":\"build\",\"detail\":{\"a\":1}}", "plain"];
+        for between in between {
+            let notes = format!(
+                "{{\"stage\":\"test\",\"note\":\"a s3cr3t-val\"}}\n{between}\n{{\"stage\":\"test\",\"note\":\"ue-of-a-token b\"}}\n"
+            );
+            let whole = text(&all(Stream::Out, &[notes.as_bytes()]));
+            assert!(!whole.contains("s3cr3t") && !whole.contains("ue-of-a-token") && whole.contains("***"), "{whole}");
+        }
+    }
+
+    #[test]
+    fn an_event_stays_one_whatever_a_secret_is() {
+        let event = r#"{"stage":"lint","state":"done","summary":"done in 1234 ms","milliseconds":1234,"detail":{"k1234":12345678}}"#;
+        let mut reader = Reader::new(Stream::Out, Mask::new(["done", "1234", "lint"]), Budget::new(1 << 20));
+        let said = reader.take(format!("{event}\n").as_bytes());
+        let Some(Said::Out(line)) = said.first() else { panic!("{said:?}") };
+        let Event::Ended { stage, milliseconds, summary, detail, .. } = Event::parse(line) else { panic!("{line}") };
+        assert_eq!((stage.as_str(), milliseconds, summary.as_str()), ("lint", 1234, "*** in *** ms"));
+        assert!(!detail.to_string().contains("1234"), "{detail}");
+    }
+
+    #[test]
+    fn a_secret_where_a_line_is_cut_does_not_show_its_beginning() {
+        let line = format!("{}s3cr3t-value-of-a-token{}\n", "x".repeat(LINE_BYTES - 10), "y".repeat(100));
+        let whole = text(&all(Stream::Err, &[line.as_bytes()]));
+        assert!(!whole.contains("s3cr3t") && whole.contains("[cut]"), "{}", &whole[whole.len() - 60..]);
     }
 
     #[test]
