@@ -22,8 +22,12 @@ pub(super) enum End {
     Leaving,
 }
 
-/// How long the rest of what it said may take to come, once it has ended: what it started may hold its streams open.
+/// How long the rest of what it said may take to come, once it has ended: what it started may hold its streams open. Time in which the
+/// server does not take what came does not count.
 const REST: Duration = Duration::from_secs(2);
+const STEP: Duration = Duration::from_millis(50);
+/// How long a command has that another runner does by now, too.
+const LOST: Duration = Duration::from_secs(2);
 
 pub(super) struct Follow {
     pub(super) mask: Mask,
@@ -49,14 +53,19 @@ pub(super) async fn run(mut command: Command, mut how: Follow) -> std::io::Resul
     };
     let id = child.id();
     if !matches!(end, End::Code(_)) {
-        stop(&mut child, how.grace).await;
+        stop(&mut child, if matches!(end, End::Lost) { LOST.min(how.grace) } else { how.grace }).await;
     }
     let rest = async {
         for reading in [out, err].into_iter().flatten() {
             let _ = reading.await;
         }
     };
-    let _ = tokio::time::timeout(REST, rest).await;
+    let (mut rest, mut waited) = (std::pin::pin!(rest), Duration::ZERO);
+    while waited < REST && tokio::time::timeout(STEP, rest.as_mut()).await.is_err() {
+        if !how.speaker.is_behind() {
+            waited += STEP;
+        }
+    }
     // What it left behind in its session ends with it; what made one of its own, as the engine, was meant to stay.
     if let Some(id) = id {
         end_session(id);
@@ -111,6 +120,30 @@ fn session(stat: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::runs::Said;
+
+    #[tokio::test]
+    async fn the_last_words_wait_for_a_server_that_is_away() {
+        let (sender, mut said) = tokio::sync::mpsc::channel(4);
+        let (_stays, leaving) = watch::channel(false);
+        let (_ours, standing) = watch::channel(Standing::Ours);
+        let follow =
+            Follow { mask: Mask::default(), budget: Budget::new(1 << 20), speaker: Speaker::to(sender), standing, leaving, grace: REST };
+        let mut command = Command::new("/bin/sh");
+        let script = "i=0; while [ $i -lt 100 ]; do echo $i; i=$((i+1)); done; echo last";
+        command.args(["-c", script]).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+        let running = tokio::spawn(run(command, follow));
+        tokio::time::sleep(REST + Duration::from_secs(1)).await;
+        assert!(!running.is_finished(), "it has more to say");
+        let mut last = None;
+        while let Some(next) = said.recv().await {
+            last = Some(next);
+        }
+        assert_eq!(last, Some(Said::Out("last".to_owned())));
+        assert!(matches!(running.await.expect("joined").expect("started"), End::Code(Some(0))));
+    }
+
     #[test]
     fn the_session_stands_behind_any_name() {
         assert_eq!(super::session("7 (a) b) 1 2) S 1 2 33 0 -1"), Some(33));

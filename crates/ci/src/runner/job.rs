@@ -1,18 +1,20 @@
 //! One run, from its checkout to its end.
 
-use super::RunnerOptions;
 use super::checkout::{self, Checkout, Refused};
 use super::child::{self, End, Follow};
 use super::lines::Budget;
-use super::link::Link;
+use super::link::{Link, LinkError};
 use super::speaker::{self, Attempt, Speaker, Standing};
+use super::{AGAIN, RunnerOptions};
 use crate::run::{Cause, StageState};
 use crate::runs::{CHECKOUT, Said};
 use crate::server::wire::Job;
 use base::Finding;
 use base::mask::Mask;
+use bytes::Bytes;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -73,7 +75,7 @@ struct Doing<'a> {
 
 impl Doing<'_> {
     async fn all(&self, standing: watch::Receiver<Standing>, leaving: watch::Receiver<bool>) -> Result<End, Refused> {
-        let (mut stopping, mut left) = (standing.clone(), leaving.clone());
+        let (mut stopping, mut left, mut ours) = (standing.clone(), leaving.clone(), standing.clone());
         let checkout = tokio::select! {
             checkout = self.check_out() => checkout?,
             _ = left.wait_for(|left| *left) => return Ok(End::Leaving),
@@ -93,7 +95,12 @@ impl Doing<'_> {
         let program = self.options.program.display();
         let end = end.map_err(|error| Refused::new("host", 5, format!("cannot start {program}: {error}")))?;
         if matches!(end, End::Code(_)) {
-            self.leave_artefacts(&checkout.folder).await;
+            tokio::select! {
+                () = self.leave_artefacts(&checkout.folder) => {}
+                // Nobody takes them any more.
+                _ = ours.wait_for(|standing| *standing == Standing::Lost) => {}
+                _ = left.wait_for(|left| *left) => {}
+            }
         }
         Ok(end)
     }
@@ -150,18 +157,27 @@ impl Doing<'_> {
 
     /// Files that the project wants to keep. One that is not there is told, and no failure: not every run comes so far.
     async fn leave_artefacts(&self, folder: &Path) {
+        let mut names = BTreeMap::new();
         for path in &self.job.taken.work.artefacts {
-            let told = match read(folder, path) {
-                Ok(content) => {
-                    let name: String = path.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
-                    let sent =
-                        self.link.keep(self.job.taken.run.id, &self.job.taken.token, name.trim_start_matches(['.', '-']), content).await;
-                    sent.err().map(|error| error.to_string())
-                }
-                Err(error) => Some(error.to_string()),
+            let name: String = path.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+            let name = name.trim_start_matches(['.', '-']).to_owned();
+            let told = match (names.insert(name.clone(), path), read(folder, path)) {
+                (Some(other), _) => Some(format!("`{other}` is kept as `{name}` already")),
+                (None, Ok(content)) => self.keep(&name, content.into()).await.err().map(|error| error.to_string()),
+                (None, Err(error)) => Some(error.to_string()),
             };
             if let Some(why) = told {
                 self.speaker.say(Said::Err(format!("the artefact `{path}` is not kept: {why}"))).await;
+            }
+        }
+    }
+
+    /// Sends a file, again where the server does not answer; it is for the speaker to say when the run is lost.
+    async fn keep(&self, name: &str, content: Bytes) -> Result<(), LinkError> {
+        loop {
+            match self.link.keep(self.job.taken.run.id, &self.job.taken.token, name, content.clone()).await {
+                Err(LinkError::Unreached(_)) => tokio::time::sleep(AGAIN).await,
+                other => return other,
             }
         }
     }

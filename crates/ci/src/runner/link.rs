@@ -61,9 +61,9 @@ impl Link {
         self.send(Method::POST, &path, attempt, Bytes::from_static(b"{}"), "application/json").await.map(|_| ())
     }
 
-    pub(super) async fn keep(&self, id: RunId, attempt: &str, name: &str, content: Vec<u8>) -> Result<(), LinkError> {
+    pub(super) async fn keep(&self, id: RunId, attempt: &str, name: &str, content: Bytes) -> Result<(), LinkError> {
         let path = format!("/api/runners/runs/{id}/artefacts/{name}");
-        self.send(Method::PUT, &path, attempt, content.into(), media_type(name)).await.map(|_| ())
+        self.send(Method::PUT, &path, attempt, content, media_type(name)).await.map(|_| ())
     }
 
     async fn send(&self, method: Method, path: &str, attempt: &str, body: Bytes, media_type: &'static str) -> Result<Bytes, LinkError> {

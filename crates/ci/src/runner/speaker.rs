@@ -46,6 +46,17 @@ impl Speaker {
         let _ = self.sender.send(said).await;
     }
 
+    /// Whether who has more to say has to wait, because the server does not take it.
+    pub(super) fn is_behind(&self) -> bool {
+        self.sender.capacity() == 0 && !self.sender.is_closed()
+    }
+
+    /// One that speaks into a test.
+    #[cfg(test)]
+    pub(super) fn to(sender: mpsc::Sender<Said>) -> Self {
+        Self { sender }
+    }
+
     /// A line in the shape of `wharf --json`.
     pub(super) async fn event(&self, event: serde_json::Value) {
         self.say(Said::Out(event.to_string())).await;
@@ -105,10 +116,11 @@ impl Speaking {
         let ends = batch.iter().any(|said| matches!(said, Said::Ended { .. }));
         let (mut pause, mut tried) = (Duration::from_millis(100), false);
         loop {
-            let begun = Instant::now();
+            let (begun, until) = (Instant::now(), self.heard + self.attempt.silence);
             let asked = self.link.say(self.attempt.id, &self.attempt.token, self.taken, &batch);
-            // An answer that does not come in time is none.
-            let answer = tokio::time::timeout(self.attempt.silence, asked).await;
+            // An answer that does not come in time is none; what swallowed it may not swallow the next, and at the end of the server's
+            // patience another runner has the run.
+            let answer = tokio::time::timeout_at(until.min(begun + self.attempt.silence / 3), asked).await;
             match answer.unwrap_or_else(|_| Err(LinkError::Unreached("no answer in time".to_owned()))) {
                 Ok(told) => {
                     self.heard = begun;
@@ -124,9 +136,9 @@ impl Speaking {
                 }
                 // The end was taken, and only the answer got lost.
                 Err(LinkError::NotOurs) if ends && tried => return true,
-                Err(LinkError::Unreached(_)) if begun.duration_since(self.heard) < self.attempt.silence => {
+                Err(LinkError::Unreached(_)) if Instant::now() < until => {
                     tried = true;
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep_until(until.min(Instant::now() + pause)).await;
                     pause = (pause * 2).min(AGAIN);
                 }
                 Err(_) => {
@@ -142,5 +154,48 @@ fn length(said: &Said) -> usize {
     match said {
         Said::Out(line) | Said::Err(line) => line.len(),
         Said::Ended { .. } => 64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runner::RunnerOptions;
+    use net::client::{ClientOptions, Trust, Url};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn over_a_connection_that_swallows_all_a_run_is_lost_when_the_server_gives_it_away() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let server = Url::parse(&format!("http://{}", listener.local_addr().expect("an address"))).expect("a URL");
+        let swallowing = tokio::spawn(async move {
+            let mut connections = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                connections.push(connection);
+            }
+        });
+        let options = RunnerOptions {
+            server,
+            trust: Trust::Unchecked,
+            client: ClientOptions::default(),
+            token: "token".into(),
+            name: "r".into(),
+            work: "/nonexistent".into(),
+            git: crate::Git::default(),
+            program: "/bin/true".into(),
+            before: Vec::new(),
+            after: Vec::new(),
+            environment: Vec::new(),
+            grace: Duration::ZERO,
+            leaves: Arc::new(|| false),
+            say: Arc::new(|_| {}),
+        };
+        let silence = Duration::from_secs(3);
+        let attempt = Attempt { id: RunId(1), token: "t".into(), silence };
+        let (begun, (_speaker, mut standing, _)) = (Instant::now(), begin(Link::new(&options), attempt));
+        standing.wait_for(|standing| *standing == Standing::Lost).await.expect("lost");
+        let elapsed = begun.elapsed();
+        assert!(elapsed >= silence && elapsed < silence + Duration::from_secs(2), "{elapsed:?}");
+        swallowing.abort();
     }
 }
