@@ -110,6 +110,9 @@ pub enum RunsError {
         /// What may be.
         limit: u64,
     },
+    /// More artefacts than a run may leave.
+    #[error("a run leaves up to {0} artefacts")]
+    Artefacts(usize),
     /// A name that cannot be a file's.
     #[error("`{0}` is no name for an artefact: expected letters, digits, `.`, `_` and `-`")]
     Name(String),

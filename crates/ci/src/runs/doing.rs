@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// Artefacts of one run.
+const ARTEFACTS: usize = 32;
+
 /// A run that a runner got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taken {
@@ -206,14 +209,15 @@ impl Runs {
         if self.observe(Observation::Heard { id, token: token.to_owned() }).contains(&Action::Refuse(id)) {
             return Err(RunsError::NotYours(id));
         }
+        if kept.run.artefacts.iter().filter(|known| known.name != artefact.name).count() >= ARTEFACTS {
+            return Err(RunsError::Artefacts(ARTEFACTS));
+        }
         let folder = kept::folder(&self.inner.folder, id).join("artefacts");
         base::files::make_folder(&folder, 0o700)?;
         base::files::write_atomically(&folder.join(&artefact.name), content, 0o600)?;
         let mut after = kept.clone();
         after.run.artefacts.retain(|known| known.name != artefact.name);
-        if after.run.artefacts.len() < 32 {
-            after.run.artefacts.push(artefact);
-        }
+        after.run.artefacts.push(artefact);
         self.replace(&mut kept, after).await
     }
 }

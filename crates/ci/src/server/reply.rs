@@ -47,7 +47,7 @@ impl From<RunsError> for Refusal {
             RunsError::HasEnded(_) | RunsError::NotEnded(_) | RunsError::NotYours(_) => StatusCode::CONFLICT,
             RunsError::Full(_) => StatusCode::SERVICE_UNAVAILABLE,
             RunsError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            RunsError::Name(_) => StatusCode::BAD_REQUEST,
+            RunsError::Name(_) | RunsError::Artefacts(_) => StatusCode::BAD_REQUEST,
             RunsError::Store(_) | RunsError::File(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
