@@ -102,6 +102,12 @@ impl Office {
         self.book.write(notify, folder);
     }
 
+    /// Whether somebody of this name stands in the book.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        monitor::Book::receiver(&*self.book, name).is_ok()
+    }
+
     /// Tells everybody of a project's `notify` who wants to know of such things.
     ///
     /// # Errors

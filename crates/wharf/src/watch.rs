@@ -6,7 +6,7 @@ mod running;
 use crate::context::Context;
 use crate::notify::Office;
 use crate::project::Project;
-use crate::settings::Notify;
+use crate::settings::{LOCAL_FILE, Notify, PROJECT_FILE};
 use crate::{advisories, scan};
 use base::files::{make_folder, read_if_exists, write_atomically};
 use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether the index is another one.
@@ -31,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 pub struct Watch {
     context: Context,
     project: Project,
+    /// The project's files as they were read.
+    settings: [Stamp; 2],
     office: Office,
     /// What was said before; it is not said each time.
     said: BTreeSet<String>,
@@ -48,9 +50,16 @@ struct Kept {
 type Stamp = Option<(u64, i64, i64, u64)>;
 
 impl Watch {
-    /// Over a project.
-    pub fn new(context: &Context, project: Project, office: Office) -> Self {
-        Self { context: context.clone(), project, office, said: BTreeSet::new() }
+    /// Over the project of a folder; whoever stands in its `notify` is told.
+    ///
+    /// # Errors
+    /// Everything that is wrong in its settings.
+    pub fn new(context: &Context, folder: &Path, office: Office) -> Result<Self, Problem> {
+        // Before they are read: what is written meanwhile is another change.
+        let settings = settings_files(folder);
+        let project = Project::load(context, Some(folder))?;
+        office.introduce(&project.settings().notify, &project.folder);
+        Ok(Self { context: context.clone(), project, settings, office, said: BTreeSet::new() })
     }
 
     /// Watches for as long as it is polled. What goes wrong is warned of and tried again.
@@ -59,6 +68,9 @@ impl Watch {
         let mut failed: Option<String> = None;
         loop {
             let now = self.index_file();
+            if self.read_again() {
+                last = None;
+            }
             if now != seen || last.is_none_or(|last| last.elapsed() >= AGAIN) {
                 (seen, last) = (now, Some(Instant::now()));
                 let why = self.look().await.err().map(|problem| problem.message);
@@ -72,8 +84,32 @@ impl Watch {
     }
 
     fn index_file(&self) -> Stamp {
-        let about = std::fs::metadata(advisories::folder(&self.context.home).join("state.json")).ok()?;
-        Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
+        stamp(&advisories::folder(&self.context.home).join("state.json"))
+    }
+
+    /// Takes what the project's files say now, where they were changed; what they said before counts until they can be read.
+    fn read_again(&mut self) -> bool {
+        let settings = settings_files(&self.project.folder);
+        if settings == self.settings {
+            return false;
+        }
+        self.settings = settings;
+        let output = &self.context.output;
+        match Project::load(&self.context, Some(&self.project.folder)) {
+            Ok(project) if project.name() == self.project.name() => {
+                self.office.introduce(&project.settings().notify, &project.folder);
+                output.say("the settings were changed, and are read again");
+                self.project = project;
+                return true;
+            }
+            Ok(project) => output.warning(&format!(
+                "the project is called {} now; {} is watched with the settings from before until `wharf monitor --stop`",
+                project.name(),
+                self.project.name()
+            )),
+            Err(problem) => output.warning(&format!("the settings were changed, those from before count: {}", described(&problem))),
+        }
+        false
     }
 
     fn say_once(&mut self, message: &str) {
@@ -203,6 +239,60 @@ fn pairs<'a>(
     workloads.iter().filter_map(|workload| Some((workload, inventories.get(&workload.image_id)?)))
 }
 
+fn stamp(path: &Path) -> Stamp {
+    let about = std::fs::metadata(path).ok()?;
+    Some((about.ino(), about.mtime(), about.mtime_nsec(), about.len()))
+}
+
+fn settings_files(folder: &Path) -> [Stamp; 2] {
+    [PROJECT_FILE, LOCAL_FILE].map(|name| stamp(&folder.join(name)))
+}
+
+fn described(problem: &Problem) -> String {
+    let first = problem.findings.first().map(|finding| format!(": {} {}", finding.place, finding.message)).unwrap_or_default();
+    format!("{}{first}", problem.message)
+}
+
 fn host(error: base::files::FileError) -> Problem {
     Problem::new(ProblemKind::Host, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::Source;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        globals: crate::context::Globals,
+    }
+
+    #[test]
+    fn changed_settings_count_at_once_and_broken_ones_not() {
+        let folder = std::env::temp_dir().join(format!("wharf-watch-{}", base::ids::suffix(8)));
+        make_folder(&folder, 0o700).expect("a folder");
+        let home = folder.join("home");
+        let globals = Flags::try_parse_from(["wharf", "--quiet", "--home", home.to_str().expect("UTF-8")]).expect("flags").globals;
+        let output = crate::output::Output::new(&globals);
+        let context = Context::new(globals, output).expect("a context");
+        let write = |text: &str| std::fs::write(folder.join(PROJECT_FILE), text).expect("written");
+        let notify = |name: &str| format!("project: shop\nnotify:\n  {name}: {{ webhook: \"https://example.com/{name}\" }}\n");
+        write(&notify("ops"));
+        let office = Office::open(&home, Source::Monitor { project: "shop", environment: "local" }).expect("open");
+        let mut watch = Watch::new(&context, &folder, office.clone()).expect("a watch");
+        let told = |watch: &Watch| watch.project.settings().notify.keys().cloned().collect::<Vec<String>>();
+        assert!(!watch.read_again() && office.knows("ops"));
+        write(&notify("chat"));
+        assert!(watch.read_again() && !watch.read_again());
+        assert_eq!(told(&watch), ["chat"]);
+        assert!(office.knows("chat") && !office.knows("ops"), "the book too");
+        for other in ["project: [\n".to_owned(), notify("more").replace("shop", "other")] {
+            write(&other);
+            assert!(!watch.read_again(), "{other}");
+            assert_eq!(told(&watch), ["chat"]);
+        }
+        std::fs::remove_dir_all(folder).expect("removed");
+    }
 }

@@ -66,9 +66,8 @@ fn tell(context: &Context, project: &Project, running: Option<&Whereabouts>) {
 fn foreground(context: &Context, project: &Project, place: &background::Place) -> Result<(), Problem> {
     let office = Office::open(&context.home, Source::Monitor { project: project.name(), environment: &context.globals.env })?;
     let notify = &project.settings().notify;
-    office.introduce(notify, &project.folder);
-    let _held: Held = place.take()?;
-    let watch = Watch::new(context, Project::load(context, Some(&project.folder))?, office.clone());
+    let _held: Held = place.take(context, project)?;
+    let watch = Watch::new(context, &project.folder, office.clone())?;
     context.tokio()?.block_on(async {
         let output = &context.output;
         if output.is_json() {

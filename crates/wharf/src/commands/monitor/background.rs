@@ -22,6 +22,30 @@ const ENDING: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Whereabouts {
     pub(super) pid: u32,
+    /// The project's folder.
+    folder: PathBuf,
+    /// What was overridden.
+    set: Vec<String>,
+}
+
+impl Whereabouts {
+    /// This process with what it was asked for.
+    fn of(context: &Context, project: &Project) -> Self {
+        Self { pid: std::process::id(), folder: project.folder.clone(), set: context.globals.set.clone() }
+    }
+
+    /// What differs from what is asked for now; it is not taken up by a process that runs already.
+    fn refuses(&self, asked: &Self) -> Option<Problem> {
+        let sets =
+            |of: &Self| if of.set.is_empty() { "without any --set".to_owned() } else { format!("with --set {}", of.set.join(" --set ")) };
+        let other = match (self.folder != asked.folder, self.set != asked.set) {
+            (false, false) => return None,
+            (true, _) => format!("the one in {}", self.folder.display()),
+            (false, true) => format!("it {}", sets(self)),
+        };
+        let message = format!("process {} watches {other} already, not as asked for now", self.pid);
+        Some(Problem::new(ProblemKind::Target, message).hint("`wharf monitor --stop` ends it, then begin again"))
+    }
 }
 
 /// Where the lock and the file are.
@@ -54,7 +78,7 @@ impl Place {
     }
 
     /// Makes this process the monitor.
-    pub(super) fn take(&self) -> Result<Held, Problem> {
+    pub(super) fn take(&self, context: &Context, project: &Project) -> Result<Held, Problem> {
         let file = self.lock_file()?;
         // Who asks whether the lock is held has it for a moment.
         let free = (0..20).any(|turn| {
@@ -67,7 +91,7 @@ impl Place {
                 Problem::new(ProblemKind::Target, format!("a monitor watches this already{who}")).hint("`wharf monitor --stop` ends it")
             );
         }
-        let text = serde_json::to_vec(&Whereabouts { pid: std::process::id() }).unwrap_or_default();
+        let text = serde_json::to_vec(&Whereabouts::of(context, project)).unwrap_or_default();
         let written = files::write_atomically(&self.path("json"), &text, 0o600);
         written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
         Ok(Held { _lock: file })
@@ -89,7 +113,7 @@ impl Place {
     /// The monitor that runs, started first when there is none.
     pub(super) fn ensure(&self, context: &Context, project: &Project) -> Result<Whereabouts, Problem> {
         if let Some(running) = self.running() {
-            return Ok(running);
+            return running.refuses(&Whereabouts::of(context, project)).map_or(Ok(running), Err);
         }
         let host = |error: &dyn std::fmt::Display| Problem::new(ProblemKind::Host, format!("cannot start the monitor: {error}"));
         files::make_folder(&self.folder, 0o700).map_err(|error| host(&error))?;
@@ -142,4 +166,23 @@ impl Place {
 fn last_words(log: &std::path::Path) -> String {
     let last = File::open(log).ok().and_then(|file| BufReader::new(file).lines().map_while(Result::ok).last());
     last.map_or_else(|| format!("its last words are in `{}`", log.display()), |line| crate::output::printable(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_runs_is_not_taken_for_what_is_asked_otherwise() {
+        let one = |folder: &str, set: &[&str]| Whereabouts {
+            pid: 7,
+            folder: folder.into(),
+            set: set.iter().map(|set| (*set).to_owned()).collect(),
+        };
+        assert_eq!(one("/a", &["x=1"]).refuses(&one("/a", &["x=1"])), None);
+        for (asked, part) in [(one("/b", &["x=1"]), "the one in /a"), (one("/a", &[]), "it with --set x=1")] {
+            let problem = one("/a", &["x=1"]).refuses(&asked).expect("refused");
+            assert!(problem.message.contains(part) && problem.kind == ProblemKind::Target, "{problem}");
+        }
+    }
 }
