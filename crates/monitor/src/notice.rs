@@ -11,9 +11,9 @@ pub enum NoticeKind {
     RunFailed,
     /// A new advisory hits what runs.
     NewAdvisory,
-    /// A check of uptime says that something is down.
+    /// Something is down. No check tells it yet.
     Down,
-    /// And up again.
+    /// It is up again.
     Up,
 }
 

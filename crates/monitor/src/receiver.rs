@@ -38,7 +38,7 @@ impl MailServer {
             _ => return Err(wrong("write `smtp://HOST:PORT` (STARTTLS) or `smtps://HOST:PORT` (TLS from the start)")),
         };
         if rest.contains('@') {
-            return Err("a mail server's address holds no user or password: write `user` and `password-file`".to_owned());
+            return Err("a mail server's address holds no user or password: write `user` and `password: { file: PATH }`".to_owned());
         }
         // The port that `Origin` fills in where none is written is HTTP's.
         let (port, authority) =
@@ -161,6 +161,7 @@ mod tests {
         for wrong in ["mail.example.com", "http://a", "smtp://", "smtp://a:b", "smtp://a:0", "smtp://a/b", "smtp://u:hunter2@a"] {
             let why = MailServer::parse(wrong).expect_err(wrong);
             assert!(!why.contains("hunter2"), "{why}");
+            assert_eq!(why.contains("`password: { file: PATH }`"), wrong.contains('@'), "{why}");
         }
     }
 }

@@ -23,7 +23,7 @@ section! {
         "secret" secret: Option<SecretPlace>,
         /// Where the address is of a chat that takes Slack's JSON. Who knows the address can write there, so it is a secret.
         "slack" slack: Option<SecretPlace>,
-        /// What they are told of besides the uptime checks that name them; by default all of it.
+        /// What they are told of; by default all of it.
         "about" about: Vec<About>,
     }
 }
