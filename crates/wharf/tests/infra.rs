@@ -104,6 +104,21 @@ fn secrets_that_the_cloud_says_back_are_in_no_output() {
 }
 
 #[test]
+fn a_plan_is_saved_whatever_can_be_told_of_drift() {
+    let place = Place::new("drift");
+    assert_eq!(place.wharf(&["apply", "--yes"]).code, 0);
+    place.fake.with(|state| state.stacks.detection = cloud::fake::Detection::Refused);
+    place.write("cluster.json", &TEMPLATE.replace("t3.large", "t3.small"));
+    let seen = place.wharf(&["plan", "--out", "plan.json", "--json"]);
+    assert_eq!((seen.code, seen.err.contains("cannot be told")), (0, true), "{seen:?}");
+    let line = seen.out.lines().find(|line| line.contains("\"plans\"")).expect("plans");
+    let plans: Value = serde_json::from_str(line).expect("JSON");
+    assert!(plans["plans"][0]["drift"].is_null() && plans["plans"][0]["plan"]["changes"].is_array(), "not told is not none: {plans}");
+    let seen = place.wharf(&["apply", "plan.json"]);
+    assert_eq!(seen.code, 0, "{seen:?}");
+}
+
+#[test]
 fn a_killed_run_is_taken_up_by_the_next() {
     let place = Place::new("killed");
     let mut first = place.command(&["apply", "--yes"]).spawn().expect("it runs");

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 /// Between two questions whether it is found out.
 const PAUSE: Duration = Duration::from_secs(2);
-/// So often at most.
-const MOST_LOOKS: u32 = 300;
+/// All of it is asked for no longer than this: it need not be had.
+const LONGEST: Duration = Duration::from_secs(120);
 
 impl Api<'_> {
     /// Asks for a stack's drift and waits until it is found out.
     pub(crate) async fn drift(&self, stack: &str) -> Result<Vec<Drifted>, Failure> {
+        let end = self.0.pace.now().plus(LONGEST);
         let started = self.call("DetectStackDrift", &[pair("StackName", stack)]).await?;
         let id = started.text_of("StackDriftDetectionId").to_owned();
-        for _ in 0..MOST_LOOKS {
+        while self.0.pace.now() < end {
             let status = self.call("DescribeStackDriftDetectionStatus", &[pair("StackDriftDetectionId", &id)]).await?;
             match status.text_of("DetectionStatus") {
                 "DETECTION_COMPLETE" => return self.drifted(stack).await,
@@ -27,7 +28,7 @@ impl Api<'_> {
                 _ => self.0.pace.sleep(PAUSE).await,
             }
         }
-        Err(Failure::new("DetectStackDrift", FailureKind::Server, "it was not found out in time"))
+        Err(Failure::new("DetectStackDrift", FailureKind::Server, "it was not found out within two minutes"))
     }
 
     async fn drifted(&self, stack: &str) -> Result<Vec<Drifted>, Failure> {

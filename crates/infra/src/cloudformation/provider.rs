@@ -23,7 +23,7 @@ use std::time::Duration;
 pub const CLOUDFORMATION: ProviderKind =
     ProviderKind { name: "cloudformation", make: |declared, access| Ok(Box::new(CloudFormation::new(declared, access)?)) };
 
-/// What was changed beside the template is asked for no longer than this.
+/// A call for what need not be had is made again for no longer than this.
 const HURRIED: Duration = Duration::from_secs(10);
 
 /// A stack that is declared.

@@ -8,7 +8,7 @@ mod stacks;
 mod template;
 
 pub use identity::{ACCESS_KEY, REGION, SECRET};
-pub use stacks::Stacks;
+pub use stacks::{Detection, Stacks};
 
 use base::{Clock, Timestamp};
 use infra::aws::{Answer, Lost, Pace, Request, Transport};

@@ -1,7 +1,8 @@
 //! Each way through the states: what is shown, what stands afterwards, what is told of a failure.
 
-use crate::fake::Fake;
+use crate::fake::{Detection, Fake};
 use crate::place::{FIRST, Listener, apply, declared, destroy, make, provider, run, second};
+use base::Clock;
 use infra::InfraError;
 use infra::plan::{Act, Replacement};
 use infra::provider::{Declared, Import};
@@ -232,6 +233,20 @@ fn the_stack_of_another_environment_is_left_alone_unless_it_is_taken_over() {
         staging(false).apply(&listener, &plan).await.expect("said again, it says how that ended");
         assert!(matches!(provider(&fake, FIRST).remove(&listener, &[]).await, Err(InfraError::Foreign { .. })), "prod has lost it");
         staging(false).remove(&listener, &[]).await.expect("its own");
+    });
+}
+
+#[test]
+fn what_was_changed_beside_the_template_is_asked_for_a_while_and_no_longer() {
+    let (fake, listener) = (Fake::new(), Listener::default());
+    run(async {
+        apply(&fake, FIRST, &listener).await.expect("made");
+        fake.with(|state| state.stacks.detection = Detection::Endless);
+        let began = fake.time.now();
+        let error = provider(&fake, FIRST).drift(&listener).await.expect_err("it never ends");
+        assert!(matches!(error, InfraError::Call(_)) && error.to_string().contains("within two minutes"), "{error}");
+        let took = fake.time.now().since(began).as_secs();
+        assert!((100..140).contains(&took), "{took} s");
     });
 }
 

@@ -3,7 +3,7 @@
 use super::State;
 use super::identity;
 use super::sets::ChangeSet;
-use super::stacks::Stack;
+use super::stacks::{Detection, Stack};
 use super::template::Template;
 use infra::aws::{Answer, Request};
 use serde_json::{Value, json};
@@ -154,7 +154,11 @@ fn cloudformation(state: &mut State, action: &str, form: &Form, now: i64) -> Res
             Ok(xml(action, ""))
         }
         "DeleteStack" => delete(state, form, now),
+        "DetectStackDrift" if stacks.detection == Detection::Refused => Err(refusal("ValidationError", "not now", 400)),
         "DetectStackDrift" => Ok(xml(action, &tag("StackDriftDetectionId", "d1"))),
+        "DescribeStackDriftDetectionStatus" if stacks.detection == Detection::Endless => {
+            Ok(xml(action, &tag("DetectionStatus", "DETECTION_IN_PROGRESS")))
+        }
         "DescribeStackDriftDetectionStatus" => Ok(xml(action, &tag("DetectionStatus", "DETECTION_COMPLETE"))),
         "DescribeStackResourceDrifts" => {
             let actual = stacks.actual.as_deref().unwrap_or("t3.small");

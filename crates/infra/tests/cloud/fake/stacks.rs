@@ -54,6 +54,16 @@ enum Effect {
     Template(Template, BTreeMap<String, String>),
 }
 
+/// How finding out what was changed beside the template goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detection {
+    Done,
+    /// It does not end.
+    Endless,
+    /// For a reason that passes nobody's time.
+    Refused,
+}
+
 pub struct Stacks {
     /// How long one moment of an operation is, in microseconds.
     pub step: i64,
@@ -65,6 +75,8 @@ pub struct Stacks {
     pub stuck: BTreeMap<String, u32>,
     /// Why no change set can be worked out.
     pub refusing: Option<String>,
+    /// How finding out what was changed beside the template goes.
+    pub detection: Detection,
     /// What was changed beside the template is this now.
     pub actual: Option<String>,
     /// Seconds until what was told is seen.
@@ -83,6 +95,7 @@ impl Default for Stacks {
             failing: BTreeMap::new(),
             stuck: BTreeMap::new(),
             refusing: None,
+            detection: Detection::Done,
             actual: None,
             lag: 0,
             operations: Vec::new(),

@@ -3,9 +3,9 @@
 use super::declared::{Entry, Place, Wanted};
 use super::listen::Listener;
 use crate::output::Paint;
+use ::infra::InfraError;
 use ::infra::plan::{Act, Change, Plan, Replacement};
 use ::infra::provider::Drifted;
-use ::infra::{FailureKind, InfraError};
 use base::{Problem, ProblemKind};
 use serde_json::json;
 use std::path::Path;
@@ -35,15 +35,22 @@ pub(super) fn run(place: &Place<'_>, only: &[String], how: &How<'_>) -> Result<E
         crate::interrupt::doing("in infra plan: nothing was changed");
         let plan = place.tokio.block_on(entry.provider.plan(&entry.listener)).map_err(Problem::from)?;
         entry.listener.done();
-        let drifted = if how.no_drift || plan.new { Vec::new() } else { drift(place, &entry)? };
         let said = &entry.listener;
         if !said.is_json() {
             show(said, &plan);
-            show_drift(said, &drifted);
         }
+        // It is kept before anything is asked that need not be had.
         let file = plan.into_file();
         if let Some(path) = how.out {
             save(said, path, &file)?;
+        }
+        let drifted = match (how.no_drift, file.plan.new) {
+            (true, _) => None,
+            (false, true) => Some(Vec::new()),
+            (false, false) => drift(place, &entry),
+        };
+        if !said.is_json() {
+            show_drift(said, drifted.as_deref().unwrap_or_default());
         }
         documents.push(said.masked(json!({"plan": file.plan, "digest": file.digest, "drift": drifted})));
     }
@@ -63,21 +70,15 @@ fn save(said: &Listener<'_>, path: &Path, file: &::infra::PlanFile) -> Result<()
     Ok(())
 }
 
-/// What was changed beside the template. Who may plan may not have to be able to tell, and no emulator can.
-fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Result<Vec<Drifted>, Problem> {
+/// What was changed beside the template; nothing where that cannot be told. Who may plan may not have to be able to, and no emulator can.
+fn drift(place: &Place<'_>, entry: &Entry<'_>) -> Option<Vec<Drifted>> {
     entry.listener.passing("what was changed beside the template is found out");
     let drifted = place.tokio.block_on(entry.provider.drift(&entry.listener));
     entry.listener.done();
-    match drifted {
-        Ok(drifted) => Ok(drifted),
-        Err(InfraError::Call(failure))
-            if matches!(failure.kind, FailureKind::Unsupported | FailureKind::Denied | FailureKind::State | FailureKind::Server) =>
-        {
-            entry.listener.warning(&format!("whether anything was changed beside the template cannot be told: {failure}"));
-            Ok(Vec::new())
-        }
-        Err(error) => Err(error.into()),
-    }
+    let told = |error: &InfraError| {
+        entry.listener.warning(&format!("whether anything was changed beside the template cannot be told: {error}"));
+    };
+    drifted.inspect_err(told).ok()
 }
 
 /// A plan as a person reads it.
