@@ -40,6 +40,8 @@ pub struct Declared {
     pub imports: Vec<Import>,
     /// Whether what its tags say is another's may be taken over.
     pub take_over: bool,
+    /// Whether only a plan that was made is carried out: what it was made from is not read again.
+    pub planned: bool,
 }
 
 /// A resource that stands already and is to be taken in.

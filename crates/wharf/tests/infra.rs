@@ -118,6 +118,68 @@ fn a_plan_is_saved_whatever_can_be_told_of_drift() {
     assert_eq!(seen.code, 0, "{seen:?}");
 }
 
+/// A job that only deploys has neither the template nor the values that the plan was made from.
+#[test]
+fn a_saved_plan_needs_neither_template_nor_secrets() {
+    let place = Place::new("saved");
+    place
+        .write("cluster.json", &TEMPLATE.replace("\"Outputs\": {", &format!("\"Outputs\": {{\"Url\": {{\"Value\": \"u:{HIDDEN}@db\"}}, ")));
+    assert_eq!(place.wharf(&["plan", "--out", "plan.json"]).code, 0);
+    std::fs::remove_file(place.folder.join("cluster.json")).expect("removed");
+    for words in [&["apply", "plan.json"] as &[&str], &["apply", "plan.json", "--json"]] {
+        let done = place.command(words).env_remove("TEST_PASSWORD").output().expect("it runs");
+        let (out, err) = (text(&done.stdout), text(&done.stderr));
+        assert_eq!(done.status.code(), Some(0), "{out}{err}");
+        // It cannot be looked for, so nothing is shown.
+        assert!(out.contains("***") && !out.contains(HIDDEN) && !err.contains(HIDDEN), "{out}{err}");
+    }
+    assert_eq!(place.wharf(&["apply", "--yes"]).code, 2, "without a plan it is wanted");
+}
+
+#[test]
+fn programs_are_told_whether_what_stood_before_stands_again() {
+    let place = Place::new("back");
+    assert_eq!(place.wharf(&["apply", "--yes"]).code, 0);
+    place.fake.with(|state| state.stacks.failing.insert("Nodes".to_owned(), 1));
+    place.write("cluster.json", &TEMPLATE.replace("t3.large", "t3.small"));
+    let failed = |seen: &place::Seen| {
+        let line = seen.out.lines().find(|line| line.contains("\"failed\":")).unwrap_or_else(|| panic!("{seen:?}"));
+        serde_json::from_str::<Value>(line).expect("JSON")["failed"].clone()
+    };
+    let seen = place.wharf(&["apply", "--yes", "--json"]);
+    assert_eq!((seen.code, failed(&seen)["rolled_back"].as_bool()), (3, Some(true)), "{seen:?}");
+    place.fake.with(|state| state.stacks.stuck.insert("Net".to_owned(), 9));
+    let seen = place.wharf(&["destroy", "--yes", "--json"]);
+    assert_eq!((seen.code, failed(&seen)["rolled_back"].as_bool()), (3, Some(false)), "{seen:?}");
+}
+
+/// `AWS_PROFILE=x wharf infra apply`, and kubectl without it.
+#[test]
+fn the_kubeconfig_names_the_profile_and_the_endpoint_that_were_used() {
+    let place = Place::new("profile");
+    let settings = std::fs::read_to_string(place.folder.join("wharf.yaml")).expect("settings");
+    place.write("wharf.yaml", &settings.replace(&format!("endpoint: \"{}\", ", place.endpoint), ""));
+    place.write(
+        "profiles",
+        &format!("[x]\naws_access_key_id = {}\naws_secret_access_key = {}\n", cloud::fake::ACCESS_KEY, cloud::fake::SECRET),
+    );
+    let run = |keys: bool| {
+        let mut command = place.command(&["apply", "--yes"]);
+        command.env("AWS_PROFILE", "x").env("AWS_SHARED_CREDENTIALS_FILE", "profiles").env("AWS_ENDPOINT_URL", &place.endpoint);
+        if !keys {
+            command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        }
+        let done = command.output().expect("it runs");
+        assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+        std::fs::read_to_string(place.folder.join("kubeconfig")).expect("kubeconfig")
+    };
+    let config = run(false);
+    let profiles = place.folder.join("profiles").display().to_string();
+    assert!(config.contains("--profile") && config.contains(&place.endpoint) && config.contains(&profiles), "{config}");
+    assert!(!run(true).contains("--profile"), "keys of the environment go before a profile that it names");
+    place.told_no_secret();
+}
+
 #[test]
 fn a_killed_run_is_taken_up_by_the_next() {
     let place = Place::new("killed");

@@ -40,13 +40,11 @@ pub struct Answer {
     pub date: Option<Timestamp>,
 }
 
-/// No answer came. The request may have been carried out unless `unsent`.
+/// No answer came. The request may have been carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// Why, without anything of the request.
     pub why: String,
-    /// Whether the request certainly did not get there.
-    pub unsent: bool,
 }
 
 /// Sends requests.
@@ -75,7 +73,7 @@ impl NetTransport {
 #[async_trait]
 impl Transport for NetTransport {
     async fn send(&self, request: Request) -> Result<Answer, Lost> {
-        let unsent = |why: String| Lost { why, unsent: true };
+        let unsent = |why: String| Lost { why };
         let mut call = Call::new(request.method, request.url);
         for (name, value) in &request.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| unsent(error.to_string()))?;
@@ -86,7 +84,7 @@ impl Transport for NetTransport {
         if !request.body.is_empty() {
             call.payload = Payload::Bytes(request.body.into());
         }
-        let lost = |error: net::client::ClientError| Lost { why: error.to_string(), unsent: error.is_unreached() };
+        let lost = |error: net::client::ClientError| Lost { why: error.to_string() };
         let reply = self.client.send(call).await.map_err(lost)?;
         let header = |name: &str| reply.header(name).unwrap_or_default().to_owned();
         let (request_id, error_type) = (header("x-amzn-requestid"), header("x-amzn-errortype"));

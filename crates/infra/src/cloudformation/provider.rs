@@ -42,8 +42,11 @@ impl CloudFormation {
     pub fn new(declared: Declared, access: Access) -> Result<Self, InfraError> {
         let caller = access.clone().aws(&declared.region, declared.endpoint.as_deref())?;
         let hurried = Caller { patience: Some(HURRIED), ..access.aws(&declared.region, declared.endpoint.as_deref())? };
-        let template = template::parse(&declared.template_path, &declared.template)
-            .map_err(|findings| InfraError::Invalid { what: format!("`{}`", declared.template_path), findings })?;
+        let parsed = match declared.planned {
+            true => Ok(Template::unread(&declared.template_path)),
+            false => template::parse(&declared.template_path, &declared.template),
+        };
+        let template = parsed.map_err(|findings| InfraError::Invalid { what: format!("`{}`", declared.template_path), findings })?;
         Ok(Self { caller, hurried, wish: Wish { declared, template } })
     }
 

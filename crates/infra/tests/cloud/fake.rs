@@ -131,7 +131,7 @@ impl Transport for Fake {
             let at = state.faults.iter().position(|(at, _)| *at == number)?;
             Some(state.faults.remove(at).1)
         });
-        let lost = |unsent| Lost { why: "the connection broke".to_owned(), unsent };
+        let lost = || Lost { why: "the connection broke".to_owned() };
         let refused = |code: &str, status: u16| {
             self.with(|state| state.calls.push((format!("fault {code}"), status)));
             Answer { status, ..answers::refusal(code, "a fault of the test", status) }
@@ -147,11 +147,11 @@ impl Transport for Fake {
             }
             Some(Fault::LostBefore) => {
                 self.with(|state| state.calls.push(("fault lost".to_owned(), 0)));
-                Err(lost(true))
+                Err(lost())
             }
             Some(Fault::LostAfter) => {
                 self.answer(&request);
-                Err(lost(false))
+                Err(lost())
             }
             Some(fault) => {
                 if fault == Fault::KillAfter {

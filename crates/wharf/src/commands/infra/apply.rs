@@ -6,7 +6,7 @@ use super::{can_ask, consent, output};
 use crate::output::Paint;
 use ::infra::PlanFile;
 use ::infra::plan::{LARGEST, Plan};
-use ::infra::provider::Import;
+use ::infra::provider::{Import, Standing};
 use base::units::show_duration;
 use base::{Problem, ProblemKind};
 use serde_json::json;
@@ -67,7 +67,7 @@ fn settle(place: &Place<'_>, entry: &Entry<'_>, skip: &[String]) -> Result<(), P
         return Err(Problem::new(ProblemKind::Work, "not agreed to: nothing was changed"));
     }
     crate::interrupt::doing(GOES_ON);
-    let settled = place.tokio.block_on(entry.provider.settle(&entry.listener, skip)).map_err(Problem::from);
+    let settled = place.tokio.block_on(entry.provider.settle(&entry.listener, skip)).map_err(|error| entry.failed(error));
     entry.listener.done();
     settled
 }
@@ -102,7 +102,7 @@ pub(super) fn saved(place: &Place<'_>, path: &Path) -> Result<ExitCode, Problem>
         );
         return Err(crate::cli::usage(message).hint(format!("pass `--env {}` in the project's folder", plan.environment)));
     }
-    let entry = place.entry(&place.names(std::slice::from_ref(&plan.name))?.concat(), Wanted::default())?;
+    let entry = place.entry(&place.names(std::slice::from_ref(&plan.name))?.concat(), Wanted { planned: true, ..Wanted::default() })?;
     if (entry.stack.as_str(), entry.region.as_str()) != (plan.stack.as_str(), plan.region.as_str()) {
         let message = format!(
             "the plan is of `{}` in {}, and `infra.{}` is `{}` in {}",
@@ -118,14 +118,15 @@ pub(super) fn saved(place: &Place<'_>, path: &Path) -> Result<ExitCode, Problem>
 fn carry_out(place: &Place<'_>, entry: &Entry<'_>, plan: &Plan) -> Result<(), Problem> {
     crate::interrupt::doing(GOES_ON);
     let began = Instant::now();
-    let applied = place.tokio.block_on(entry.provider.apply(&entry.listener, plan)).map_err(Problem::from);
+    let applied = place.tokio.block_on(entry.provider.apply(&entry.listener, plan)).map_err(|error| entry.failed(error));
     entry.listener.done();
     let standing = applied?;
     let said = &entry.listener;
     // That it stands is told whether or not its cluster can be reached.
     let context = entry.settings.cluster.as_ref().map(|_| output::merged(place, entry, &standing)).transpose();
     if said.is_json() {
-        said.json(json!({"applied": standing, "name": entry.name, "context": context.as_ref().ok()}));
+        let shown = Standing { outputs: entry.outputs(&standing), ..standing };
+        said.json(json!({"applied": shown, "name": entry.name, "context": context.as_ref().ok()}));
         return context.map(drop);
     }
     let took = if plan.is_empty() { String::new() } else { format!(" in {}", show_duration(began.elapsed())) };

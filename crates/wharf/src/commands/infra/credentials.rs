@@ -24,6 +24,13 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Where the environment says that the profiles are, for who is run with another one.
+pub(super) fn whereabouts() -> Vec<(String, String)> {
+    let absolute = |path: String| std::path::absolute(&path).map_or(path, |path| path.display().to_string());
+    let names = ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"];
+    names.into_iter().filter_map(|name| Some((name.to_owned(), absolute(variable(name)?)))).collect()
+}
+
 /// Credentials for one profile, or for what the environment says.
 pub(super) struct Chain {
     profile: Option<String>,
@@ -46,6 +53,12 @@ fn none(message: impl Into<String>) -> Failure {
 impl Chain {
     fn new(profile: Option<String>, files: Files, proxies: Proxies) -> Self {
         Self { profile, files: Mutex::new(files), proxies, region: String::new(), endpoint: None, kept: tokio::sync::Mutex::default() }
+    }
+
+    /// The profile that is asked with; nothing where the environment itself holds keys or a token, or nothing names one.
+    pub(super) fn profile(&self) -> Option<String> {
+        let named = || variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE")).filter(|_| !files::is_in_environment());
+        self.profile.clone().or_else(named)
     }
 
     /// The region that the environment or the profile names.

@@ -7,10 +7,11 @@ use crate::project::Project;
 use crate::settings::{Infra, SecretPlace};
 use ::infra::aws::{NetTransport, RealPace, Secret};
 use ::infra::provider::{Access, Declared, Import, Standing};
-use ::infra::{PROVIDERS, Provider};
+use ::infra::{InfraError, PROVIDERS, Provider};
 use base::mask::Mask;
 use base::{Finding, Problem, ProblemKind};
 use net::client::ClientOptions;
+use serde_json::json;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub(super) struct Wanted {
     pub imports: Vec<Import>,
     /// Whether a stack that its tags say is another's may be taken.
     pub take_over: bool,
+    /// Whether only a saved plan is carried out: then neither template nor values are needed.
+    pub planned: bool,
 }
 
 /// One entry, ready to be worked on.
@@ -43,7 +46,13 @@ pub(super) struct Entry<'a> {
     pub settings: Infra,
     pub stack: String,
     pub region: String,
+    /// Where the services are, of emulators.
+    pub endpoint: Option<String>,
+    /// As which profile the cloud is asked, where it is one.
+    pub profile: Option<String>,
     pub take_over: bool,
+    /// Whether a secret could not be read: then it cannot be looked for in what the cloud says back.
+    blind: bool,
     pub provider: Box<dyn Provider>,
     pub listener: Listener<'a>,
 }
@@ -112,6 +121,7 @@ impl<'a> Place<'a> {
             return Err(crate::cli::usage(format!("`{stack}` cannot name a stack")).hint(format!("set `infra.{name}.stack`")));
         }
         let endpoint = settings.endpoint.clone().or_else(|| super::credentials::variable("AWS_ENDPOINT_URL"));
+        let (secrets, blind) = self.secrets(name, &settings, wanted.planned)?;
         let declared = Declared {
             project: self.project.name().to_owned(),
             environment: self.context.globals.env.clone(),
@@ -120,20 +130,23 @@ impl<'a> Place<'a> {
             region: region.clone(),
             endpoint: endpoint.clone(),
             template_path: settings.template.clone(),
-            template: self.template(&settings.template)?,
-            parameters: self.parameters(name, &settings)?,
-            secrets: self.secrets(name, &settings)?,
+            template: if wanted.planned { String::new() } else { self.template(&settings.template)? },
+            parameters: if wanted.planned { BTreeMap::new() } else { self.parameters(name, &settings)? },
+            secrets,
             role: settings.role.as_deref().map(|role| self.put_in(name, "role", role)).transpose()?,
             imports: wanted.imports,
             take_over: wanted.take_over,
+            planned: wanted.planned,
         };
         let kind = PROVIDERS.iter().find(|kind| kind.name == settings.provider);
         let kind = kind.ok_or_else(|| Problem::new(ProblemKind::Defect, format!("no provider `{}`", settings.provider)))?;
         let mask = Mask::new(self.hidden.borrow().iter());
         let listener = Listener::new(&self.context.output, mask);
-        let access = access(chain, &region, endpoint, Arc::new(listener.heard()));
+        let profile = chain.profile();
+        let access = access(chain, &region, endpoint.clone(), Arc::new(listener.heard()));
         let provider = (kind.make)(declared, access).map_err(Problem::from)?;
-        Ok(Entry { name: name.to_owned(), settings, stack, region, take_over: wanted.take_over, provider, listener })
+        let (name, take_over) = (name.to_owned(), wanted.take_over);
+        Ok(Entry { name, settings, stack, region, endpoint, profile, take_over, blind, provider, listener })
     }
 
     fn template(&self, path: &str) -> Result<String, Problem> {
@@ -152,14 +165,22 @@ impl<'a> Place<'a> {
         settings.parameters.iter().map(filled).collect()
     }
 
-    fn secrets(&self, name: &str, settings: &Infra) -> Result<BTreeMap<String, Secret>, Problem> {
-        let mut all = BTreeMap::new();
+    /// All secrets, and whether one is missing that need not be there: a saved plan has them already.
+    fn secrets(&self, name: &str, settings: &Infra, planned: bool) -> Result<(BTreeMap<String, Secret>, bool), Problem> {
+        let (mut all, mut missing) = (BTreeMap::new(), false);
         for (key, place) in &settings.secrets {
-            let text = self.secret(place).map_err(|why| crate::cli::usage(format!("`infra.{name}.secrets.{key}`: {why}")))?;
+            let text = match self.secret(place) {
+                Ok(text) => text,
+                Err(_) if planned => {
+                    missing = true;
+                    continue;
+                }
+                Err(why) => return Err(crate::cli::usage(format!("`infra.{name}.secrets.{key}`: {why}"))),
+            };
             self.hidden.borrow_mut().push(text.clone());
             all.insert(key.clone(), Secret::new(text));
         }
-        Ok(all)
+        Ok((all, missing))
     }
 
     fn secret(&self, place: &SecretPlace) -> Result<String, String> {
@@ -212,6 +233,23 @@ impl Entry<'_> {
         }
     }
 
+    /// What it hands out as it can be shown: nothing of it where secrets cannot be looked for.
+    pub(super) fn outputs(&self, standing: &Standing) -> BTreeMap<String, String> {
+        let value = |value: &String| if self.blind { base::mask::MASKED.to_owned() } else { value.clone() };
+        standing.outputs.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+    }
+
+    /// A failure; to programs it is told whether what stood before stands again.
+    pub(super) fn failed(&self, error: InfraError) -> Problem {
+        if let InfraError::Failed { message, rolled_back, .. } = &error
+            && self.listener.is_json()
+        {
+            let document = json!({"name": self.name, "stack": self.stack, "message": message, "rolled_back": rolled_back});
+            self.listener.json(json!({"failed": document}));
+        }
+        error.into()
+    }
+
     /// What is wrong with it as far as that can be told here, all at once.
     pub(super) fn checked(&self) -> Result<(), Problem> {
         let findings = self.provider.check();
@@ -220,6 +258,6 @@ impl Entry<'_> {
             return Ok(());
         }
         let what = format!("`{}`", self.settings.template);
-        Err(::infra::InfraError::Invalid { what, findings }.into())
+        Err(InfraError::Invalid { what, findings }.into())
     }
 }

@@ -39,7 +39,7 @@ fn one(place: &Place<'_>, entry: &Entry<'_>, retain: &[String]) -> Result<(), Pr
     }
     crate::interrupt::doing("in infra destroy: what was begun goes on in the cloud; run `wharf infra destroy` again to follow it");
     let began = Instant::now();
-    let removed = place.tokio.block_on(entry.provider.remove(&entry.listener, retain)).map_err(Problem::from);
+    let removed = place.tokio.block_on(entry.provider.remove(&entry.listener, retain)).map_err(|error| entry.failed(error));
     entry.listener.done();
     let removed = removed?;
     let left = left(place, entry, &removed)?;

@@ -52,7 +52,7 @@ pub(super) fn run(place: &Place<'_>, only: &[String], name: Option<&str>) -> Res
 
 /// Lines `NAME=VALUE`, without secrets: who wants one asks for it by its name.
 pub(super) fn show(entry: &Entry<'_>, standing: &Standing) {
-    for (name, value) in &standing.outputs {
+    for (name, value) in entry.outputs(standing) {
         entry.listener.data(&entry.listener.shown(&format!("{name}={value}")));
     }
 }
@@ -98,10 +98,11 @@ fn made(place: &Place<'_>, entry: &Entry<'_>, standing: &Standing) -> Result<(St
     let host = |error: std::io::Error| Problem::new(ProblemKind::Host, format!("cannot find this program: {error}"));
     let program = std::env::current_exe().map_err(host)?.display().to_string();
     let mut arguments: Vec<String> = ["infra", "token", "--cluster", cluster, "--region", &entry.region].map(str::to_owned).to_vec();
-    for (flag, value) in [("--profile", &settings.profile), ("--endpoint", &settings.endpoint)] {
+    // As whom and where it was asked now, whatever says so: kubectl is run with another environment.
+    for (flag, value) in [("--profile", &entry.profile), ("--endpoint", &entry.endpoint)] {
         arguments.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
     }
-    let command = TokenCommand { program, arguments, variables: Vec::new() };
+    let command = TokenCommand { program, arguments, variables: super::credentials::whereabouts() };
     let config = eks::kubeconfig(&context, &access, &command);
     Ok((context, config))
 }

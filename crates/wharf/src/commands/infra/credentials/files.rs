@@ -132,6 +132,11 @@ impl Files {
     }
 }
 
+/// Whether the environment itself holds keys or a token.
+pub(super) fn is_in_environment() -> bool {
+    of_environment().is_some()
+}
+
 fn of_environment() -> Option<Base> {
     if let (Some(access_key), Some(secret)) = (variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY")) {
         let session = variable("AWS_SESSION_TOKEN").map(Secret::new);
