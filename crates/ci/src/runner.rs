@@ -6,6 +6,7 @@
 mod checkout;
 mod child;
 mod job;
+mod lanes;
 mod lines;
 mod link;
 mod speaker;

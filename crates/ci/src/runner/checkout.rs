@@ -1,6 +1,6 @@
 //! A commit in a folder: its whole history, its very tree, nothing that leads out of it.
 
-use super::RunnerOptions;
+use super::{RunnerOptions, lanes};
 use crate::folder::ProjectFolder;
 use crate::git::{Ask, GitError};
 use crate::repositories::authorization;
@@ -44,47 +44,58 @@ impl Refused {
     }
 }
 
-impl From<GitError> for Refused {
+/// Where it is stuck.
+enum Stuck {
+    /// At the server.
+    Server(GitError),
+    /// Here: the disk, or what an earlier run left.
+    Here(GitError),
+    /// At what the commit is.
+    Refused(Refused),
+}
+
+impl From<GitError> for Stuck {
     fn from(error: GitError) -> Self {
-        match error {
-            GitError::Start(_) => Self::new("host", 5, error.to_string()),
-            _ => Self::new("unreachable", 4, error.to_string()),
+        Self::Here(error)
+    }
+}
+
+impl From<Refused> for Stuck {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<Stuck> for Refused {
+    fn from(stuck: Stuck) -> Self {
+        match stuck {
+            Stuck::Server(error @ GitError::Start(_)) | Stuck::Here(error) => Self::new("host", 5, error.to_string()),
+            Stuck::Server(error) => Self::new("unreachable", 4, error.to_string()),
+            Stuck::Refused(refused) => refused,
         }
     }
 }
 
 /// Checks the commit of a run out. The folder is its lane's own and kept: what git ignores stays for the next run.
 pub(super) async fn check_out(options: &RunnerOptions, job: &Job) -> Result<Checkout, Refused> {
-    let run = &job.taken.run;
-    let folder = options.work.join(lane(job)).join(&run.repository);
+    let lane = options.work.join(lane(job));
+    let folder = lane.join(&job.taken.run.repository);
     let url = options.server.join(&job.repository).map_err(|error| Refused::new("defect", 70, error.to_string()))?.to_string();
     let here = Here { options, folder: &folder, url: &url };
-    if !folder.join(".git").is_dir() {
-        let made = base::files::make_folder(&folder, 0o700);
-        made.map_err(|error| Refused::new("host", 5, error.to_string()))?;
-        let format = if run.commit.id.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
-        here.git().run(&["init", "--quiet", "--template=", format, "."]).await?;
+    let host = |error: String| Refused::new("host", 5, error);
+    let is_new = !folder.exists();
+    lanes::remove_old(&options.work, &lane);
+    base::files::make_folder(&folder, 0o700).map_err(|error| host(error.to_string()))?;
+    lanes::mark(&lane).map_err(|error| host(format!("cannot write to {}: {error}", lane.display())))?;
+    match here.check_out(job).await {
+        Err(stuck) if !is_new && here.is_broken(&stuck).await => {
+            // A run before was killed in the middle of what git did here: nothing of it is worth more than this one.
+            std::fs::remove_dir_all(&folder).map_err(|error| host(format!("cannot remove {}: {error}", folder.display())))?;
+            base::files::make_folder(&folder, 0o700).map_err(|error| host(error.to_string()))?;
+            Ok(here.check_out(job).await?)
+        }
+        done => Ok(done?),
     }
-    // A run before may have been killed in the middle.
-    let _ = std::fs::remove_file(folder.join(".git/index.lock"));
-    let commits = here.fetch(&run.commit.id).await?;
-    here.git().out("none", FETCH).run(&["checkout", "--quiet", "--force", "--detach", &run.commit.id, "--"]).await?;
-    here.git().out("none", FETCH).run(&["clean", "-ffdq"]).await?;
-    let found = here.git().text(&["rev-parse", "HEAD", "HEAD^{tree}"]).await?;
-    let (head, tree) = found.split_once('\n').unwrap_or((&found, ""));
-    if head != run.commit.id {
-        return Err(Refused::new("defect", 70, format!("git checked {head} out, and not {}", run.commit.id)));
-    }
-    here.refuse_links().await?;
-    let project = here.project(&run.project, head)?;
-    let findings = here.submodules(job.taken.work.submodules).await?;
-    let short = |id: &str| id.chars().take(12).collect::<String>();
-    Ok(Checkout {
-        summary: format!("commit {}, tree {}, whole history of {commits} commits", short(head), short(tree)),
-        detail: json!({"commit": head, "tree": tree, "commits": commits, "shallow": false}),
-        findings,
-        folder: project,
-    })
 }
 
 /// A name for what goes one after the other: readable, and different for all that is different.
@@ -107,6 +118,47 @@ struct Here<'a> {
 impl<'a> Here<'a> {
     fn git(&self) -> Ask<'a> {
         self.options.git.at(self.folder)
+    }
+
+    async fn check_out(&self, job: &Job) -> Result<Checkout, Stuck> {
+        let run = &job.taken.run;
+        if !self.folder.join(".git").is_dir() {
+            let format = if run.commit.id.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
+            self.git().run(&["init", "--quiet", "--template=", format, "."]).await?;
+        }
+        // A run before may have been killed in the middle.
+        let _ = std::fs::remove_file(self.folder.join(".git/index.lock"));
+        let commits = self.fetch(&run.commit.id).await?;
+        self.git().out("none", FETCH).run(&["checkout", "--quiet", "--force", "--detach", &run.commit.id, "--"]).await?;
+        self.git().out("none", FETCH).run(&["clean", "-ffdq"]).await?;
+        let found = self.git().text(&["rev-parse", "HEAD", "HEAD^{tree}"]).await?;
+        let (head, tree) = found.split_once('\n').unwrap_or((&found, ""));
+        if head != run.commit.id {
+            return Err(Refused::new("defect", 70, format!("git checked {head} out, and not {}", run.commit.id)).into());
+        }
+        self.refuse_links(Path::new("")).await?;
+        let project = self.project(&run.project, head)?;
+        let findings = self.submodules(job.taken.work.submodules).await?;
+        let short = |id: &str| id.chars().take(12).collect::<String>();
+        Ok(Checkout {
+            summary: format!("commit {}, tree {}, whole history of {commits} commits", short(head), short(tree)),
+            detail: json!({"commit": head, "tree": tree, "commits": commits, "shallow": false}),
+            findings,
+            folder: project,
+        })
+    }
+
+    /// Whether it is this folder that is stuck: what git does here alone, or a fetch from a server that does answer.
+    async fn is_broken(&self, stuck: &Stuck) -> bool {
+        match stuck {
+            Stuck::Here(GitError::Start(_)) | Stuck::Server(GitError::Start(_)) | Stuck::Refused(_) => false,
+            Stuck::Here(_) => true,
+            Stuck::Server(_) => {
+                // Asked from beside it, where nothing of it is read.
+                let beside = Here { folder: self.folder.parent().unwrap_or(self.folder), ..*self };
+                beside.out().run(&["ls-remote", "--quiet", "--", self.url, "HEAD"]).await.is_ok()
+            }
+        }
     }
 
     /// git with the way to the server and what opens it.
@@ -135,19 +187,21 @@ impl<'a> Here<'a> {
     }
 
     /// Fetches all branches, tags and the commit; the answer is how many commits lead to it.
-    async fn fetch(&self, commit: &str) -> Result<String, Refused> {
+    async fn fetch(&self, commit: &str) -> Result<String, Stuck> {
         let fetch = ["fetch", "--quiet", "--force", "--prune", "--no-recurse-submodules"];
         let all = ["--", self.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
-        self.ask_server(&[&fetch[..], &all].concat()).await?;
+        self.ask_server(&[&fetch[..], &all].concat()).await.map_err(Stuck::Server)?;
         let object = format!("{commit}^{{commit}}");
         if self.git().run(&["cat-file", "-e", &object]).await.is_err() {
             // The branch was moved away from it since.
-            self.ask_server(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await?;
+            self.ask_server(&["fetch", "--quiet", "--no-recurse-submodules", "--", self.url, commit]).await.map_err(Stuck::Server)?;
         }
         if self.is_shallow().await? {
             let _ = self.out().run(&[&fetch[..], &["--unshallow"], &all].concat()).await;
             if self.is_shallow().await? {
-                return Err(Refused::new("work", 1, format!("the clone of `{}` is shallow: a part of its history is missing", self.url)));
+                return Err(
+                    Refused::new("work", 1, format!("the clone of `{}` is shallow: a part of its history is missing", self.url)).into()
+                );
             }
         }
         Ok(self.git().text(&["rev-list", "--count", commit]).await?)
@@ -157,19 +211,23 @@ impl<'a> Here<'a> {
         Ok(self.git().text(&["rev-parse", "--is-shallow-repository"]).await? == "true")
     }
 
-    /// A link that leads out of the tree would make the run depend on this machine, and show what is on it.
-    async fn refuse_links(&self) -> Result<(), Refused> {
-        let listed = self.git().limit(LIST_BYTES).run(&["ls-tree", "-r", "-z", "--full-tree", "HEAD"]).await?;
+    /// A link that leads out of the tree would make the run depend on this machine, and show what is on it. Also of the tree of a
+    /// submodule, at its path.
+    async fn refuse_links(&self, at: &Path) -> Result<(), Stuck> {
+        let listed = self.listed(at).await?;
         let root = self.folder.canonicalize().map_err(|error| Refused::new("host", 5, error.to_string()))?;
-        let links = listed.split(|byte| *byte == 0).filter(|entry| entry.starts_with(b"120000 "));
-        let paths = links.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1)).map(|path| Path::new(OsStr::from_bytes(path)));
-        let findings: Vec<Finding> = paths.filter_map(|path| leads_out(&root, path)).take(TOLD).collect();
+        let findings: Vec<Finding> = entries(&listed, b"120000 ").filter_map(|path| leads_out(&root, &at.join(path))).take(TOLD).collect();
         if findings.is_empty() {
             return Ok(());
         }
         let message = format!("{} of the repository's links lead out of its tree", findings.len());
         let hints = vec!["replace each by a file, or by a link inside of the repository".to_owned()];
-        Err(Refused { cause: Cause { kind: "work".to_owned(), message, hints, exit_code: 1 }, findings })
+        Err(Refused { cause: Cause { kind: "work".to_owned(), message, hints, exit_code: 1 }, findings }.into())
+    }
+
+    /// All files of the commit that is checked out at a path.
+    async fn listed(&self, at: &Path) -> Result<Vec<u8>, GitError> {
+        self.options.git.at(&self.folder.join(at)).limit(LIST_BYTES).run(&["ls-tree", "-r", "-z", "--full-tree", "HEAD"]).await
     }
 
     /// The folder of the project: in the tree itself, and nothing that a link leads to.
@@ -192,18 +250,34 @@ impl<'a> Here<'a> {
         Err(refused)
     }
 
-    async fn submodules(&self, wanted: bool) -> Result<Vec<Finding>, Refused> {
+    async fn submodules(&self, wanted: bool) -> Result<Vec<Finding>, Stuck> {
         if !self.folder.join(".gitmodules").is_file() {
             return Ok(Vec::new());
         }
         if wanted {
             let update = ["submodule", "--quiet", "update", "--init", "--recursive", "--force"];
-            self.git().out("http:https", FETCH).run(&update).await?;
+            // Those with a path from this repository's, on the same server, are reached as it is.
+            self.out().with("remote.origin.url", self.url).run(&update).await.map_err(Stuck::Server)?;
+            let mut open = vec![PathBuf::new()];
+            while let Some(at) = open.pop() {
+                for path in entries(&self.listed(&at).await?, b"160000 ").map(|path| at.join(path)) {
+                    if self.folder.join(&path).join(".git").exists() {
+                        self.refuse_links(&path).await?;
+                        open.push(path);
+                    }
+                }
+            }
             return Ok(Vec::new());
         }
         let finding = Finding::new("submodules", Severity::Info, Place::in_file(".gitmodules", 1, 1), "its submodules are not fetched");
         Ok(vec![finding.with_help("`ci: { submodules: true }` in wharf.yaml fetches them")])
     }
+}
+
+/// The paths of what `ls-tree -z` lists with a mode.
+fn entries<'a>(listed: &'a [u8], mode: &'static [u8]) -> impl Iterator<Item = &'a Path> {
+    let entries = listed.split(|byte| *byte == 0).filter(move |entry| entry.starts_with(mode));
+    entries.filter_map(|entry| entry.splitn(2, |byte| *byte == b'\t').nth(1)).map(|path| Path::new(OsStr::from_bytes(path)))
 }
 
 /// What is wrong with a link that leads out of the tree: by its words, or by where it really ends.

@@ -50,6 +50,55 @@ async fn links_out_of_the_tree_are_refused_hooks_do_nothing_and_submodules_are_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_a_killed_git_left_is_made_anew() {
+    let Some(place) = place("torn").await else { return };
+    place.runner("r1");
+    let repository = place.clone_of("web");
+    repository.write("job.sh", "echo done\n");
+    repository.push("main").await;
+    assert_eq!(place.ended(1).await.state, RunState::Passed);
+    let lane = std::fs::read_dir(place.folder.join("work/r1")).expect("listed").next().expect("a lane").expect("read").path();
+    let git = lane.join("web/.git");
+    for (number, lock) in [(2, "HEAD.lock"), (3, "refs/remotes/origin/main.lock"), (4, "config")] {
+        std::fs::create_dir_all(git.join(lock).parent().expect("a folder")).expect("made");
+        std::fs::write(git.join(lock), "[torn").expect("written");
+        repository.write("x", lock);
+        repository.push("main").await;
+        let run = place.ended(number).await;
+        assert_eq!(run.state, RunState::Passed, "{lock}: {run:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn submodules_of_the_same_server_are_fetched_and_their_links_looked_at() {
+    let Some(place) = place("modules").await else { return };
+    let inner = place.clone_of("inner");
+    inner.write("file", "1");
+    inner.push("main").await;
+    symlink("/etc/passwd", inner.folder().join("password")).expect("linked");
+    let bad = inner.commit("bad");
+    inner.push("bad").await;
+    let good = git(inner.folder(), &["rev-parse", "HEAD~1"]);
+    let outer = place.clone_of("outer");
+    outer.write("wharf.yaml", "submodules\n");
+    outer.write("job.sh", "test -f in/file && echo it is there\n");
+    outer.write(".gitmodules", "[submodule \"in\"]\n\tpath = in\n\turl = ../inner.git\n");
+    place.runner("r1");
+    for (number, commit, state) in [(3, good.trim(), RunState::Passed), (4, bad.as_str(), RunState::Failed)] {
+        git(outer.folder(), &["add", "-A"]);
+        git(outer.folder(), &["update-index", "--add", "--cacheinfo", &format!("160000,{commit},in")]);
+        git(outer.folder(), &["commit", "--quiet", "-m", "a change"]);
+        let (done, said) = outer.try_push("main").await;
+        assert!(done, "{said}");
+        let run = place.ended(number).await;
+        assert_eq!(run.state, state, "{run:?}");
+        if state == RunState::Failed {
+            assert_eq!(run.stages[0].findings[0].place.file.as_deref(), Some("in/password"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_shallow_push_and_a_shallow_origin_are_refused() {
     let Some(place) = place("shallow").await else { return };
     let repository = place.clone_of("web");
