@@ -1,81 +1,61 @@
-//! The advisories of this machine: one index below the home, taken only from who is trusted, and never an older one.
+//! The advisories of this machine: an index below the home, taken only from who is trusted, and never an older one; for projects that name keys
+//! one of their own.
 //!
-//! `advisories/state.json` says which file beside it is in use; it is replaced in one step, so that a reader has the old index or the new.
+//! `advisories/state.json` says which file beside it is in use; it is replaced in one step, so that a reader has the old index or the new, and
+//! by one process at a time.
+
+mod state;
 
 use crate::context::Context;
 use crate::settings::{self, PROJECT_FILE, Settings};
-use base::files::{FileError, make_folder, read_if_exists, write_atomically};
-use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
-use oci::signature::{PublicKey, key_pair, public_key, shown};
-use scanner::advisories::index::{Index, IndexError, Trust};
+use base::files::{FileError, read_if_exists, write_atomically};
+use base::{Clock, Problem, ProblemKind, SystemClock};
+use oci::signature::{PublicKey, key_pair, public_key, shown, sign, verify};
+use scanner::advisories::index::{Index, IndexError, NAMESPACE, Trust};
 use scanner::advisories::trust::{Seen, Taken, decide};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What is known of this machine's indexes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct State {
-    /// The one in use.
-    pub current: Option<Installed>,
-    /// The last of each publisher, by key.
-    #[serde(default)]
-    pub seen: BTreeMap<String, Seen>,
-    /// Keys that somebody said to trust here.
-    #[serde(default)]
-    pub trusted: Vec<String>,
-}
+pub use state::{Alone, Installed, State};
 
-/// The index in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Installed {
-    /// The file beside the state.
-    pub file: String,
-    /// Who signed it: a public key as ssh writes it.
-    pub key: String,
-    /// Where it came from.
-    pub from: String,
-    /// When it was installed.
-    pub at: Timestamp,
-}
+/// The comment of this machine's own key.
+const OWN: &str = "wharf-advisories";
 
 /// Where a home keeps them. What wants to know of a change watches `state.json` there.
 pub fn folder(home: &Path) -> PathBuf {
     home.join("advisories")
 }
 
-/// What is known of a home's indexes.
-///
-/// # Errors
-/// When it cannot be read.
-pub fn state(home: &Path) -> Result<State, Problem> {
-    let path = folder(home).join("state.json");
-    let Some(bytes) = read_if_exists(&path).map_err(host)? else { return Ok(State::default()) };
-    serde_json::from_slice(&bytes).map_err(|error| {
-        Problem::new(ProblemKind::Host, format!("`{}` cannot be read: {error}", path.display()))
-            .hint("remove it, and build or fetch the advisories again")
-    })
-}
-
-/// The index in use; none where there is none yet. Where a project names keys, only theirs count.
+/// The index in use; none where there is none yet. Where a project names keys, only theirs count; else those that this machine trusts.
 ///
 /// # Errors
 /// When it is damaged, or signed by nobody who is trusted.
 pub fn open(home: &Path, keys: &[String]) -> Result<Option<Index>, Problem> {
-    let opened = |current: &Installed| {
-        let trusted = read_keys(if keys.is_empty() { std::slice::from_ref(&current.key) } else { keys })?;
-        Index::open(&folder(home).join(&current.file), Trust::Keys(&trusted)).map_err(problem)
+    let named = read_keys(keys)?;
+    let opened = |state: &State| {
+        let Some(installed) = state.of(&named) else { return Ok(None) };
+        let trusted = if named.is_empty() { of_machine(home, state)? } else { named.clone() };
+        Index::open(&folder(home).join(&installed.file), Trust::Keys(&trusted)).map(Some).map_err(problem)
     };
-    let Some(current) = state(home)?.current else { return Ok(None) };
-    match opened(&current) {
+    let state = State::load(home)?;
+    match opened(&state) {
         // Another took its place in between.
-        Err(_) if state(home)?.current.is_some_and(|now| now != current) => state(home)?.current.as_ref().map(opened).transpose(),
-        done => done.map(Some),
+        Err(problem) => {
+            let now = State::load(home)?;
+            if now.of(&named) == state.of(&named) { Err(problem) } else { opened(&now) }
+        }
+        done => done,
     }
 }
 
-/// The same, where a command cannot do without.
+/// What is known of the index that [`open`] opens.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn installed(home: &Path, keys: &[String]) -> Result<Option<Installed>, Problem> {
+    Ok(State::load(home)?.of(&read_keys(keys)?).cloned())
+}
+
+/// As [`open`], where a command cannot do without.
 ///
 /// # Errors
 /// As [`open`], and when there is none.
@@ -86,34 +66,42 @@ pub fn needed(home: &Path, keys: &[String]) -> Result<Index, Problem> {
     })
 }
 
-/// Puts an index in place of the one in use, where it may be.
+/// Puts an index in place of the one in use, where it may be: for who names the same keys where a project names some, else for this machine.
 ///
 /// # Errors
 /// When nobody who is trusted signed it, when a byte of it is not what was signed, when it is older than one that was taken, or stale.
-pub fn install(context: &Context, bytes: &[u8], from: &str, keys: &[String]) -> Result<(Index, Taken), Problem> {
-    let trusted = trusted(&context.home, keys)?;
-    let index = Index::from_bytes(bytes.to_vec(), Trust::Keys(&trusted)).map_err(problem)?;
+pub fn install(context: &Context, alone: &Alone, bytes: &[u8], from: &str, keys: &[String]) -> Result<(Index, Taken), Problem> {
+    let home = &context.home;
+    let (named, mut state) = (read_keys(keys)?, State::load(home)?);
+    let machine = of_machine(home, &state)?;
+    let index = Index::from_bytes(bytes.to_vec(), Trust::Keys(if named.is_empty() { &machine } else { &named })).map_err(problem)?;
     index.check().map_err(problem)?;
-    let mut state = state(&context.home)?;
-    let key = text(index.key())?;
+    let key = state::text(index.key());
     let (now, digest) = (SystemClock.now(), index.digest());
     let decided = decide(state.seen.get(&key), index.head(), &digest, now);
-    let taken = decided.map_err(|why| Problem::new(ProblemKind::Target, why.to_string()).hint("the index in use stays as it is"))?;
-    let folder = folder(&context.home);
-    make_folder(&folder, 0o700).map_err(host)?;
+    decided.map_err(|why| Problem::new(ProblemKind::Target, why.to_string()).hint("the index in use stays as it is"))?;
     let file = format!("index-{}", digest.hex());
     // Also where it is in use already: what lies there may have been damaged.
-    write_atomically(&folder.join(&file), bytes, 0o600).map_err(host)?;
+    write_atomically(&folder(home).join(&file), bytes, 0o600).map_err(host)?;
+    // A project's keys are no reason for others to trust them; what comes from the machine's own publisher is the machine's too.
+    let is_trusted = || machine.iter().any(|trusted| state::text(trusted) == key);
+    let is_own = || is_trusted() && state.current.as_ref().is_none_or(|current| current.key == key);
+    let is_for_machine = named.is_empty() || is_own();
     state.seen.insert(key.clone(), Seen { sequence: index.head().sequence, digest });
-    state.current = Some(Installed { file: file.clone(), key, from: from.to_owned(), at: now });
-    save(&context.home, &state)?;
-    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        if name.to_string_lossy().starts_with("index-") && *name != *file {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-    Ok((index, taken))
+    let was = state.put(&named, is_for_machine, &Installed { file, key, from: from.to_owned(), at: now });
+    state.save(home, alone)?;
+    state.clean(home, alone);
+    Ok((index, if was { Taken::Same } else { Taken::New }))
+}
+
+/// The number of the next index that a key signs: the time in seconds, and higher than that of the last one here.
+///
+/// # Errors
+/// When the key or what is known of the last one cannot be read.
+pub fn next_number(context: &Context, private: &str) -> Result<u64, Problem> {
+    let last = State::load(&context.home)?.seen.get(&state::text(&public(private)?)).map(|seen| seen.sequence);
+    let now = u64::try_from(SystemClock.now().seconds()).unwrap_or_default();
+    Ok(last.map_or(now, |last| now.max(last.saturating_add(1))))
 }
 
 /// Trusts a key on this machine from now on.
@@ -122,33 +110,50 @@ pub fn install(context: &Context, bytes: &[u8], from: &str, keys: &[String]) -> 
 /// When it is no key, or the home cannot be written.
 pub fn trust(context: &Context, key: &str) -> Result<(), Problem> {
     let read = public_key(key).map_err(|why| Problem::new(ProblemKind::Usage, why))?;
-    let mut state = state(&context.home)?;
-    let key = text(&read)?;
-    if !state.trusted.contains(&key) {
-        state.trusted.push(key);
-        save(&context.home, &state)?;
+    let alone = Alone::in_home(&context.home)?;
+    let mut state = State::load(&context.home)?;
+    if !read_keys(&state.trusted)?.iter().any(|known| known.key_data() == read.key_data()) {
+        state.trusted.push(read.to_openssh().map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?);
+        state.save(&context.home, &alone)?;
     }
     context.output.say(&format!("indexes signed by {} are trusted here", shown(&read)));
     Ok(())
 }
 
-/// This machine's own key to sign indexes with, made where there is none.
+/// This machine's own key to sign indexes with, made where there is none. Its public half lies beside it for others; here it follows from it.
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub fn own_key(context: &Context) -> Result<String, Problem> {
+pub fn own_key(context: &Context, _alone: &Alone) -> Result<String, Problem> {
     let folder = folder(&context.home);
-    let path = folder.join("key");
-    if let Some(bytes) = read_if_exists(&path).map_err(host)? {
-        return String::from_utf8(bytes).map_err(|_| Problem::new(ProblemKind::Host, format!("`{}` is no key", path.display())));
+    let private = match own(&context.home)? {
+        Some(private) => private,
+        None => {
+            let made = key_pair(base::ids::random(), OWN).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+            write_atomically(&folder.join("key"), made.0.as_bytes(), 0o600).map_err(host)?;
+            made.0
+        }
+    };
+    let public = public(&private)?.to_openssh().map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
+    let path = folder.join("key.pub");
+    if read_if_exists(&path).map_err(host)?.as_deref() != Some(public.as_bytes()) {
+        write_atomically(&path, public.as_bytes(), 0o644).map_err(host)?;
     }
-    let (private, public) =
-        key_pair(base::ids::random(), "wharf-advisories").map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
-    make_folder(&folder, 0o700)
-        .and_then(|()| write_atomically(&folder.join("key.pub"), public.as_bytes(), 0o644))
-        .and_then(|()| write_atomically(&path, private.as_bytes(), 0o600))
-        .map_err(host)?;
     Ok(private)
+}
+
+fn own(home: &Path) -> Result<Option<String>, Problem> {
+    let path = folder(home).join("key");
+    let Some(bytes) = read_if_exists(&path).map_err(host)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| Problem::new(ProblemKind::Host, format!("`{}` is no key", path.display())))
+}
+
+/// The public half of a private key: whose signature its own is.
+fn public(private: &str) -> Result<PublicKey, Problem> {
+    let signature = sign(NAMESPACE, b"", private).map_err(|error| problem(error.into()))?;
+    let mut key = verify(NAMESPACE, b"", &signature).map_err(|why| Problem::new(ProblemKind::Defect, why))?;
+    key.set_comment(OWN);
+    Ok(key)
 }
 
 /// The settings of the project that a command is in, where it is in one.
@@ -183,27 +188,17 @@ pub fn problem(error: IndexError) -> Problem {
     }
 }
 
-/// Who is trusted: whom the project names; without names this machine's own key and those that it was told to trust.
-fn trusted(home: &Path, keys: &[String]) -> Result<Vec<PublicKey>, Problem> {
-    if !keys.is_empty() {
-        return read_keys(keys);
+/// Whom this machine trusts: its own key and those that it was told to trust.
+fn of_machine(home: &Path, state: &State) -> Result<Vec<PublicKey>, Problem> {
+    let mut keys = read_keys(&state.trusted)?;
+    if let Some(private) = own(home)? {
+        keys.insert(0, public(&private)?);
     }
-    let own = read_if_exists(&folder(home).join("key.pub")).map_err(host)?;
-    let own = own.and_then(|bytes| String::from_utf8(bytes).ok());
-    read_keys(&own.into_iter().chain(state(home)?.trusted).collect::<Vec<String>>())
+    Ok(keys)
 }
 
 fn read_keys(keys: &[String]) -> Result<Vec<PublicKey>, Problem> {
     keys.iter().map(|key| public_key(key).map_err(|why| Problem::new(ProblemKind::Usage, why))).collect()
-}
-
-fn text(key: &PublicKey) -> Result<String, Problem> {
-    key.to_openssh().map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))
-}
-
-fn save(home: &Path, state: &State) -> Result<(), Problem> {
-    let bytes = serde_json::to_vec_pretty(state).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
-    make_folder(&folder(home), 0o700).and_then(|()| write_atomically(&folder(home).join("state.json"), &bytes, 0o600)).map_err(host)
 }
 
 fn host(error: FileError) -> Problem {

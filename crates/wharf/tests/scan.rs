@@ -184,6 +184,64 @@ fn an_index_that_was_changed_rolled_back_or_is_stale_is_refused_by_name() {
 }
 
 #[test]
+fn what_a_project_trusts_is_trusted_there_alone() {
+    let (place, other) = (Place::new("machine"), Place::new("foreign"));
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    // Theirs knows nothing of what is wrong with requests.
+    fs::remove_file(other.0.join("advisories/PYSEC-2018-28.json")).expect("removed");
+    other.write("advisories/PYSEC-1.json", r#"{"id":"PYSEC-1","affected":[{"package":{"ecosystem":"PyPI","name":"x"},"versions":["1"]}]}"#);
+    other.index("index", &[]);
+    let key = fs::read_to_string(other.0.join("home/advisories/key.pub")).expect("read");
+    let index = other.0.join("index").display().to_string();
+    let settings = format!("project: p\nadvisories: {{ from: {index}, keys: [\"{}\"] }}\n", key.trim());
+    place.write("checkout/wharf.yaml", &settings);
+    place.write("checkout/requirements.txt", "requests==2.19.1\n");
+    place.ends(0, &["--project", "checkout", "advisories", "update"]);
+    place.ends(0, &["--project", "checkout", "scan"]);
+    // Elsewhere the machine's own counts, as before.
+    assert!(place.ends(1, &["scan", "python"]).out.contains("PYSEC-2018-28"));
+    let from = |args: &[&str]| serde_json::from_str::<Value>(&place.ends(0, args).out).expect("JSON")["from"].clone();
+    assert_eq!(from(&["--json", "advisories", "info"]), "built here");
+    assert_eq!(from(&["--json", "--project", "checkout", "advisories", "info"]), Value::from(index));
+    // A machine that has none has none by that either.
+    let bare = Place::new("bare");
+    bare.write("checkout/wharf.yaml", &settings);
+    bare.ends(0, &["--project", "checkout", "advisories", "update"]);
+    assert!(bare.ends(5, &["scan", "python"]).err.contains("no advisories"));
+}
+
+#[test]
+fn a_rollback_is_one_whatever_the_key_is_called() {
+    let place = Place::new("comment");
+    place.index("old", &["--sequence", "50"]);
+    place.index("new", &["--sequence", "100"]);
+    place.ends(0, &["advisories", "update", "new"]);
+    let key = fs::read_to_string(place.0.join("home/advisories/key.pub")).expect("read");
+    let bare: Vec<&str> = key.split_whitespace().take(2).collect();
+    for (name, comment) in [("alice", " alice"), ("nobody", "")] {
+        place.write(&format!("{name}/wharf.yaml"), &format!("project: p\nadvisories: {{ keys: [\"{}{comment}\"] }}\n", bare.join(" ")));
+        let said = place.ends(3, &["--project", name, "advisories", "update", "old"]);
+        assert!(said.err.contains("rolled back") && said.err.contains("number 100 is installed"), "{}", said.err);
+    }
+}
+
+#[test]
+fn who_builds_at_once_leaves_one_whole_index_and_one_key() {
+    let place = Place::new("at-once");
+    let build = || place.run(&["advisories", "build", "--from", "advisories"]);
+    let done: Vec<Said> = std::thread::scope(|scope| {
+        let started: Vec<_> = (0..8).map(|_| scope.spawn(build)).collect();
+        started.into_iter().map(|thread| thread.join().expect("run")).collect()
+    });
+    assert!(done.iter().all(|said| said.code == 0), "{:?}", done.iter().map(|said| &said.err).collect::<Vec<_>>());
+    place.ends(0, &["advisories", "info"]);
+    place.ends(1, &["scan", "rust"]);
+    let files = fs::read_dir(place.0.join("home/advisories")).expect("listed").flatten();
+    let indexes = files.filter(|entry| entry.file_name().to_string_lossy().starts_with("index-")).count();
+    assert_eq!(indexes, 1);
+}
+
+#[test]
 fn a_newer_base_is_advised_with_its_line_and_written() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: root");

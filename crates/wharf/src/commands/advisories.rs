@@ -1,7 +1,7 @@
 //! `wharf advisories`: an index of what is known against packages is built, fetched, looked at and pushed.
 
 use super::{Command, arguments};
-use crate::advisories::{self, settings_here};
+use crate::advisories::{self, Alone, settings_here};
 use crate::context::Context;
 use crate::registries;
 use base::files::{read_up_to, write_atomically};
@@ -99,7 +99,7 @@ fn build(context: &Context, asked: &Build) -> Result<(), Problem> {
     let fresh_for = parse_duration(&asked.fresh_for).map_err(|why| Problem::new(ProblemKind::Usage, format!("`--fresh-for`: {why}")))?;
     let key = match &asked.key {
         Some(path) => text_of(path)?,
-        None => advisories::own_key(context)?,
+        None => advisories::own_key(context, &Alone::in_home(&context.home)?)?,
     };
     // A key that cannot sign is told before anything is read.
     sign(index::NAMESPACE, b"", &key).map_err(|error| advisories::problem(error.into()))?;
@@ -109,8 +109,10 @@ fn build(context: &Context, asked: &Build) -> Result<(), Problem> {
         return Err(Problem::new(ProblemKind::Work, format!("there is no advisory in {} files", read.files))
             .hint("OSV documents (.json, .yaml, .zip), RustSec's .md, Debian's tracker and Alpine's secdb (.json) are read"));
     }
+    // From here on, so that two who build at once do not take the same number.
+    let alone = Alone::in_home(&context.home)?;
+    let sequence = asked.sequence.map_or_else(|| advisories::next_number(context, &key), Ok)?;
     let now = SystemClock.now();
-    let sequence = asked.sequence.unwrap_or_else(|| u64::try_from(now.seconds()).unwrap_or_default());
     let names = asked.from.iter().filter_map(|path| Some(path.canonicalize().ok()?.file_name()?.to_string_lossy().into_owned())).collect();
     let bytes = index::build(&read.advisories, names, (now, fresh_for, sequence), &key).map_err(advisories::problem)?;
     let to = match &asked.out {
@@ -119,7 +121,7 @@ fn build(context: &Context, asked: &Build) -> Result<(), Problem> {
             path.display().to_string()
         }
         None => {
-            advisories::install(context, &bytes, "built here", &keys_here(context)?)?;
+            advisories::install(context, &alone, &bytes, "built here", &keys_here(context)?)?;
             "this machine".to_owned()
         }
     };
@@ -160,7 +162,8 @@ fn update(context: &Context, from: Option<String>, trust: &[String]) -> Result<(
         advisories::trust(context, &key)?;
     }
     let bytes = fetched(context, &from)?;
-    let (index, taken) = advisories::install(context, &bytes, &from, &settings.keys)?;
+    let alone = Alone::in_home(&context.home)?;
+    let (index, taken) = advisories::install(context, &alone, &bytes, &from, &settings.keys)?;
     let head = index.head();
     let word = match taken {
         Taken::New => "in use now",
@@ -189,14 +192,16 @@ fn fetched(context: &Context, from: &str) -> Result<Vec<u8>, Problem> {
 }
 
 fn info(context: &Context, file: Option<&Path>) -> Result<(), Problem> {
-    let state = advisories::state(&context.home)?;
-    let index = match file {
-        Some(path) => Index::open(path, Trust::Anyone).map_err(advisories::problem)?,
-        None => advisories::needed(&context.home, &keys_here(context)?)?,
+    let (index, installed) = match file {
+        Some(path) => (Index::open(path, Trust::Anyone).map_err(advisories::problem)?, None),
+        None => {
+            let keys = keys_here(context)?;
+            (advisories::needed(&context.home, &keys)?, advisories::installed(&context.home, &keys)?)
+        }
     };
     index.check().map_err(advisories::problem)?;
     let (head, about, now) = (*index.head(), index.about().map_err(advisories::problem)?, SystemClock.now());
-    let from = state.current.filter(|_| file.is_none()).map(|current| current.from);
+    let from = installed.map(|installed| installed.from);
     let output = &context.output;
     if output.is_json() {
         output.json(&json!({"index": head, "about": about, "bytes": index.length(), "key": shown(index.key()), "from": from,
@@ -236,9 +241,10 @@ fn push(context: &Context, to: &str, file: Option<&Path>) -> Result<(), Problem>
     let path = match file {
         Some(path) => path.to_path_buf(),
         None => {
-            advisories::needed(&context.home, &keys_here(context)?)?;
-            let current = advisories::state(&context.home)?.current;
-            advisories::folder(&context.home).join(current.map(|current| current.file).unwrap_or_default())
+            let keys = keys_here(context)?;
+            advisories::needed(&context.home, &keys)?;
+            let installed = advisories::installed(&context.home, &keys)?;
+            advisories::folder(&context.home).join(installed.map(|installed| installed.file).unwrap_or_default())
         }
     };
     let content = read_up_to(&path, LARGEST).map_err(|error| Problem::new(ProblemKind::Usage, error.to_string()))?;
