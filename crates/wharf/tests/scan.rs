@@ -226,6 +226,23 @@ fn a_rollback_is_one_whatever_the_key_is_called() {
 }
 
 #[test]
+fn a_source_without_its_end_does_not_take_the_place_of_a_good_index() {
+    let place = Place::new("holes");
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    place.write("advisories/all.zip", "PK\u{3}\u{4} and no end");
+    for more in [&[][..], &["--out", "index"]] {
+        let said = place.ends(1, &[&["advisories", "build", "--from", "advisories"][..], more].concat());
+        assert!(said.err.contains("`advisories/all.zip` could not be read, and an index without it would have a hole"), "{}", said.err);
+    }
+    assert!(!place.0.join("index").exists());
+    place.ends(1, &["scan", "rust"]);
+    // A single advisory that cannot be read is told and left out.
+    fs::remove_file(place.0.join("advisories/all.zip")).expect("removed");
+    place.write("advisories/bad.json", "{");
+    assert!(place.ends(0, &["advisories", "build", "--from", "advisories"]).err.contains("advisories/bad.json"));
+}
+
+#[test]
 fn who_builds_at_once_leaves_one_whole_index_and_one_key() {
     let place = Place::new("at-once");
     let build = || place.run(&["advisories", "build", "--from", "advisories"]);

@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A single file is at most this long; Debian's tracker has about 70 MB.
 const LARGEST_FILE: usize = 512 << 20;
+/// A file longer than this is no single advisory but a database, as Debian's tracker is one.
+const LARGEST_ADVISORY: usize = 4 << 20;
 /// Folders deeper than this are not searched.
 const DEEPEST: usize = 32;
 
@@ -28,31 +30,32 @@ pub struct Read {
     pub unread: Vec<Finding>,
     /// Opinions of advisories about nothing that Wharf reads, for those that have none of their own.
     weighed: Vec<Weighed>,
+    /// Which of these are whole sources: an archive without its end, a file that was named, a file of many advisories. Without them an index has a hole.
+    pub lost: Vec<String>,
 }
 
 /// Reads everything below some paths, with as many threads as there are processors.
 ///
 /// # Errors
-/// When a path that was named is not there. What is wrong with a single file is told in [`Read::unread`].
+/// When a path that was named is not there, or a folder cannot be listed. What is wrong with a single file is told in [`Read::unread`].
 pub fn read(paths: &[PathBuf]) -> Result<Read, FileError> {
-    let mut files = Vec::new();
+    let (mut files, mut all) = (Vec::new(), Read::default());
     for path in paths {
         let kind = fs::metadata(path).map_err(|error| FileError::new("read", path, error))?;
-        if kind.is_dir() { search(path, 0, &mut files)? } else { files.push(path.clone()) }
+        if kind.is_dir() { search(path, 0, &mut files, &mut all)? } else { files.push(path.clone()) }
     }
     files.sort();
     let (next, threads) = (AtomicUsize::new(0), std::thread::available_parallelism().map_or(1, usize::from).min(16));
     let parts: Vec<Read> = std::thread::scope(|scope| {
-        let started: Vec<_> = (0..threads).map(|_| scope.spawn(|| some(&files, &next))).collect();
-        started.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let started: Vec<_> = (0..threads).map(|_| scope.spawn(|| some(&files, paths, &next))).collect();
+        // What a thread had read must not be missing without a word.
+        started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
-    let mut all = Read { files: files.len(), ..Read::default() };
+    all.files = files.len();
     for part in parts {
-        all.advisories.extend(part.advisories);
-        all.withdrawn += part.withdrawn;
-        all.unread.extend(part.unread);
-        all.weighed.extend(part.weighed);
+        all.take(part);
     }
+    all.lost.sort();
     all.unread.sort_by(|a, b| a.place.cmp(&b.place).then_with(|| a.message.cmp(&b.message)));
     all.advisories
         .sort_by(|a, b| a.id.cmp(&b.id).then_with(|| a.summary.cmp(&b.summary)).then_with(|| a.affected.len().cmp(&b.affected.len())));
@@ -79,40 +82,75 @@ fn merge(first: &mut Advisory, later: &mut Advisory) -> bool {
     true
 }
 
-fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), FileError> {
-    for entry in fs::read_dir(folder).map_err(|error| FileError::new("list", folder, error))?.flatten() {
-        let (Ok(kind), path) = (entry.file_type(), entry.path()) else { continue };
-        let is_hidden = entry.file_name().as_encoded_bytes().first() == Some(&b'.');
-        if kind.is_dir() && !is_hidden && depth < DEEPEST {
-            search(&path, depth + 1, files)?;
-        } else if kind.is_file()
-            && !is_hidden
-            && path.extension().is_some_and(|end| ["json", "yaml", "yml", "md", "zip"].iter().any(|known| end == *known))
-        {
-            files.push(path);
+fn search(folder: &Path, depth: usize, files: &mut Vec<PathBuf>, read: &mut Read) -> Result<(), FileError> {
+    let failed = |error| FileError::new("list", folder, error);
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (path, link) = (entry.path(), entry.file_type().map_err(failed)?.is_symlink());
+        if entry.file_name().as_encoded_bytes().first() == Some(&b'.') {
+            continue;
+        }
+        let is_wanted = path.extension().is_some_and(|end| ["json", "yaml", "yml", "md", "zip"].iter().any(|known| end == *known));
+        match fs::metadata(&path) {
+            Ok(kind) if kind.is_dir() && link => read.wrong(&path.display().to_string(), "links to folders are not followed".to_owned()),
+            Ok(kind) if kind.is_dir() && depth >= DEEPEST => {
+                read.wrong(&path.display().to_string(), format!("folders deeper than {DEEPEST} are not searched"));
+            }
+            Ok(kind) if kind.is_dir() => search(&path, depth + 1, files, read)?,
+            Ok(kind) if kind.is_file() && is_wanted => files.push(path),
+            Err(error) if is_wanted => read.wrong(&path.display().to_string(), error.to_string()),
+            _ => {}
         }
     }
     Ok(())
 }
 
-fn some(files: &[PathBuf], next: &AtomicUsize) -> Read {
+/// Reads the files that no other thread has taken; those that were `named` are sources of their own.
+fn some(files: &[PathBuf], named: &[PathBuf], next: &AtomicUsize) -> Read {
     let mut read = Read::default();
     while let Some(path) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
         let name = path.display().to_string();
-        match read_up_to(path, LARGEST_FILE) {
-            Err(error) => read.wrong(&name, error.to_string()),
-            Ok(bytes) if bytes.starts_with(b"PK") => {
-                let mut inner = Read::default();
-                let done = zip::each(&bytes, |entry, content| document(&format!("{name}/{entry}"), content, &mut inner));
-                read.take(inner);
-                if let Err(why) = done {
-                    read.wrong(&name, format!("this zip archive cannot be read: {why}"));
-                }
+        let mut inner = Read::default();
+        let is_whole = match read_up_to(path, LARGEST_FILE) {
+            Err(error) => {
+                inner.wrong(&name, error.to_string());
+                false
             }
-            Ok(bytes) => document(&name, &bytes, &mut read),
+            Ok(bytes) if bytes.starts_with(b"PK") || path.extension().is_some_and(|end| end == "zip") => archive(&name, &bytes, &mut inner),
+            Ok(bytes) => {
+                document(&name, &bytes, &mut inner);
+                let is_one = bytes.len() <= LARGEST_ADVISORY && !named.contains(path);
+                is_one || inner.unread.is_empty() || !inner.advisories.is_empty()
+            }
+        };
+        read.take(inner);
+        if !is_whole {
+            read.lost.push(name);
         }
     }
     read
+}
+
+/// The documents of a zip archive; whether all of it was there to be read, and some of it could be.
+fn archive(name: &str, bytes: &[u8], read: &mut Read) -> bool {
+    let (mut good, mut bad) = (0_usize, 0_usize);
+    let done = zip::each(bytes, |entry, content| {
+        let entry = format!("{name}/{entry}");
+        match content {
+            Ok(content) => {
+                good += 1;
+                document(&entry, content, read);
+            }
+            Err(why) => {
+                bad += 1;
+                read.wrong(&entry, why);
+            }
+        }
+    });
+    if let Err(why) = &done {
+        read.wrong(name, format!("this zip archive cannot be read: {why}"));
+    }
+    done.is_ok() && (good > 0 || bad == 0)
 }
 
 /// One document, by its name's ending. What is no advisory (a README, a schema) is passed over.
@@ -203,6 +241,7 @@ impl Read {
         self.withdrawn += other.withdrawn;
         self.unread.extend(other.unread);
         self.weighed.extend(other.weighed);
+        self.lost.extend(other.lost);
     }
 
     fn wrong(&mut self, name: &str, why: String) {
@@ -236,6 +275,37 @@ mod tests {
         document("b.json", b"{", &mut read);
         document("c.json", br#"{"id":1,"affected":[]}"#, &mut read);
         assert_eq!(read.unread.len(), 2);
+    }
+
+    #[test]
+    fn a_source_that_cannot_be_read_is_lost_and_a_single_advisory_is_told() {
+        let folder = std::env::temp_dir().join(format!("wharf-sources-{}", base::ids::suffix(8)));
+        fs::create_dir_all(folder.join("more")).expect("made");
+        let good = r#"{"id":"X","affected":[{"package":{"ecosystem":"npm","name":"a"},"versions":["1.0.0"]}]}"#;
+        for (file, text) in
+            [("more/cut.zip", "PK\u{3}\u{4} and no end"), ("more/empty.zip", ""), ("more/one.json", "{"), ("good.json", good)]
+        {
+            fs::write(folder.join(file), text).expect("written");
+        }
+        std::os::unix::fs::symlink("../good.json", folder.join("more/link.json")).expect("linked");
+        std::os::unix::fs::symlink("nowhere", folder.join("more/broken.json")).expect("linked");
+        std::os::unix::fs::symlink("..", folder.join("more/up")).expect("linked");
+        fs::write(folder.join("more/tracker.json"), format!("{{{}", " ".repeat(LARGEST_ADVISORY))).expect("written");
+        let of = |path: &Path| {
+            let read = read(&[path.to_path_buf()]).expect("read");
+            let short = |text: &str| text.rsplit('/').next().unwrap_or_default().to_owned();
+            let unread: Vec<String> = read.unread.iter().map(|told| short(&told.place.to_string())).collect();
+            (read.advisories.len(), unread.join(" "), read.lost.iter().map(|name| short(name)).collect::<Vec<_>>().join(" "))
+        };
+        let told = "broken.json cut.zip empty.zip one.json tracker.json up".to_owned();
+        let whole = of(&folder.join("more"));
+        let (one, good) = (of(&folder.join("more/one.json")), of(&folder.join("good.json")));
+        let _ = fs::remove_dir_all(&folder);
+        // The link to a file is followed.
+        assert_eq!(whole, (1, told, "cut.zip empty.zip tracker.json".to_owned()));
+        // Named by itself it is all that was asked for.
+        assert_eq!(one, (0, "one.json".to_owned(), "one.json".to_owned()));
+        assert_eq!(good, (1, String::new(), String::new()));
     }
 
     #[test]

@@ -5,11 +5,11 @@ use flate2::{Decompress, FlushDecompress, Status};
 /// A file's content is at most this long.
 const LARGEST: usize = 64 << 20;
 
-/// Calls back with name and content of every file.
+/// Calls back with the name of every file, and its content or why it cannot be read.
 ///
 /// # Errors
 /// What is wrong with the archive, in words; files before that were handed on.
-pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, &[u8])) -> Result<(), String> {
+pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, Result<&[u8], String>)) -> Result<(), String> {
     let end = end(archive).ok_or("it has no end of a central directory")?;
     let count = u64::from(number::<2>(archive, end + 10).ok_or("its end is cut off")?);
     let mut at = place(number::<4>(archive, end + 16)).ok_or("its end is cut off")?;
@@ -24,7 +24,7 @@ pub(super) fn each(archive: &[u8], mut file: impl FnMut(&str, &[u8])) -> Result<
 }
 
 /// The same where the number of files or the directory's place do not fit.
-fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, &[u8])) -> Result<(), String> {
+fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, Result<&[u8], String>)) -> Result<(), String> {
     let broken = "its end of the central directory (zip64) is broken";
     let locator = end.checked_sub(20).filter(|at| number::<4>(archive, *at) == Some(0x0706_4b50)).ok_or(broken)?;
     let record = place64(archive, locator + 8).ok_or(broken)?;
@@ -40,7 +40,7 @@ fn zip64(archive: &[u8], end: usize, mut file: impl FnMut(&str, &[u8])) -> Resul
 }
 
 /// Hands one file on; the place of the next.
-fn one(archive: &[u8], at: usize, unpack: &mut Unpack, file: &mut impl FnMut(&str, &[u8])) -> Result<usize, String> {
+fn one(archive: &[u8], at: usize, unpack: &mut Unpack, file: &mut impl FnMut(&str, Result<&[u8], String>)) -> Result<usize, String> {
     let cut = || "its central directory is cut off".to_owned();
     if number::<4>(archive, at) != Some(0x0201_4b50) {
         return Err(cut());
@@ -53,8 +53,7 @@ fn one(archive: &[u8], at: usize, unpack: &mut Unpack, file: &mut impl FnMut(&st
     let text = archive.get(at + 46..at + 46 + name).ok_or_else(cut)?;
     let text = String::from_utf8_lossy(text);
     if !text.ends_with('/') {
-        let content = content(archive, header, packed, method, unpack).map_err(|why| format!("{text}: {why}"))?;
-        file(&text, content);
+        file(&text, content(archive, header, packed, method, unpack));
     }
     Ok(at + 46 + name + extra + comment)
 }
@@ -148,28 +147,45 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
-    /// An archive of one deflated file.
     fn archive(name: &str, content: &[u8]) -> Vec<u8> {
-        let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
-        packer.write_all(content).expect("packed");
-        let packed = packer.finish().expect("packed");
+        packed(&[(name, content, 8)])
+    }
+
+    /// An archive of deflated files, which say that they are packed by some method.
+    fn packed(files: &[(&str, &[u8], usize)]) -> Vec<u8> {
         let le = |value: usize, bytes: usize| value.to_le_bytes()[..bytes].to_vec();
-        let sizes = [le(0, 4), le(packed.len(), 4), le(content.len(), 4), le(name.len(), 2), le(0, 2)].concat();
-        let mut out = [&b"PK\x03\x04"[..], &le(20, 2), &le(0, 2), &le(8, 2), &le(0, 4), &sizes, name.as_bytes(), &packed].concat();
-        let directory = out.len();
+        let (mut out, mut directory) = (Vec::new(), Vec::new());
+        for (name, content, method) in files {
+            let mut packer = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+            packer.write_all(content).expect("packed");
+            let packed = packer.finish().expect("packed");
+            let sizes = [le(0, 4), le(packed.len(), 4), le(content.len(), 4), le(name.len(), 2), le(0, 2)].concat();
+            let (method, header) = (le(*method, 2), le(out.len(), 4));
+            out.extend([&b"PK\x03\x04"[..], &le(20, 2), &le(0, 2), &method, &le(0, 4), &sizes, name.as_bytes(), &packed].concat());
+            directory.extend([&b"PK\x01\x02"[..], &le(20, 2), &le(20, 2), &le(0, 2), &method, &le(0, 4), &sizes, &[0; 10]].concat());
+            directory.extend([&header[..], name.as_bytes()].concat());
+        }
+        let (at, length) = (out.len(), directory.len());
+        out.extend(directory);
         out.extend(
-            [&b"PK\x01\x02"[..], &le(20, 2), &le(20, 2), &le(0, 2), &le(8, 2), &le(0, 4), &sizes, &[0; 14], name.as_bytes()].concat(),
+            [&b"PK\x05\x06"[..], &le(0, 4), &le(files.len(), 2), &le(files.len(), 2), &le(length, 4), &le(at, 4), &le(0, 2)].concat(),
         );
-        let length = out.len() - directory;
-        out.extend([&b"PK\x05\x06"[..], &le(0, 4), &le(1, 2), &le(1, 2), &le(length, 4), &le(directory, 4), &le(0, 2)].concat());
         out
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_unpacked_is_told_and_the_next_one_read() {
+        let mut seen = Vec::new();
+        let files: [(&str, &[u8], usize); 3] = [("a", b"1", 8), ("b", b"2", 99), ("c", b"3", 8)];
+        each(&packed(&files), |name, content| seen.push((name.to_owned(), content.ok().map(<[u8]>::to_vec)))).expect("read");
+        assert_eq!(seen, [("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None), ("c".to_owned(), Some(b"3".to_vec()))]);
     }
 
     #[test]
     fn a_file_comes_out_as_it_went_in() {
         let mut seen = Vec::new();
-        each(&archive("a/b.json", b"{\"id\":1}"), |name, content| seen.push((name.to_owned(), content.to_vec()))).expect("read");
-        assert_eq!(seen, [("a/b.json".to_owned(), b"{\"id\":1}".to_vec())]);
+        each(&archive("a/b.json", b"{\"id\":1}"), |name, content| seen.push((name.to_owned(), content.map(<[u8]>::to_vec)))).expect("read");
+        assert_eq!(seen, [("a/b.json".to_owned(), Ok(b"{\"id\":1}".to_vec()))]);
         assert!(each(b"", |_, _| {}).is_err());
     }
 

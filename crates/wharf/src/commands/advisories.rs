@@ -105,6 +105,15 @@ fn build(context: &Context, asked: &Build) -> Result<(), Problem> {
     sign(index::NAMESPACE, b"", &key).map_err(|error| advisories::problem(error.into()))?;
     let read = sources::read(&asked.from).map_err(|error| Problem::new(ProblemKind::Usage, error.to_string()))?;
     tell(context, &read);
+    if !read.lost.is_empty() {
+        let names: Vec<String> = read.lost.iter().take(MOST_TOLD).map(|name| format!("`{name}`")).collect();
+        let more = if read.lost.len() > MOST_TOLD { format!(" and {} more", read.lost.len() - MOST_TOLD) } else { String::new() };
+        return Err(Problem::new(
+            ProblemKind::Work,
+            format!("{}{more} could not be read, and an index without it would have a hole", names.join(", ")),
+        )
+        .hint("fetch it again, or leave it out of `--from`; the index in use stays as it is"));
+    }
     if read.advisories.is_empty() {
         return Err(Problem::new(ProblemKind::Work, format!("there is no advisory in {} files", read.files))
             .hint("OSV documents (.json, .yaml, .zip), RustSec's .md, Debian's tracker and Alpine's secdb (.json) are read"));
