@@ -99,12 +99,23 @@ impl Count {
     }
 }
 
-/// The bases that are better than the one that is used, best first.
+impl Base<'_> {
+    /// Whether what was found says how good it is: something of it was judged, and nothing could not be looked at. Of a base that the index
+    /// knows nothing of, nothing is known either.
+    pub fn is_known(&self) -> bool {
+        self.report.packages > 0 && self.report.gaps().next().is_none()
+    }
+}
+
+/// The bases that are better than the one that is used, best first. Only those are compared that are known; none where the used one is not.
 pub fn advise(used: Base<'_>, others: &[Base<'_>]) -> Vec<Advice> {
+    if !used.is_known() {
+        return Vec::new();
+    }
     let (own, own_count) = (ids(used.report), Count::of(used.report));
     let mut advice: Vec<Advice> = others
         .iter()
-        .filter(|other| other.name != used.name)
+        .filter(|other| other.name != used.name && other.is_known())
         .map(|other| {
             let theirs = ids(other.report);
             let gone = used.report.vulnerabilities.iter().filter(|found| !keys(found).any(|(id, ..)| theirs.contains(&id)));
@@ -168,5 +179,25 @@ mod tests {
         let told: Vec<(&str, usize, usize, String)> =
             advice.iter().map(|advice| (advice.base.as_str(), advice.removes, advice.adds, advice.has.words())).collect();
         assert_eq!(told, [("newest", 2, 0, "none".to_owned()), ("middle", 1, 0, "1 (1 unknown)".to_owned())]);
+    }
+
+    #[test]
+    fn a_base_of_which_nothing_is_known_is_no_better() {
+        let of = |release: &str, version: &str| {
+            let debian = Ecosystem::Debian(release.to_owned());
+            scanned(vec![package(debian, "a", version)], &[osv("CVE-1", &[], ("Debian:12", "a"), "2")])
+        };
+        let (used, good, old, testing) = (of("12", "1"), of("12", "2"), of("8", "1"), of("", "1"));
+        let mut unread = of("12", "2");
+        unread.unjudged.push(crate::tree::unread("var/lib/dpkg/status", "it cannot be read"));
+        let empty = scanned(Vec::new(), &[osv("CVE-1", &[], ("Debian:12", "a"), "2")]);
+        let base = |name, report| Base { name, report };
+        let others = [base("old", &old), base("testing", &testing), base("unread", &unread), base("empty", &empty), base("good", &good)];
+        let told: Vec<String> = advise(base("used", &used), &others).into_iter().map(|advice| advice.base).collect();
+        assert_eq!(told, ["good"]);
+        // Nor is anything better than what was not looked at.
+        let mut blind = of("12", "1");
+        blind.unjudged.push(crate::tree::unread("x", "it cannot be read"));
+        assert_eq!(advise(base("used", &blind), &others), []);
     }
 }

@@ -25,6 +25,8 @@ pub struct Advised {
     pub has: Count,
     /// The better ones, best first.
     pub better: Vec<Advice>,
+    /// Whether enough is known of it to say which is better.
+    pub is_known: bool,
 }
 
 impl Advised {
@@ -68,8 +70,9 @@ pub fn look(
         others.extend(report(&store, index, &name)?.map(|report| (name, report)));
     }
     let others: Vec<Base<'_>> = others.iter().map(|(name, report)| Base { name, report }).collect();
-    let better = advise(Base { name: &line.image, report: &own }, &others);
-    Ok(Some(Advised { dockerfile: dockerfile.to_owned(), has: Count::of(&own), line, better }))
+    let used = Base { name: &line.image, report: &own };
+    let (better, is_known) = (advise(used, &others), used.is_known());
+    Ok(Some(Advised { dockerfile: dockerfile.to_owned(), has: Count::of(&own), line, better, is_known }))
 }
 
 /// Writes the best base into the Dockerfile; its name where there was a better one.

@@ -266,12 +266,14 @@ fn a_newer_base_is_advised_with_its_line_and_written() {
     }
     let place = Place::new("bases");
     place.ends(0, &["advisories", "build", "--from", "advisories"]);
-    for (tag, version) in [("12.0", "3.0.11-1~deb12u1"), ("12.8", "3.0.11-1~deb12u2")] {
+    for (tag, version) in [("12.0", "3.0.11-1~deb12u1"), ("12.8", "3.0.11-1~deb12u2"), ("8", "1.0.1-1")] {
         let status = format!(
             "Package: libssl3\nStatus: install ok installed\nArchitecture: amd64\nSource: openssl\nVersion: {version}\nDescription: x\n\n"
         );
         place.write(&format!("{tag}/status"), &status);
-        place.write(&format!("{tag}/os-release"), "ID=debian\nVERSION_ID=\"12\"\nPRETTY_NAME=\"Debian 12\"\n");
+        // The index knows nothing of Debian 8, which is no reason to prefer it.
+        let release = tag.split('.').next().unwrap_or_default();
+        place.write(&format!("{tag}/os-release"), &format!("ID=debian\nVERSION_ID=\"{release}\"\nPRETTY_NAME=\"Debian {release}\"\n"));
         place.write(&format!("{tag}/Dockerfile"), "FROM scratch\nCOPY os-release /etc/os-release\nCOPY status /var/lib/dpkg/status\n");
         place.ends(0, &["build", tag, "-t", &format!("base:{tag}")]);
     }
@@ -286,4 +288,8 @@ fn a_newer_base_is_advised_with_its_line_and_written() {
     assert_eq!(fs::read_to_string(place.0.join("app/Dockerfile")).expect("read"), "FROM base:12.8 AS under\nFROM under\nCOPY a /a\n");
     place.ends(0, &["build", "app", "-t", "app:2"]);
     place.ends(0, &["scan", "app:2", "--dockerfile", "app/Dockerfile"]);
+    place.write("app/Dockerfile", "FROM base:8\nCOPY a /a\n");
+    place.ends(0, &["build", "app", "-t", "app:3"]);
+    let said = place.ends(1, &["scan", "app:3", "--dockerfile", "app/Dockerfile", "--fix"]);
+    assert!(said.err.contains("app/Dockerfile:1: which base is better than `base:8` cannot be told"), "{}", said.err);
 }

@@ -211,6 +211,10 @@ fn tell_base(context: &Context, asked: &Arguments, folder: &Path, advised: &Advi
                 ));
             }
         }
+        None if asked.fix && !advised.is_known => output.warning(&format!(
+            "{}:{}: which base is better than `{}` cannot be told, for it could not be judged itself",
+            advised.dockerfile, advised.line.line, advised.line.image
+        )),
         None if asked.fix => {
             output.say(&format!("{}:{}: no known base is better than `{}`", advised.dockerfile, advised.line.line, advised.line.image))
         }
