@@ -36,6 +36,9 @@ pub struct Report {
     /// How many could not be: the index knows nothing of their ecosystem, or nobody can place their version.
     #[serde(default, skip_serializing_if = "is_none")]
     pub unjudged_packages: usize,
+    /// How many were left out because they serve development only.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub development_packages: usize,
     /// What was found, worst first.
     pub vulnerabilities: Vec<Vulnerability>,
     /// What could not be judged, and why: files that could not be read, versions that nobody can place, ecosystems that the index knows nothing of.
@@ -132,6 +135,7 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
         at: now,
         packages: 0,
         unjudged_packages: 0,
+        development_packages: 0,
         vulnerabilities: Vec::new(),
         unjudged: inventory.unread.clone(),
     };
@@ -139,7 +143,11 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
     let mut unknown: BTreeMap<String, usize> = BTreeMap::new();
     // Many binary packages come from one source package, and are judged by it.
     let mut judged: BTreeMap<(&Ecosystem, &str, &str), Result<Vec<groups::Group>, String>> = BTreeMap::new();
-    for package in inventory.packages.iter().filter(|package| is_judged(package, options)) {
+    for package in inventory.packages.iter().filter(|package| is_judged(package)) {
+        if package.development && !options.development {
+            report.development_packages += 1;
+            continue;
+        }
         if !known.contains_key(&package.ecosystem.osv()) {
             *unknown.entry(package.ecosystem.osv()).or_default() += 1;
             report.unjudged_packages += 1;
@@ -184,9 +192,9 @@ pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timest
 /// A language's package that the distribution installed is the distribution's: its vendor mends it under the same version.
 ///
 /// A go.mod tells the oldest Go that may build it, not the one that does; a program tells which one did.
-fn is_judged(package: &Package, options: &Options) -> bool {
+fn is_judged(package: &Package) -> bool {
     let is_least = package.ecosystem == Ecosystem::Go && package.name == "stdlib" && package.file.rsplit('/').next() == Some("go.mod");
-    !is_least && (options.development || !package.development) && (package.ecosystem.is_distribution() || !package.owned)
+    !is_least && (package.ecosystem.is_distribution() || !package.owned)
 }
 
 /// Distributions write of source packages.

@@ -70,11 +70,13 @@ pub fn summary(report: &Report, judged: &Judged) -> String {
     format!("{packages}, {} {what} ({}), {fixable} with a fix{ignored}{left}", shown.len(), levels.join(", "))
 }
 
-/// What reports say nothing about, to stand behind what they say: `, 3 packages not judged, 1 file not read`; empty where there is nothing.
+/// What reports say nothing about, to stand behind what they say: `, 3 packages not judged, 1 file not read, 2 packages for development left
+/// out`; empty where there is nothing.
 pub fn not_judged<'r>(reports: impl IntoIterator<Item = &'r Report>) -> String {
-    let (mut packages, mut unread) = (0, 0);
+    let (mut packages, mut unread, mut development) = (0, 0, 0);
     for report in reports {
         packages += report.unjudged_packages;
+        development += report.development_packages;
         unread += report.gaps().filter(|told| told.rule == "unread").count();
     }
     let told = |count: usize, one: &str, many: &str| match count {
@@ -82,7 +84,9 @@ pub fn not_judged<'r>(reports: impl IntoIterator<Item = &'r Report>) -> String {
         1 => format!(", 1 {one}"),
         count => format!(", {count} {many}"),
     };
-    told(packages, "package not judged", "packages not judged") + &told(unread, "file not read", "files not read")
+    told(packages, "package not judged", "packages not judged")
+        + &told(unread, "file not read", "files not read")
+        + &told(development, "package for development left out", "packages for development left out")
 }
 
 /// A page about an id.

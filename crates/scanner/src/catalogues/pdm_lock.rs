@@ -23,8 +23,7 @@ fn read(reading: &mut Reading<'_>) {
 /// # Errors
 /// When it is no such lock file.
 pub fn parse(text: &str) -> Result<List, String> {
-    let develops = |group: &String| matches!(group.as_str(), "dev" | "test" | "tests" | "lint" | "docs" | "doc");
-    python_lock::parse(text, |package| package.groups.as_ref().is_some_and(|groups| !groups.is_empty() && groups.iter().all(develops)))
+    python_lock::parse(text, |package| python_lock::all_develop(package.groups.as_deref().unwrap_or_default()))
 }
 
 #[cfg(test)]

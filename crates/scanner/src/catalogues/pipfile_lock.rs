@@ -1,6 +1,7 @@
 //! Pipenv's lock file.
 
 use super::python_installed::normal;
+use super::python_lock::develops;
 use super::{Catalogue, Scope};
 use crate::package::Ecosystem;
 use crate::read::{List, Reading, Told, json_lines};
@@ -39,7 +40,7 @@ pub fn parse(text: &str) -> Result<List, String> {
             let version = locked.get("version").and_then(|version| version.as_str()).and_then(|version| version.strip_prefix("=="));
             match version {
                 Some(version) => {
-                    let development = group != "default";
+                    let development = develops(group);
                     list.packages.push(Told { line, development, ..Told::new(normal(name), version.trim_start_matches('=')) });
                 }
                 None => list.notes.push((line, format!("`{}` is not pinned to one version", name.escape_debug()))),
@@ -55,10 +56,11 @@ mod tests {
 
     #[test]
     fn groups_are_kept_apart() {
-        let text = "{\n \"_meta\": {\"sources\": []},\n \"default\": {\n  \"Jinja2\": {\n   \"hashes\": [],\n   \"version\": \"==3.0.0\"\n  },\n  \"own\": {\"git\": \"https://x\", \"ref\": \"abc\"}\n },\n \"develop\": {\n  \"pytest\": {\"version\": \"==7.0\"}\n }\n}";
+        let text = "{\n \"_meta\": {\"sources\": []},\n \"default\": {\n  \"Jinja2\": {\n   \"hashes\": [],\n   \"version\": \"==3.0.0\"\n  },\n  \"own\": {\"git\": \"https://x\", \"ref\": \"abc\"}\n },\n \"develop\": {\n  \"pytest\": {\"version\": \"==7.0\"}\n },\n \"production\": {\n  \"gunicorn\": {\"version\": \"==20.0\"}\n }\n}";
         let list = parse(text).expect("read");
         let jinja = Told { line: Some(4), ..Told::new("jinja2", "3.0.0") };
-        assert_eq!(list.packages, [jinja, Told { line: Some(11), development: true, ..Told::new("pytest", "7.0") }]);
+        let pytest = Told { line: Some(11), development: true, ..Told::new("pytest", "7.0") };
+        assert_eq!(list.packages, [jinja, pytest, Told { line: Some(14), ..Told::new("gunicorn", "20.0") }]);
         assert_eq!(list.notes.len(), 1);
         assert!(parse(&format!("{{\"default\": {{\"x\": {}{} }} }}", "[".repeat(1000), "]".repeat(1000))).is_err());
     }

@@ -18,13 +18,14 @@ fn read(reading: &mut Reading<'_>) {
     }
 }
 
-/// Reads the text. Development is known from `groups` (Poetry 2) or `category` (before 1.5); where neither is there, all count.
+/// Reads the text. Development is known from `groups` (Poetry 2), where all of them are named for it, or `category` (before 1.5); where neither
+/// is there, all count.
 ///
 /// # Errors
 /// When it is no such lock file.
 pub fn parse(text: &str) -> Result<List, String> {
     python_lock::parse(text, |package| match (&package.groups, package.category.as_deref()) {
-        (Some(groups), _) => !groups.is_empty() && !groups.iter().any(|group| group == "main"),
+        (Some(groups), _) => python_lock::all_develop(groups),
         (None, category) => category == Some("dev"),
     })
 }
@@ -35,8 +36,16 @@ mod tests {
 
     #[test]
     fn both_ways_to_name_development_are_known() {
-        let text = "[[package]]\nname = \"Flask\"\nversion = \"2.0\"\ngroups = [\"main\", \"dev\"]\n\n[[package]]\nname = \"mypy\"\nversion = \"1.0\"\ngroups = [\"dev\"]\n\n[[package]]\nname = \"old\"\nversion = \"1\"\ncategory = \"dev\"\n";
+        let text = "[[package]]\nname = \"Flask\"\nversion = \"2.0\"\ngroups = [\"main\", \"dev\"]\n\n[[package]]\nname = \"mypy\"\nversion = \"1.0\"\ngroups = [\"dev\"]\n\n[[package]]\nname = \"old\"\nversion = \"1\"\ncategory = \"dev\"\n\n[[package]]\nname = \"gunicorn\"\nversion = \"1\"\ngroups = [\"server\"]\n";
         let found: Vec<_> = parse(text).expect("read").packages.into_iter().map(|told| (told.name, told.development, told.line)).collect();
-        assert_eq!(found, [("flask".into(), false, Some(2)), ("mypy".into(), true, Some(7)), ("old".into(), true, Some(12))]);
+        assert_eq!(
+            found,
+            [
+                ("flask".into(), false, Some(2)),
+                ("mypy".into(), true, Some(7)),
+                ("old".into(), true, Some(12)),
+                ("gunicorn".into(), false, Some(17))
+            ]
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What the lock files of Poetry and PDM have in common: a list of packages in TOML.
+//! What the lock files of Poetry and PDM have in common: a list of packages in TOML. And which groups of theirs, and of Pipenv's and uv's, serve
+//! development.
 
 use super::python_installed::normal;
 use super::toml_error;
@@ -18,6 +19,16 @@ pub(super) struct Locked {
     pub version: Option<String>,
     pub groups: Option<Vec<String>>,
     pub category: Option<String>,
+}
+
+/// Whether a group serves development, by the names that people give such groups: whatever else there is may well be what runs.
+pub(super) fn develops(group: &str) -> bool {
+    matches!(group, "dev" | "develop" | "development" | "test" | "tests" | "lint" | "docs" | "doc")
+}
+
+/// Whether all groups of a package do; not where it is in none.
+pub(super) fn all_develop(groups: &[String]) -> bool {
+    !groups.is_empty() && groups.iter().all(|group| develops(group))
 }
 
 /// Reads the text; `development` says of each package whether it serves development only.

@@ -1,6 +1,7 @@
 //! uv's lock file.
 
 use super::python_installed::normal;
+use super::python_lock::develops;
 use super::{Catalogue, Scope, toml_error};
 use crate::package::Ecosystem;
 use crate::read::{Lines, List, Reading, Told};
@@ -57,6 +58,12 @@ impl Locked {
     fn needs(&self) -> impl Iterator<Item = &str> {
         self.dependencies.iter().chain(self.optional_dependencies.values().flatten()).map(|dependency| dependency.name.as_str())
     }
+
+    /// What its groups for development need, or the others: a group may be named for anything.
+    fn groups(&self, development: bool) -> impl Iterator<Item = &str> {
+        let groups = self.dev_dependencies.iter().filter(move |(group, _)| develops(group) == development);
+        groups.flat_map(|(_, needs)| needs).map(|dependency| dependency.name.as_str())
+    }
 }
 
 /// Reads the text. What only the development groups of the project lead to serves development.
@@ -77,8 +84,8 @@ pub fn parse(text: &str) -> Result<List, String> {
         reached
     };
     let own = || lock.package.iter().filter(|package| package.is_own());
-    let needed = reached(&mut own().flat_map(Locked::needs));
-    let developing = reached(&mut own().flat_map(|package| package.dev_dependencies.values().flatten()).map(|one| one.name.as_str()));
+    let needed = reached(&mut own().flat_map(|package| package.needs().chain(package.groups(false))));
+    let developing = reached(&mut own().flat_map(|package| package.groups(true)));
     let lines = Lines::of(text);
     let mut list = List::default();
     for package in lock.package.iter().filter(|package| !package.is_own()) {
@@ -102,14 +109,15 @@ mod tests {
             format!("[[package]]\nname = \"{name}\"\nversion = \"1.0\"\nsource = {{ registry = \"https://x\" }}\n{needs}\n")
         };
         let text = [
-            "version = 1\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"Flask\" }]\n\n[package.dev-dependencies]\ndev = [{ name = \"pytest\" }]\n".to_owned(),
+            "version = 1\n[[package]]\nname = \"app\"\nversion = \"0.1.0\"\nsource = { virtual = \".\" }\ndependencies = [{ name = \"Flask\" }]\n\n[package.dev-dependencies]\ndev = [{ name = \"pytest\" }]\nserver = [{ name = \"gunicorn\" }]\n".to_owned(),
             package("Flask", "dependencies = [{ name = \"click\" }]"),
             package("click", ""),
             package("pytest", "dependencies = [{ name = \"click\" }, { name = \"pluggy\", marker = \"x\" }]"),
             package("pluggy", ""),
+            package("gunicorn", ""),
         ];
         let found: Vec<_> = parse(&text.concat()).expect("read").packages.into_iter().map(|told| (told.name, told.development)).collect();
-        let expected = [("flask", false), ("click", false), ("pytest", true), ("pluggy", true)];
+        let expected = [("flask", false), ("click", false), ("pytest", true), ("pluggy", true), ("gunicorn", false)];
         assert_eq!(found, expected.map(|(name, development)| (name.to_owned(), development)));
     }
 }

@@ -106,6 +106,7 @@ fn development_is_left_out_unless_asked_for_and_what_cannot_be_placed_is_told() 
         let report = scan(&inventory, &index, &Options { development }, Timestamp::default()).expect("scanned");
         assert!(report.unjudged[0].message.contains("m was not judged: `(devel)` is no version of Go"), "{:?}", report.unjudged);
         assert_eq!((report.unjudged_packages, report.gaps().count()), (1, 0));
+        assert_eq!(report.development_packages, usize::from(!development));
         (report.packages, report.vulnerabilities.len())
     };
     assert_eq!((count(false), count(true)), ((0, 0), (1, 1)));

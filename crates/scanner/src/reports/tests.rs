@@ -44,6 +44,15 @@ fn gate() -> Gate {
     }
 }
 
+#[test]
+fn a_summary_says_how_many_were_left_out_as_development() {
+    let mut tool = package(Ecosystem::Npm, "b", "1.0.0");
+    tool.development = true;
+    let report = scanned(vec![tool], &[osv("GHSA-1", &[], ("npm", "b"), "2.0.0")]);
+    let judged = judge(&report, &gate(), report.advisories.created);
+    assert_eq!(summary(&report, &judged), "0 packages, nothing known against them, 1 package for development left out");
+}
+
 /// A report of a package that the index knows nothing of, and of a file that could not be read.
 fn blind(name: &str, unjudged: Unjudged) -> String {
     let mut report = scanned(vec![package(Ecosystem::PyPi, "a", "1.0")], &[osv("GHSA-1", &[], ("npm", "b"), "2.0.0")]);
