@@ -1,6 +1,6 @@
 //! Which of the known bases removes how many: an image's base beside others, and the line of the Dockerfile that names it.
 
-use crate::matching::{Report, keys};
+use crate::matching::Report;
 use crate::severity::Level;
 use dockerfile::parse;
 use serde::Serialize;
@@ -118,8 +118,8 @@ pub fn advise(used: Base<'_>, others: &[Base<'_>]) -> Vec<Advice> {
         .filter(|other| other.name != used.name && other.is_known())
         .map(|other| {
             let theirs = ids(other.report);
-            let gone = used.report.vulnerabilities.iter().filter(|found| !keys(found).any(|(id, ..)| theirs.contains(&id)));
-            let new = other.report.vulnerabilities.iter().filter(|found| !keys(found).any(|(id, ..)| own.contains(&id)));
+            let gone = used.report.vulnerabilities.iter().filter(|found| !found.is_covered(|id| theirs.contains(id)));
+            let new = other.report.vulnerabilities.iter().filter(|found| !found.is_covered(|id| own.contains(id)));
             let distinct = |found: &mut dyn Iterator<Item = &crate::matching::Vulnerability>| {
                 found.map(|found| &found.id).collect::<BTreeSet<_>>().len()
             };
@@ -137,7 +137,7 @@ pub fn advise(used: Base<'_>, others: &[Base<'_>]) -> Vec<Advice> {
 }
 
 fn ids(report: &Report) -> BTreeSet<String> {
-    report.vulnerabilities.iter().flat_map(keys).map(|(id, ..)| id).collect()
+    report.known().into_iter().map(|(id, ..)| id).collect()
 }
 
 #[cfg(test)]

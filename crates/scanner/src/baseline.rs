@@ -1,6 +1,6 @@
 //! What was there before: only what was added since counts.
 
-use crate::matching::{Report, Vulnerability, keys};
+use crate::matching::{Report, Vulnerability, was_there};
 use std::collections::BTreeSet;
 
 /// What an earlier report found.
@@ -32,9 +32,9 @@ impl Baseline {
         Ok(Self { known })
     }
 
-    /// Whether a vulnerability of this package was there under any of its names, in whatever version.
+    /// Whether a vulnerability of this package was there under any of its names, in whatever version; of a notice of several, all of them.
     pub fn has(&self, found: &Vulnerability) -> bool {
-        keys(found).any(|key| self.known.contains(&key))
+        was_there(&self.known, found)
     }
 
     /// Takes what was there out of a report; how many that were.

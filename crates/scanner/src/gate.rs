@@ -63,11 +63,16 @@ pub struct Ignore {
 }
 
 impl Ignore {
-    /// Whether it is about this finding.
+    /// Whether it is about this finding, or about one of several that a notice carries on.
     pub fn names(&self, found: &Vulnerability) -> bool {
+        (found.is(&self.id) || found.upstream.contains(&self.id)) && self.is_of(found)
+    }
+
+    /// Whether it is about this finding's package.
+    fn is_of(&self, found: &Vulnerability) -> bool {
         let own =
             |package: &str| package == found.package.package || found.package.source.as_ref().is_some_and(|source| source.name == package);
-        found.is(&self.id) && self.package.as_deref().is_none_or(own)
+        self.package.as_deref().is_none_or(own)
     }
 
     /// Whether its time is over.
@@ -156,7 +161,7 @@ pub fn judge(report: &Report, gate: &Gate, now: Timestamp) -> Judged {
     for found in &report.vulnerabilities {
         let is_counted =
             gate.fail_on.is_some_and(|least| found.severity.level.reaches(least)) && (!gate.only_fixable || found.fixed.is_some());
-        match gate.ignores.iter().find(|ignore| ignore.names(found) && !ignore.is_over(now)) {
+        match let_through(found, gate, now) {
             Some(ignore) => judged.ignored.push(LetThrough { vulnerability: found.clone(), by: ignore.clone() }),
             None if is_counted => judged.counted.push(found.clone()),
             None => judged.others.push(found.clone()),
@@ -173,6 +178,13 @@ pub fn judge(report: &Report, gate: &Gate, now: Timestamp) -> Judged {
     judged
 }
 
+/// What lets a finding through: a line about it, or lines about every one that it carries on, of which the last is told.
+fn let_through<'g>(found: &Vulnerability, gate: &'g Gate, now: Timestamp) -> Option<&'g Ignore> {
+    let by = |id: &str| gate.ignores.iter().find(|ignore| ignore.id == id && ignore.is_of(found) && !ignore.is_over(now));
+    let mut last = None;
+    found.is_covered(|id| by(id).inspect(|ignore| last = Some(*ignore)).is_some()).then_some(last).flatten()
+}
+
 /// A finding as every room tells findings.
 pub fn finding(found: &Vulnerability) -> Finding {
     let severity = match found.severity.level {
@@ -182,7 +194,8 @@ pub fn finding(found: &Vulnerability) -> Finding {
     };
     let place = Place { file: Some(found.package.file.clone()), line: found.package.line, ..Place::default() };
     let summary = if found.summary.is_empty() { String::new() } else { format!(": {}", found.summary) };
-    let also = found.cve().filter(|cve| *cve != found.id).map(|cve| format!(", {cve}")).unwrap_or_default();
+    let cve = found.cve().filter(|cve| *cve != found.id).into_iter();
+    let also: String = cve.chain(found.upstream.iter().map(String::as_str)).map(|id| format!(", {id}")).collect();
     let message = format!("`{}` {} is affected ({}{also}){summary}", found.package.package, found.package.version, weight(found));
     Finding::new(&found.id, severity, place, message).with_help(help(found))
 }
@@ -295,6 +308,38 @@ mod tests {
         assert_eq!((ids(&held.counted), held.ignored.len(), held.unused.len()), (vec!["GHSA-2"], 1, 1));
         let over = with(vec![ignore("CVE-1", None, 0)], 1);
         assert_eq!((over.counted.len(), over.expired.len(), over.ignored.len()), (2, 1, 0));
+    }
+
+    /// A notice of two, of which the index has no advisories of their own.
+    fn notice() -> Report {
+        let text = osv("DSA-1", &[], ("Debian:12", "p"), "2").replacen("\"summary\"", "\"upstream\":[\"CVE-1\",\"CVE-2\"],\"summary\"", 1);
+        scanned(vec![package(Ecosystem::Debian("12".to_owned()), "p", "1")], &[text])
+    }
+
+    #[test]
+    fn a_notice_of_several_is_let_through_by_its_own_id_or_by_all_of_them() {
+        let ignore = |id: &&str| Ignore { id: (*id).to_owned(), package: None, reason: "not reached".to_owned(), until: None };
+        let counted = |ids: &[&str]| {
+            let judged = judge(&notice(), &Gate { ignores: ids.iter().map(ignore).collect(), ..gate() }, built());
+            (judged.counted.len(), judged.ignored.len(), judged.unused.len())
+        };
+        assert_eq!((counted(&["CVE-1"]), counted(&["CVE-1", "CVE-2"]), counted(&["DSA-1"])), ((1, 0, 0), (0, 1, 0), (0, 1, 0)));
+        assert_eq!(counted(&["CVE-1", "CVE-3"]), (1, 0, 1));
+        let told = finding(&notice().vulnerabilities[0]);
+        assert!(told.message.contains("CVE-1, CVE-2"), "{}", told.message);
+    }
+
+    #[test]
+    fn a_baseline_hides_a_notice_only_where_all_of_it_was_there() {
+        let debian = || vec![package(Ecosystem::Debian("12".to_owned()), "p", "1")];
+        let one = |id: &str| osv(id, &[], ("Debian:12", "p"), "2");
+        let left = |before: &Report, mut now: Report| {
+            crate::baseline::Baseline::of(before).take_from(&mut now);
+            now.vulnerabilities.len()
+        };
+        assert_eq!(left(&scanned(debian(), &[one("CVE-1")]), notice()), 1);
+        assert_eq!(left(&scanned(debian(), &[one("CVE-1"), one("CVE-2")]), notice()), 0);
+        assert_eq!(left(&notice(), scanned(debian(), &[one("CVE-2")])), 0);
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub struct Vulnerability {
     /// Its other ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub aliases: Vec<String>,
+    /// The vulnerabilities that it carries on, where it is a notice of several: each of them is another one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstream: Vec<String>,
     /// One line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub summary: String,
@@ -114,6 +117,12 @@ impl Vulnerability {
     /// All its ids.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.id.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+
+    /// Whether this is known by what holds for ids: for one of its own, or for every one that it carries on. What holds for one of several says
+    /// nothing of the others.
+    pub fn is_covered(&self, mut holds: impl FnMut(&str) -> bool) -> bool {
+        self.ids().any(&mut holds) || (!self.upstream.is_empty() && self.upstream.iter().all(|id| holds(id)))
     }
 
     /// The id that people know it by: its CVE where it has one.
@@ -227,9 +236,18 @@ fn is_none(count: &usize) -> bool {
     *count == 0
 }
 
-/// The same vulnerability in the same package, whatever its version and whichever of its ids stands first.
-pub(crate) fn keys(found: &Vulnerability) -> impl Iterator<Item = (String, String, String)> + '_ {
-    found.ids().map(|id| (id.to_owned(), found.package.ecosystem.osv(), found.package.package.clone()))
+/// All that is there with a vulnerability, whatever its package's version: each of its ids, and each that it carries on.
+fn keys(found: &Vulnerability) -> impl Iterator<Item = (String, String, String)> + '_ {
+    found.ids().chain(found.upstream.iter().map(String::as_str)).map(|id| key(found, id))
+}
+
+fn key(found: &Vulnerability, id: &str) -> (String, String, String) {
+    (id.to_owned(), found.package.ecosystem.osv(), found.package.package.clone())
+}
+
+/// Whether a vulnerability of this package is among those that were there.
+pub(crate) fn was_there(known: &BTreeSet<(String, String, String)>, found: &Vulnerability) -> bool {
+    found.is_covered(|id| known.contains(&key(found, id)))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::Inventory;
 use crate::advisories::index::{Index, IndexError};
-use crate::matching::{Options, Report, Vulnerability, keys, scan};
+use crate::matching::{Options, Report, Vulnerability, scan, was_there};
 use base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,7 +84,7 @@ pub fn rematch(
     for run in running {
         let report = scan(run.inventory, index, options, now)?;
         let before = told.0.get(&of(run.workload, run.image_id));
-        let is_new = |found: &&Vulnerability| before.is_none_or(|before| !keys(found).any(|key| before.contains(&key)));
+        let is_new = |found: &&Vulnerability| before.is_none_or(|before| !was_there(before, found));
         news.extend(report.vulnerabilities.iter().filter(is_new).map(|found| New {
             workload: run.workload.to_owned(),
             release: run.release.to_owned(),

@@ -102,7 +102,7 @@ pub fn kept(report: &Report) -> Value {
         .iter()
         .take(MOST_KEPT)
         .map(|found| {
-            json!({"id": found.id, "aliases": found.aliases, "ecosystem": found.package.ecosystem, "package": found.package.package,
+            json!({"id": found.id, "aliases": found.aliases, "upstream": found.upstream, "ecosystem": found.package.ecosystem, "package": found.package.package,
                 "version": found.package.version, "fixed": found.fixed, "severity": found.severity.level, "status": found.status})
         })
         .collect();
@@ -134,7 +134,8 @@ pub fn baseline(context: &Context, named: &str, project: Option<&str>) -> Result
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let found = images.values().filter_map(|image| image["vulnerabilities"].as_array()).flatten();
     Ok(Baseline::of_keys(found.flat_map(|found| {
-        let ids = std::iter::once(&found["id"]).chain(found["aliases"].as_array().into_iter().flatten());
+        let more = ["aliases", "upstream"].into_iter().filter_map(|name| found[name].as_array()).flatten();
+        let ids = std::iter::once(&found["id"]).chain(more);
         ids.map(|id| (text(id), text(&found["ecosystem"]), text(&found["package"]))).collect::<Vec<_>>()
     })))
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Group {
     id: String,
     aliases: Vec<String>,
+    upstream: Vec<String>,
     summary: String,
     severity: Severity,
     status: Status,
@@ -79,7 +80,7 @@ fn grouped(ecosystem: &Ecosystem, found: Vec<Found>) -> Vec<Group> {
                 ids.extend(own.iter().cloned());
             }
         } else {
-            sets.push((ids(&notice.advisory).collect(), vec![notice]));
+            sets.push((std::iter::once(&notice.advisory.id).chain(&notice.advisory.aliases).cloned().collect(), vec![notice]));
         }
     }
     sets.into_iter().filter_map(|(ids, members)| Group::of(ecosystem, &ids, members)).collect()
@@ -119,6 +120,7 @@ impl Group {
         Some(Self {
             id: best.advisory.id.clone(),
             aliases: ids.iter().filter(|id| **id != best.advisory.id).cloned().collect(),
+            upstream: members.iter().flat_map(|found| &found.advisory.upstream).filter(|id| !ids.contains(*id)).cloned().collect(),
             summary: first(|advisory| &advisory.summary),
             published: first(|advisory| &advisory.published),
             severity: Severity::of(ratings.iter(), ecosystem.is_distribution()),
@@ -132,6 +134,7 @@ impl Group {
         Vulnerability {
             id: self.id.clone(),
             aliases: self.aliases.clone(),
+            upstream: self.upstream.clone(),
             summary: self.summary.clone(),
             severity: self.severity.clone(),
             status: self.status,

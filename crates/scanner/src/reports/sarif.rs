@@ -49,6 +49,7 @@ fn rule(found: &Vulnerability) -> Value {
             "severity-source": found.severity.source,
             "tags": ["security", "vulnerability", found.severity.level.name()],
             "aliases": found.aliases,
+            "upstream": found.upstream,
         },
     })
 }

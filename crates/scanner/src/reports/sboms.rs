@@ -58,7 +58,7 @@ fn entry(found: &Vulnerability) -> Value {
     let mut entry = json!({
         "id": found.id,
         "source": {"url": page(&found.id)},
-        "references": found.aliases.iter().map(|alias| json!({"id": alias, "source": {"url": page(alias)}})).collect::<Vec<_>>(),
+        "references": found.aliases.iter().chain(&found.upstream).map(|alias| json!({"id": alias, "source": {"url": page(alias)}})).collect::<Vec<_>>(),
         "ratings": [rating],
         "affects": [],
     });

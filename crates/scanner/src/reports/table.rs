@@ -85,7 +85,11 @@ fn id(found: &Vulnerability) -> String {
         // `DEBIAN-CVE-2024-1` says it already.
         Some(cve) if !found.id.ends_with(cve) => plain(&format!("{} {cve}", found.id)),
         Some(cve) => plain(cve),
-        None => plain(&found.id),
+        None => match found.upstream.as_slice() {
+            [] => plain(&found.id),
+            [one] => plain(&format!("{} {one}", found.id)),
+            [one, rest @ ..] => plain(&format!("{} {one} +{}", found.id, rest.len())),
+        },
     }
 }
 

@@ -41,7 +41,7 @@ fn subject(new: &New) -> String {
 
 fn text(first: &New, all: &[&New], environment: &str) -> String {
     let found = &first.vulnerability;
-    let ids: Vec<&str> = found.ids().collect();
+    let ids: Vec<&str> = found.ids().chain(found.upstream.iter().map(String::as_str)).collect();
     let mut packages: Vec<String> =
         all.iter().map(|one| format!("{} {}", one.vulnerability.package.package, one.vulnerability.package.version)).collect();
     packages.dedup();

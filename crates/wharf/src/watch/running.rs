@@ -132,7 +132,8 @@ fn known(notes: &Value, name: &str, image_id: &str) -> Option<Vec<Known>> {
         return None;
     }
     let ids = |found: &Value| -> Vec<String> {
-        let aliases = found.items("aliases").iter().filter_map(Value::as_str).map(str::to_owned);
+        let more = found.items("aliases").iter().chain(found.items("upstream"));
+        let aliases = more.filter_map(Value::as_str).map(str::to_owned);
         std::iter::once(found.text("id").to_owned()).chain(aliases).collect()
     };
     let each = |found: &Value| {
