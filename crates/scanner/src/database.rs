@@ -26,7 +26,7 @@ pub(crate) fn add(reading: &mut Reading<'_>, ecosystem: &Ecosystem, parse: fn(&s
         }
     });
     if let Err(error) = read {
-        reading.unread(error.source.to_string());
+        reading.failed(&error.source);
     }
     for told in std::mem::take(&mut top.packages) {
         let layer = layers.get(&key(&told)).cloned().flatten();

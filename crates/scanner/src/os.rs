@@ -1,7 +1,7 @@
 //! Which distribution an image is of (os-release(5)), and whose advisories count for its packages.
 
 use crate::package::{Ecosystem, Os};
-use crate::tree::{Entry, Tree, unread};
+use crate::tree::{Entry, Tree, failed};
 use base::Finding;
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub(crate) fn read(tree: &Tree, found: &[Entry], findings: &mut Vec<Finding>) ->
     match tree.read(entry, LARGEST) {
         Ok(bytes) => Some(parse(&String::from_utf8_lossy(&bytes))),
         Err(error) => {
-            findings.push(unread(&entry.path, error.source.to_string()));
+            findings.push(failed(&entry.path, &error.source));
             None
         }
     }

@@ -3,7 +3,7 @@
 use crate::catalogues::apk;
 use crate::package::Package;
 use crate::read::{Found, LARGEST_BYTES};
-use crate::tree::{Entry, Tree, unread};
+use crate::tree::{Entry, Tree, failed};
 use std::collections::HashMap;
 
 const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
@@ -31,7 +31,7 @@ pub(crate) fn mark(tree: &Tree, lists: &[Entry], found: &mut Found) {
         let bytes = match tree.read(list, LARGEST_BYTES) {
             Ok(bytes) => bytes,
             Err(error) => {
-                found.unread.push(unread(&list.path, error.source.to_string()));
+                found.unread.push(failed(&list.path, &error.source));
                 continue;
             }
         };

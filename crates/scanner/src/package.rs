@@ -175,3 +175,26 @@ pub struct Inventory {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Finding>,
 }
+
+impl Inventory {
+    /// Whether looking again would find the same: reading what is there did not fail. What is there and cannot be understood stays so.
+    pub fn is_lasting(&self) -> bool {
+        !self.unread.iter().any(|told| told.rule == crate::tree::READ_FAILED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tree::{failed, unread};
+    use std::io::{Error, ErrorKind};
+
+    #[test]
+    fn errors_of_reading_may_pass_and_others_stay() {
+        let with = |told: Finding| Inventory { unread: vec![told], ..crate::matching::tests::inventory(Vec::new()) }.is_lasting();
+        // EIO, EMFILE.
+        assert!([5, 24].into_iter().all(|number| !with(failed("x", &Error::from_raw_os_error(number)))));
+        assert!(!with(failed("x", &ErrorKind::PermissionDenied.into())));
+        assert!(with(failed("x", &ErrorKind::FileTooLarge.into())) && with(unread("Cargo.lock", "line 1: <<<<")));
+    }
+}

@@ -1,7 +1,7 @@
 //! What a catalogue is given while it reads one file: its content, and where to put what it found.
 
 use crate::package::{Ecosystem, Os, Package, Source};
-use crate::tree::{Content, Entry, Tree, unread};
+use crate::tree::{Content, Entry, Tree, failed, unread};
 use base::{Finding, Place, Severity};
 use std::collections::HashMap;
 
@@ -68,7 +68,7 @@ impl Reading<'_> {
     /// The file's content; when it cannot be read that is told, and there is none.
     pub fn bytes(&mut self) -> Option<Vec<u8>> {
         let read = self.tree.read(self.entry, LARGEST_BYTES);
-        read.map_err(|error| self.unread(error.source.to_string())).ok()
+        read.map_err(|error| self.failed(&error.source)).ok()
     }
 
     /// The same as text; bytes that are none are replaced.
@@ -82,12 +82,17 @@ impl Reading<'_> {
     /// The open file; when it cannot be opened that is told.
     pub fn open(&mut self) -> Option<Content> {
         let open = self.tree.open(self.entry);
-        open.map_err(|error| self.unread(error.source.to_string())).ok()
+        open.map_err(|error| self.failed(&error.source)).ok()
     }
 
     /// The whole file could not be read.
     pub fn unread(&mut self, why: impl Into<String>) {
         self.found.unread.push(unread(&self.entry.path, why));
+    }
+
+    /// Reading the file failed.
+    pub fn failed(&mut self, error: &std::io::Error) {
+        self.found.unread.push(failed(&self.entry.path, error));
     }
 
     /// Adds a package that the file tells of, brought by the file's own layer.

@@ -77,7 +77,7 @@ pub fn not_judged<'r>(reports: impl IntoIterator<Item = &'r Report>) -> String {
     for report in reports {
         packages += report.unjudged_packages;
         development += report.development_packages;
-        unread += report.gaps().filter(|told| told.rule == "unread").count();
+        unread += report.gaps().filter(|told| told.rule != "unjudged").count();
     }
     let told = |count: usize, one: &str, many: &str| match count {
         0 => String::new(),

@@ -127,7 +127,7 @@ impl Tree {
                 match root.stat_file(name.as_bytes()) {
                     Ok(Some((size, executable))) => visit(Entry { path: name.clone(), size, executable, root: 0 }),
                     Ok(None) => return vec![unread(name, "it is no file")],
-                    Err(error) => return vec![unread(name, error.to_string())],
+                    Err(error) => return vec![failed(name, &error.source)],
                 }
                 Vec::new()
             }
@@ -195,6 +195,19 @@ fn read_all(file: Content, path: &str, limit: u64) -> Result<Vec<u8>, FileError>
         return Err(FileError::new("read", path, error));
     }
     Ok(content)
+}
+
+/// The rule of findings about errors of reading, which may pass; other files that could not be read will be like that again.
+pub(crate) const READ_FAILED: &str = "read-failed";
+
+/// What could not be looked at because reading it failed.
+pub(crate) fn failed(path: &str, error: &std::io::Error) -> Finding {
+    use std::io::ErrorKind::{FileTooLarge, InvalidData, InvalidFilename, NotFound};
+    let finding = unread(path, error.to_string());
+    if matches!(error.kind(), FileTooLarge | InvalidData | InvalidFilename | NotFound) {
+        return finding;
+    }
+    Finding { rule: READ_FAILED.to_owned(), ..finding }
 }
 
 /// What could not be looked at.

@@ -15,7 +15,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Changes whenever catalogues find more or other things than before; what was kept by another is not used.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Lists from others larger than this are not read.
 const LARGEST_LIST: usize = 256 << 20;
 
@@ -54,6 +54,10 @@ pub fn inventory_of_image(store: &Store, image: &Image, name: &str) -> Result<In
         return Ok(inventory);
     }
     let inventory = scanned(store, image, name)?;
+    // What failed now may be read the next time.
+    if !inventory.is_lasting() {
+        return Ok(inventory);
+    }
     let kept = serde_json::to_vec(&Kept { format: FORMAT, inventory: inventory.clone() });
     let bytes = kept.map_err(|error| Problem::new(ProblemKind::Defect, format!("an inventory has no JSON form: {error}")))?;
     let path = place(store, &id);

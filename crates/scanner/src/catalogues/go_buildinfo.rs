@@ -20,7 +20,11 @@ const SEARCHED: u64 = 16 << 20;
 
 fn read(reading: &mut Reading<'_>) {
     let Some(file) = reading.open() else { return };
-    match of_program(&file) {
+    let read = of_program(&file);
+    if let Some(error) = file.failure() {
+        return reading.failed(error);
+    }
+    match read {
         Ok(Some(list)) => reading.add_all(&Ecosystem::Go, list),
         Ok(None) => {}
         Err(why) => reading.unread(why),

@@ -4,6 +4,7 @@ use crate::elf::Bytes;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 
 /// An open file of a tree, read from its beginning or at any place.
 #[derive(Debug)]
@@ -12,17 +13,23 @@ pub struct Content {
     begin: u64,
     size: u64,
     at: u64,
+    failure: OnceLock<io::Error>,
 }
 
 impl Content {
     /// All of a file.
     pub(super) fn whole(file: File) -> io::Result<Self> {
         let size = file.metadata()?.len();
-        Ok(Self { file, begin: 0, size, at: 0 })
+        Ok(Self { file, begin: 0, size, at: 0, failure: OnceLock::new() })
     }
 
     pub(super) fn part(file: File, begin: u64, size: u64) -> Self {
-        Self { file, begin, size, at: 0 }
+        Self { file, begin, size, at: 0, failure: OnceLock::new() }
+    }
+
+    /// Why [`Bytes::at`] gave none although they are there.
+    pub(crate) fn failure(&self) -> Option<&io::Error> {
+        self.failure.get()
     }
 }
 
@@ -43,7 +50,25 @@ impl Bytes for Content {
             return None;
         }
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, self.begin.checked_add(offset)?).ok()?;
-        Some(bytes)
+        match self.file.read_exact_at(&mut bytes, self.begin.checked_add(offset)?) {
+            Ok(()) => Some(bytes),
+            Err(error) => {
+                let _ = self.failure.set(error);
+                None
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_read_that_failed_is_no_end() {
+        // A folder opens and cannot be read.
+        let folder = Content::part(File::open("/").expect("opened"), 0, 100);
+        assert!(folder.at(90, 20).is_none() && folder.failure().is_none());
+        assert!(folder.at(0, 20).is_none() && folder.failure().is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Layers seen as one, by the rules of the overlay file system: the topmost wins, a whiteout hides, folders join.
 
 use super::root::{Root, Sort};
-use super::{Entry, MOST_FILES, unread};
+use super::{Entry, MOST_FILES, failed, unread};
 use base::Finding;
 use std::collections::BTreeMap;
 
@@ -60,7 +60,7 @@ fn list(roots: &[Root], folder: &Folder, findings: &mut Vec<Finding>) -> BTreeMa
         match listed {
             Ok(false) => {}
             Ok(true) => break,
-            Err(error) => findings.push(unread(&String::from_utf8_lossy(&folder.path), error.source.to_string())),
+            Err(error) => findings.push(failed(&String::from_utf8_lossy(&folder.path), &error.source)),
         }
     }
     names

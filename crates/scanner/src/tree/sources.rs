@@ -1,7 +1,7 @@
 //! A folder of sources, without what git ignores and what tools put there: what is installed says nothing that the lock file does not.
 
 use super::root::Root;
-use super::{Entry, MOST_FILES, unread};
+use super::{Entry, MOST_FILES, failed, unread};
 use base::Finding;
 use ignore::{DirEntry, WalkBuilder};
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(super) fn walk(path: &Path, root: Option<&Root>, visit: &mut dyn FnMut(Entry
         let Some(name) = entry.path().strip_prefix(path).ok().and_then(Path::to_str) else { continue };
         match root.map(|root| root.stat_file(name.as_bytes())) {
             Some(Ok(Some((size, executable)))) => visit(Entry { path: name.to_owned(), size, executable, root: 0 }),
-            Some(Err(error)) => findings.push(unread(name, error.source.to_string())),
+            Some(Err(error)) => findings.push(failed(name, &error.source)),
             _ => {}
         }
         files += 1;
