@@ -1,6 +1,6 @@
 //! What stops a run: which findings count, which are let through and why, and whether the advisories are young enough to say so.
 
-use crate::matching::{Report, Vulnerability};
+use crate::matching::{Asked, Report, Vulnerability};
 use crate::severity::Level;
 use base::{Finding, Place, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -139,22 +139,22 @@ impl Judged {
     }
 }
 
-/// Whether the advisories of a report are young enough.
+/// Whether advisories are young enough.
 ///
 /// # Errors
 /// When they are not.
-pub fn age(report: &Report, gate: &Gate, now: Timestamp) -> Result<(), Stale> {
-    let age = now.since(report.advisories.created);
+pub fn age(advisories: &Asked, gate: &Gate, now: Timestamp) -> Result<(), Stale> {
+    let age = now.since(advisories.created);
     match gate.advisories_at_most {
-        Some(at_most) if age > at_most => Err(Stale::Old { created: report.advisories.created, age, at_most }),
-        _ if report.advisories.fresh_until < now => Err(Stale::Frozen { fresh_until: report.advisories.fresh_until }),
+        Some(at_most) if age > at_most => Err(Stale::Old { created: advisories.created, age, at_most }),
+        _ if advisories.fresh_until < now => Err(Stale::Frozen { fresh_until: advisories.fresh_until }),
         _ => Ok(()),
     }
 }
 
 /// Puts every finding where it belongs.
 pub fn judge(report: &Report, gate: &Gate, now: Timestamp) -> Judged {
-    let mut judged = Judged { stale: age(report, gate, now).err().map(|stale| stale.to_string()), ..Judged::default() };
+    let mut judged = Judged { stale: age(&report.advisories, gate, now).err().map(|stale| stale.to_string()), ..Judged::default() };
     if gate.unjudged == Unjudged::Fail {
         judged.unjudged = report.gaps().cloned().collect();
     }

@@ -57,6 +57,14 @@ pub struct Asked {
     pub fresh_until: Timestamp,
 }
 
+impl Asked {
+    /// An index.
+    pub fn of(index: &Index) -> Self {
+        let head = index.head();
+        Self { sequence: head.sequence, created: head.created, fresh_until: head.fresh_until }
+    }
+}
+
 /// A vulnerability of a package in one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vulnerability {
@@ -136,11 +144,10 @@ impl Vulnerability {
 /// # Errors
 /// When a part of the index is not what was signed.
 pub fn scan(inventory: &Inventory, index: &Index, options: &Options, now: Timestamp) -> Result<Report, IndexError> {
-    let head = index.head();
     let mut report = Report {
         target: inventory.target.clone(),
         os: inventory.os.clone(),
-        advisories: Asked { sequence: head.sequence, created: head.created, fresh_until: head.fresh_until },
+        advisories: Asked::of(index),
         at: now,
         packages: 0,
         unjudged_packages: 0,

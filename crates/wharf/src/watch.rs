@@ -7,13 +7,14 @@ use crate::context::Context;
 use crate::notify::Office;
 use crate::project::Project;
 use crate::settings::{LOCAL_FILE, Notify, PROJECT_FILE};
-use crate::{advisories, scan};
+use crate::{advisories, gate, scan};
 use base::files::{make_folder, read_if_exists, write_atomically};
 use base::{Clock, Problem, ProblemKind, SystemClock, Timestamp};
 use monitor::Put;
 use running::{Seen, Workload};
 use scanner::Inventory;
-use scanner::matching::Options;
+use scanner::gate::age;
+use scanner::matching::{Asked, Options};
 use scanner::rematch::{Running, Told, rematch};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -126,13 +127,17 @@ impl Watch {
             return Ok(());
         };
         let options = Options { development: settings.gates.scan.as_ref().is_some_and(|gate| gate.development) };
+        let now = SystemClock.now();
+        // What is published after them is not heard of.
+        if let Err(stale) = age(&Asked::of(&index), &gate::of(settings.gates.scan.as_ref()), now) {
+            self.say_once(&format!("{stale}; `wharf advisories update` fetches newer ones"));
+        }
         let Kept { mut told, running } = self.kept()?;
         let Seen { workloads, doubt } = running::of(&self.context, &self.project, running.as_deref()).await?;
         if let Some(doubt) = &doubt {
             self.say_once(doubt);
         }
         let inventories = self.inventories(&workloads)?;
-        let now = SystemClock.now();
         for (workload, inventory) in pairs(&workloads, &inventories) {
             self.introduce(&mut told, workload, inventory, &index, &options, now)?;
         }

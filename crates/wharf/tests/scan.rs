@@ -243,6 +243,18 @@ fn a_source_without_its_end_does_not_take_the_place_of_a_good_index() {
 }
 
 #[test]
+fn stale_advisories_are_told_in_every_mode() {
+    let place = Place::new("stale");
+    place.ends(0, &["advisories", "build", "--from", "advisories", "--fresh-for", "1s"]);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    for (mode, code) in [("warn", 0), ("report-only", 0), ("fail", 1)] {
+        place.write("rust/wharf.yaml", &format!("project: p\ngates: {{ scan: {{ mode: {mode}, fail-on: none }} }}\n"));
+        let said = place.ends(code, &["--project", "rust", "scan"]);
+        assert!(said.err.contains("the advisories are frozen") && said.err.contains("`wharf advisories update`"), "{mode}: {}", said.err);
+    }
+}
+
+#[test]
 fn who_builds_at_once_leaves_one_whole_index_and_one_key() {
     let place = Place::new("at-once");
     let build = || place.run(&["advisories", "build", "--from", "advisories"]);

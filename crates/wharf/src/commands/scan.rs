@@ -85,7 +85,7 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     if let Some(advised) = advice(context, &asked, &settings, &folder, (&index, &inventory))? {
         tell_base(context, &asked, &folder, &advised)?;
     }
-    end(&judged, &gate, &index)
+    end(context, &judged, &gate, &index)
 }
 
 impl Arguments {
@@ -223,12 +223,13 @@ fn tell_base(context: &Context, asked: &Arguments, folder: &Path, advised: &Advi
     Ok(())
 }
 
-fn end(judged: &Judged, gate: &Gate, index: &Index) -> Result<ExitCode, Problem> {
+fn end(context: &Context, judged: &Judged, gate: &Gate, index: &Index) -> Result<ExitCode, Problem> {
+    const NEWER: &str = "`wharf advisories update` fetches newer ones";
     if let Some(stale) = &judged.stale {
-        let problem = Problem::new(ProblemKind::Work, stale.clone()).hint("`wharf advisories update` fetches newer ones");
         if gate.mode == Mode::Fail {
-            return Err(problem);
+            return Err(Problem::new(ProblemKind::Work, stale.clone()).hint(NEWER));
         }
+        context.output.warning(&format!("{stale}; {NEWER}"));
     }
     if !judged.stops(gate.mode) {
         return Ok(ExitCode::SUCCESS);
