@@ -227,6 +227,13 @@ fn unjudged(package: &Package, why: &str) -> Finding {
 }
 
 impl Report {
+    /// Leaves out what no version mends; how many that were.
+    pub fn keep_fixable(&mut self) -> usize {
+        let before = self.vulnerabilities.len();
+        self.vulnerabilities.retain(|found| found.fixed.is_some());
+        before - self.vulnerabilities.len()
+    }
+
     /// Where it could not look and should have: files that could not be read, ecosystems that the index knows nothing of. What is only a
     /// note, such as a requirement without a version, is none.
     pub fn gaps(&self) -> impl Iterator<Item = &Finding> {

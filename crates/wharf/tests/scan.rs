@@ -255,6 +255,20 @@ fn stale_advisories_are_told_in_every_mode() {
 }
 
 #[test]
+fn what_nothing_mends_is_left_out_of_every_format_where_that_is_asked_for() {
+    let place = Place::new("fixable");
+    let text = r#"{"id":"RUSTSEC-9","affected":[{"package":{"ecosystem":"crates.io","name":"time"},"ranges":[{"type":"SEMVER","events":[{"introduced":"0"}]}]}]}"#;
+    place.write("advisories/RUSTSEC-9.json", text);
+    place.ends(0, &["advisories", "build", "--from", "advisories"]);
+    for format in ["table", "json", "sarif", "junit", "cyclonedx", "spdx"] {
+        assert!(place.ends(1, &["scan", "rust", "--format", format]).out.contains("RUSTSEC-9"), "{format}");
+        let said = place.ends(1, &["scan", "rust", "--format", format, "--only-fixable"]);
+        assert!(!said.out.contains("RUSTSEC-9") && said.out.contains("RUSTSEC-2020-0071"), "{format}: {}", said.out);
+        assert!(said.err.contains("1 package, 1 vulnerability (1 high), 1 with a fix, 1 without a fix not shown"), "{}", said.err);
+    }
+}
+
+#[test]
 fn who_builds_at_once_leaves_one_whole_index_and_one_key() {
     let place = Place::new("at-once");
     let build = || place.run(&["advisories", "build", "--from", "advisories"]);

@@ -2,6 +2,7 @@
 
 use super::page;
 use crate::Inventory;
+use crate::gate::LetThrough;
 use crate::matching::{Report, Status, Vulnerability};
 use crate::sbom::reference;
 use crate::severity::Level;
@@ -25,12 +26,18 @@ fn by_package<'r>(inventory: &Inventory, report: &'r Report) -> BTreeMap<String,
     found
 }
 
-/// Adds what was found to a CycloneDX document of the same inventory (specification 1.6, "Vulnerabilities").
-pub fn add_to_cyclonedx(document: &mut Value, inventory: &Inventory, report: &Report) {
-    let mut entries: BTreeMap<(&str, Option<&str>), Value> = BTreeMap::new();
+/// Why a vulnerability of a package is let through, where it is.
+fn reason<'i>(found: &Vulnerability, ignored: &'i [LetThrough]) -> Option<&'i str> {
+    ignored.iter().find(|one| one.vulnerability == *found).map(|one| one.by.reason.as_str())
+}
+
+/// Adds what was found to a CycloneDX document of the same inventory (specification 1.6, "Vulnerabilities"). What is let through says so.
+pub fn add_to_cyclonedx(document: &mut Value, inventory: &Inventory, report: &Report, ignored: &[LetThrough]) {
+    let mut entries: BTreeMap<(&str, Option<&str>, Option<&str>), Value> = BTreeMap::new();
     for (reference, found) in by_package(inventory, report) {
         for one in found {
-            let entry = entries.entry((&one.id, one.fixed.as_deref())).or_insert_with(|| entry(one));
+            let why = reason(one, ignored);
+            let entry = entries.entry((&one.id, one.fixed.as_deref(), why)).or_insert_with(|| entry(one, why));
             if let Some(affects) = entry.get_mut("affects").and_then(Value::as_array_mut) {
                 affects.push(json!({"ref": reference}));
             }
@@ -39,7 +46,7 @@ pub fn add_to_cyclonedx(document: &mut Value, inventory: &Inventory, report: &Re
     document["vulnerabilities"] = entries.into_values().collect();
 }
 
-fn entry(found: &Vulnerability) -> Value {
+fn entry(found: &Vulnerability, ignored: Option<&str>) -> Value {
     let level = if found.severity.level == Level::Unknown { "unknown" } else { found.severity.level.name() };
     let mut rating = Map::from_iter([("severity".to_owned(), json!(level))]);
     if !found.severity.source.is_empty() {
@@ -70,18 +77,22 @@ fn entry(found: &Vulnerability) -> Value {
     } else if found.status == Status::WillNotFix {
         entry["analysis"] = json!({"response": ["will_not_fix"]});
     }
+    if let Some(reason) = ignored {
+        entry["analysis"] = json!({"response": ["will_not_fix"], "detail": format!("ignored: {reason}")});
+    }
     entry
 }
 
-/// Adds what was found to an SPDX document of the same inventory (specification 2.3, 7.21 and annex F.2).
-pub fn add_to_spdx(document: &mut Value, inventory: &Inventory, report: &Report) {
+/// Adds what was found to an SPDX document of the same inventory (specification 2.3, 7.21 and annex F.2). What is let through says so.
+pub fn add_to_spdx(document: &mut Value, inventory: &Inventory, report: &Report, ignored: &[LetThrough]) {
     let found = by_package(inventory, report);
     for package in document.get_mut("packages").and_then(Value::as_array_mut).into_iter().flatten() {
         let reference = package["SPDXID"].as_str().and_then(|id| id.strip_prefix("SPDXRef-Package-")).map(str::to_owned);
         let of_it = reference.and_then(|reference| found.get(&reference));
         let told = of_it.into_iter().flatten().map(|one| {
-            json!({"referenceCategory": "SECURITY", "referenceType": "advisory", "referenceLocator": page(&one.id), "comment": one.fixed.as_ref()
-                .map_or_else(|| one.status.words().to_owned(), |fixed| format!("fixed in {fixed}"))})
+            let status = one.fixed.as_ref().map_or_else(|| one.status.words().to_owned(), |fixed| format!("fixed in {fixed}"));
+            let comment = reason(one, ignored).map_or_else(|| status.clone(), |reason| format!("{status}; ignored: {reason}"));
+            json!({"referenceCategory": "SECURITY", "referenceType": "advisory", "referenceLocator": page(&one.id), "comment": comment})
         });
         // Asking a value for what it lacks would put a null there, which the schema refuses.
         if let Some(references) = package.get_mut("externalRefs").and_then(Value::as_array_mut) {

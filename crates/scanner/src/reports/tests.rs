@@ -133,17 +133,23 @@ fn sboms_say_what_was_found_in_which_package() {
     let report = scanned(inventory.packages.clone(), &[osv("RUSTSEC-1", &["CVE-2"], ("crates.io", "time"), "0.2.0")]);
     let options = crate::sbom::Options { tool_version: "0", created: None };
     let mut document = crate::sbom::cyclonedx::write(&inventory, options);
-    add_to_cyclonedx(&mut document, &inventory, &report);
+    let ignore = Ignore { id: "CVE-2".to_owned(), package: None, reason: "not reached".to_owned(), until: None };
+    let ignored = judge(&report, &Gate { ignores: vec![ignore], ..gate() }, report.advisories.created).ignored;
+    add_to_cyclonedx(&mut document, &inventory, &report, &[]);
+    assert_eq!(document["vulnerabilities"][0].get("analysis"), None);
+    add_to_cyclonedx(&mut document, &inventory, &report, &ignored);
+    assert_eq!(document["vulnerabilities"][0]["analysis"]["detail"], "ignored: not reached");
     let [found] = document["vulnerabilities"].as_array().expect("a list").as_slice() else { panic!("{document}") };
     assert_eq!((&found["id"], &found["recommendation"]), (&Value::from("RUSTSEC-1"), &Value::from("update to 0.2.0")));
     assert!(document["components"].as_array().is_some_and(|all| all.iter().any(|one| one["bom-ref"] == found["affects"][0]["ref"])));
     let mut document = crate::sbom::spdx::write(&inventory, options);
-    add_to_spdx(&mut document, &inventory, &report);
+    add_to_spdx(&mut document, &inventory, &report, &ignored);
     let told = document["packages"]
         .as_array()
         .expect("a list")
         .iter()
         .filter(|one| one["externalRefs"][1]["referenceCategory"] == "SECURITY")
+        .inspect(|one| assert_eq!(one["externalRefs"][1]["comment"], "fixed in 0.2.0; ignored: not reached"))
         .count();
     assert_eq!(told, 1);
     // Only packages have references; a null in their stead is against the schema.

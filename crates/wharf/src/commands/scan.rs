@@ -79,9 +79,11 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let now = SystemClock.now();
     let mut report = scan(&inventory, &index, &Options { development }, now).map_err(advisories::problem)?;
     let known = baseline.map_or(0, |baseline| baseline.take_from(&mut report));
+    // Once, so that no format shows what others leave out.
+    let unfixed = if asked.only_fixable { report.keep_fixable() } else { 0 };
     let judged = judge(&report, &gate, now);
     show(context, &asked, &inventory, (&report, &judged, &gate))?;
-    talk(context, &asked, (&report, &judged), known);
+    talk(context, (&report, &judged), known, unfixed);
     if let Some(advised) = advice(context, &asked, &settings, &folder, (&index, &inventory))? {
         tell_base(context, &asked, &folder, &advised)?;
     }
@@ -119,25 +121,21 @@ fn show(
     let output = &context.output;
     let name = asked.format.as_deref().unwrap_or(if output.is_json() { "json" } else { "table" });
     let options = sbom::Options { tool_version: env!("CARGO_PKG_VERSION"), created: None };
-    let mut shown = judged.clone();
-    if asked.only_fixable {
-        shown.others.retain(|found| found.fixed.is_some());
-    }
     let text = match name {
         "cyclonedx" => {
             let mut document = cyclonedx::write(inventory, options);
-            reports::add_to_cyclonedx(&mut document, inventory, report);
+            reports::add_to_cyclonedx(&mut document, inventory, report, &judged.ignored);
             format!("{document:#}")
         }
         "spdx" => {
             let mut document = spdx::write(inventory, options);
-            reports::add_to_spdx(&mut document, inventory, report);
+            reports::add_to_spdx(&mut document, inventory, report, &judged.ignored);
             format!("{document:#}")
         }
         name => {
             let format = reports::format(name).ok_or_else(|| Problem::new(ProblemKind::Defect, format!("there is no format `{name}`")))?;
             let (width, colored) = (crate::output::width(), output.is_colored());
-            (format.render)(&Shown { report, judged: &shown, gate, width, colored, version: env!("CARGO_PKG_VERSION") })
+            (format.render)(&Shown { report, judged, gate, width, colored, version: env!("CARGO_PKG_VERSION") })
         }
     };
     if !text.is_empty() {
@@ -146,7 +144,7 @@ fn show(
     Ok(())
 }
 
-fn talk(context: &Context, asked: &Arguments, (report, judged): (&Report, &Judged), known: usize) {
+fn talk(context: &Context, (report, judged): (&Report, &Judged), known: usize, unfixed: usize) {
     let output = &context.output;
     for finding in &report.unjudged {
         output.finding(finding);
@@ -154,8 +152,7 @@ fn talk(context: &Context, asked: &Arguments, (report, judged): (&Report, &Judge
     for ignore in &judged.expired {
         output.warning(&format!("`{}` is ignored no more: its time is over ({})", ignore.id, ignore.reason));
     }
-    let unfixed = judged.others.iter().filter(|found| found.fixed.is_none()).count();
-    let hidden = if asked.only_fixable && unfixed > 0 { format!(", {unfixed} without a fix not shown") } else { String::new() };
+    let hidden = if unfixed > 0 { format!(", {unfixed} without a fix not shown") } else { String::new() };
     let before = if known > 0 { format!(", {known} that were there before not shown") } else { String::new() };
     output.say(&format!("{}: {}{hidden}{before}", crate::output::printable(&report.target.name), reports::summary(report, judged)));
 }
