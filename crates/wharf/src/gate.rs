@@ -7,6 +7,7 @@ use scanner::baseline::Baseline;
 use scanner::gate::{Gate, Ignore, Mode, Unjudged};
 use scanner::matching::Report;
 use scanner::severity::Level;
+use scanner::{Target, TargetKind};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -111,11 +112,12 @@ pub fn kept(report: &Report) -> Value {
         "unjudged_packages": report.unjudged_packages, "unjudged": report.gaps().take(MOST_UNJUDGED).collect::<Vec<_>>()})
 }
 
-/// What was there before: a file of `wharf scan --json`, or a release of the project whose record lies in this home.
+/// What was there before: a file of `wharf scan --json`, or a release of the project whose record lies in this home. Of a release only the
+/// image counts that the target is, with its name in the project where that is known.
 ///
 /// # Errors
-/// When it is neither, or cannot be read.
-pub fn baseline(context: &Context, named: &str, project: Option<&str>) -> Result<Baseline, Problem> {
+/// When it is neither, cannot be read, or does not say all that was there.
+pub fn baseline(context: &Context, named: &str, project: Option<&str>, target: (&Target, Option<&str>)) -> Result<Baseline, Problem> {
     const LARGEST: usize = 256 << 20;
     let path = Path::new(named);
     if path.is_file() {
@@ -128,11 +130,33 @@ pub fn baseline(context: &Context, named: &str, project: Option<&str>) -> Result
             .hint("`wharf scan --format json TARGET > FILE` writes a baseline, `wharf history` lists the releases")
     };
     let record: Option<Value> = project.map(|project| ::delivery::read_home(&context.home, project, named)).transpose()?.flatten();
-    let record = record.ok_or_else(missing)?;
+    of_record(&record.ok_or_else(missing)?, named, target)
+}
+
+fn of_record(record: &Value, named: &str, (target, name): (&Target, Option<&str>)) -> Result<Baseline, Problem> {
+    let wrong = |why: String| {
+        Problem::new(ProblemKind::Usage, why).hint("`wharf scan --format json TARGET > FILE` writes a baseline that has all of one target")
+    };
     let images = record["notes"]["stages"]["scan"]["detail"]["images"].as_object();
-    let images = images.ok_or_else(|| Problem::new(ProblemKind::Usage, format!("the record of the release `{named}` has no scan")))?;
+    let images = images.ok_or_else(|| wrong(format!("the record of the release `{named}` has no scan")))?;
+    let is_it = |image: &&Value| target.id.is_some() && image["image"].as_str() == target.id.as_deref();
+    let chosen: Vec<&Value> = match name {
+        _ if target.kind != TargetKind::Image => images.values().collect(),
+        // An image that the release had not is new as a whole.
+        Some(name) => images.get(name).into_iter().collect(),
+        None if images.len() == 1 => images.values().collect(),
+        None => vec![images.values().find(is_it).ok_or_else(|| {
+            let names: Vec<&str> = images.keys().map(String::as_str).collect();
+            wrong(format!("the release `{named}` has the images {}, and which of them `{}` is is not known", names.join(", "), target.name))
+        })?],
+    };
+    if let Some(left) = chosen.iter().filter_map(|image| image["left_out"].as_u64()).find(|left| *left > 0) {
+        return Err(wrong(format!(
+            "the record of the release `{named}` keeps {MOST_KEPT} findings of an image, and {left} more were there"
+        )));
+    }
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let found = images.values().filter_map(|image| image["vulnerabilities"].as_array()).flatten();
+    let found = chosen.into_iter().filter_map(|image| image["vulnerabilities"].as_array()).flatten();
     Ok(Baseline::of_keys(found.flat_map(|found| {
         let more = ["aliases", "upstream"].into_iter().filter_map(|name| found[name].as_array()).flatten();
         let ids = std::iter::once(&found["id"]).chain(more);
@@ -167,5 +191,24 @@ mod tests {
         let allowed = ScanGate { unjudged: UnjudgedMode::Warn, ..ScanGate::default() };
         assert_eq!(of(Some(&allowed)).unjudged, Unjudged::Warn);
         assert_eq!(of(Some(&ScanGate::default())).mode, Mode::Fail);
+    }
+
+    #[test]
+    fn a_release_is_a_baseline_by_image_and_only_where_it_says_all() {
+        let found = |id: &str| json!({"id": id, "aliases": [], "ecosystem": "npm", "package": "a"});
+        let image = |id: &str, found: Value, left: u64| json!({"image": id, "vulnerabilities": [found], "left_out": left});
+        let images = json!({"web": image("sha256:1", found("GHSA-1"), 0), "db": image("sha256:2", found("GHSA-2"), 600)});
+        let record = json!({"notes": {"stages": {"scan": {"detail": {"images": images}}}}});
+        let target = |kind, id: Option<&str>| Target { kind, name: "t".to_owned(), id: id.map(str::to_owned), layers: Vec::new() };
+        let of = |kind, id, name| of_record(&record, "r1", (&target(kind, id), name)).map_err(|problem| problem.message);
+        let only = |id: &str| Ok(Baseline::of_keys([(id.to_owned(), "npm".to_owned(), "a".to_owned())]));
+        // What web had is no excuse for another image, and one that is new had nothing.
+        assert_eq!(of(TargetKind::Image, Some("sha256:9"), Some("web")), only("GHSA-1"));
+        assert_eq!(of(TargetKind::Image, Some("sha256:1"), None), only("GHSA-1"));
+        assert_eq!(of(TargetKind::Image, Some("sha256:9"), Some("jobs")), Ok(Baseline::default()));
+        assert!(of(TargetKind::Image, Some("sha256:9"), None).expect_err("which").contains("has the images db, web"));
+        for (kind, name) in [(TargetKind::Image, Some("db")), (TargetKind::Folder, None)] {
+            assert!(of(kind, None, name).expect_err("not all").contains("keeps 400 findings of an image, and 600 more were there"));
+        }
     }
 }

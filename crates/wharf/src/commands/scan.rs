@@ -64,17 +64,16 @@ fn run(context: &Context, matches: &clap::ArgMatches) -> Result<ExitCode, Proble
     let here = settings_here(context)?;
     let (settings, folder) = here.unwrap_or_else(|| (Settings::default(), PathBuf::from(".")));
     let gate = asked.gate(&settings)?;
-    let baseline = asked
-        .baseline
-        .as_deref()
-        .map(|named| gate::baseline(context, named, Some(&settings.project).filter(|name| !name.is_empty()).map(String::as_str)));
-    let baseline = baseline.transpose()?;
     let index = advisories::needed(&context.home, &settings.advisories.keys)?;
     let target = match &asked.target {
         Some(target) => target.clone(),
         None => context.project_folder(None)?.display().to_string(),
     };
     let inventory = crate::scan::inventory_of(context, &target)?;
+    let image = built_from(context, &settings, &inventory);
+    let project = Some(settings.project.as_str()).filter(|name| !name.is_empty());
+    let of = (&inventory.target, image.map(|(name, _)| name));
+    let baseline = asked.baseline.as_deref().map(|named| gate::baseline(context, named, project, of)).transpose()?;
     let development = asked.development || settings.gates.scan.as_ref().is_some_and(|gate| gate.development);
     let now = SystemClock.now();
     let mut report = scan(&inventory, &index, &Options { development }, now).map_err(advisories::problem)?;
@@ -168,7 +167,7 @@ fn advice(
     let (path, target) = match &asked.dockerfile {
         Some(path) => (path.clone(), None),
         None => match built_from(context, settings, inventory) {
-            Some(image) => (folder.join(image.dockerfile_path()), image.target.clone()),
+            Some((_, image)) => (folder.join(image.dockerfile_path()), image.target.clone()),
             None if asked.fix => {
                 return Err(Problem::new(ProblemKind::Usage, "it is not known which Dockerfile the target was built from")
                     .hint("name it with `--dockerfile FILE`"));
@@ -182,17 +181,18 @@ fn advice(
     bases::look(context, index, (&name, &text, target.as_deref()), &settings.advisories.bases)
 }
 
-/// The project's image that the target is, or its only one where the target is a folder.
-fn built_from<'s>(context: &Context, settings: &'s Settings, inventory: &Inventory) -> Option<&'s crate::settings::Image> {
+/// The project's image that the target is, or its only one where the target is a folder; with its name.
+fn built_from<'s>(context: &Context, settings: &'s Settings, inventory: &Inventory) -> Option<(&'s str, &'s crate::settings::Image)> {
+    let named = |(name, image): (&'s String, &'s crate::settings::Image)| (name.as_str(), image);
     if inventory.target.kind == TargetKind::Folder {
-        return settings.images.values().next().filter(|_| settings.images.len() == 1);
+        return settings.images.iter().next().filter(|_| settings.images.len() == 1).map(named);
     }
     let id = inventory.target.id.as_deref()?;
     let names = image::open(context).ok()?.images().names().ok()?;
     let of = |name: &str| format!("{}/{name}", settings.project);
     let found =
         settings.images.iter().find(|(name, _)| names.iter().any(|(known, image)| image.to_string() == id && known.repository == of(name)));
-    found.map(|(_, image)| image)
+    found.map(named)
 }
 
 fn tell_base(context: &Context, asked: &Arguments, folder: &Path, advised: &Advised) -> Result<(), Problem> {
