@@ -7,6 +7,9 @@ mod begin;
 mod decide;
 mod doing;
 mod expire;
+#[cfg(test)]
+mod faults;
+mod files;
 mod kept;
 mod logs;
 mod people;
@@ -25,7 +28,9 @@ use crate::queue::{self, Action, Lane, Observation, Patience, Queue};
 use crate::run::{Artefact, Run, RunId, RunState};
 use base::files::FileError;
 use base::{Clock, Timestamp};
+use files::{Files, Real};
 use kept::Kept;
+use logs::Log;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -192,6 +197,7 @@ pub struct Runs {
 struct Inner {
     store: Store,
     folder: PathBuf,
+    files: Box<dyn Files>,
     options: Options,
     clock: Arc<dyn Clock>,
     book: Mutex<Book>,
@@ -211,6 +217,8 @@ struct Book {
     /// Runners that wait, by the number of their question: name, and the way to answer.
     askers: HashMap<u64, (String, oneshot::Sender<Taken>)>,
     questions: u64,
+    /// Why the order is not empty.
+    trouble: Option<String>,
 }
 
 /// How many changes a slow reader may be behind.
@@ -224,6 +232,11 @@ impl Runs {
     pub fn open(folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         base::files::make_folder(&folder.join("runs"), 0o700)?;
         let store = Store::open(&folder.join("journal"), store::Options::default())?;
+        Self::open_on(store, Box::new(Real), folder, options, clock)
+    }
+
+    /// The same over a store and files of one's own.
+    fn open_on(store: Store, files: Box<dyn Files>, folder: &Path, options: Options, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         let now = clock.steady();
         let mut order = decide::Order::new();
         let mut book = Book {
@@ -233,6 +246,7 @@ impl Runs {
             live: HashMap::new(),
             askers: HashMap::new(),
             questions: 0,
+            trouble: None,
         };
         if let Some(entry) = store.get(kept::NEXT) {
             book.next = std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -242,7 +256,7 @@ impl Runs {
             book.next = book.next.max(id.0.saturating_add(1));
             book.all.insert(id);
             if !kept.run.state.has_ended() {
-                kept.logs.cut_back(folder, id)?;
+                kept.logs.cut_back(&Log { files: files.as_ref(), folder, run: id })?;
                 for observation in kept.resume() {
                     let (queue, actions) = queue::step(std::mem::take(&mut book.queue), observation, now);
                     book.queue = queue;
@@ -255,6 +269,7 @@ impl Runs {
         let inner = Inner {
             store,
             folder: folder.to_owned(),
+            files,
             options,
             clock,
             book: Mutex::new(book),
@@ -316,6 +331,12 @@ impl Runs {
     pub fn load(&self) -> (usize, usize) {
         let book = self.book();
         (book.queue.waiting(), book.queue.doing())
+    }
+
+    /// Why something that was decided is not done yet, such as a run that no runner was given: for want of room on the disk, mostly. It is
+    /// tried again with the next decision; `None` while all is well.
+    pub fn trouble(&self) -> Option<String> {
+        self.book().trouble.clone()
     }
 
     /// Why nothing can be written any more; `None` while all is well.

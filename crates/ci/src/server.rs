@@ -23,7 +23,7 @@ use base::{Clock, SystemClock};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore};
 
 /// What a server has to say: for a log.
@@ -108,6 +108,8 @@ struct Core {
     fetch: Notify,
     /// Repositories that could not be looked at, and who pushed to them.
     again: Mutex<BTreeMap<String, String>>,
+    /// The last error that was told to the operator, and when.
+    told: Mutex<Option<(String, Instant)>>,
 }
 
 /// How often runners are looked after.
@@ -146,6 +148,7 @@ impl Server {
             locks: Mutex::default(),
             fetch: Notify::new(),
             again: Mutex::default(),
+            told: Mutex::default(),
         };
         Ok(Self { core: Arc::new(core) })
     }
@@ -201,6 +204,7 @@ impl Server {
         let mut tick = tokio::time::interval(TICK);
         let mut expire = tokio::time::interval(EXPIRE);
         let fetching = tokio::spawn(self.clone().fetch_all());
+        let mut told = None;
         let why = loop {
             tokio::select! {
                 _ = tick.tick() => self.core.runs.tick().await,
@@ -209,6 +213,13 @@ impl Server {
                         (self.core.options.say)(&format!("what is old cannot be removed: {error}"));
                     }
                 }
+            }
+            let trouble = self.core.runs.trouble();
+            if trouble != told {
+                let now =
+                    trouble.as_ref().map_or_else(|| "runs go on".to_owned(), |why| format!("runs wait, and it is tried again: {why}"));
+                (self.core.options.say)(&now);
+                told = trouble;
             }
             if let Some(why) = self.core.runs.stopped() {
                 break why;

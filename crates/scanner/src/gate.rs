@@ -137,6 +137,11 @@ impl Judged {
     pub fn stops(&self, mode: Mode) -> bool {
         mode == Mode::Fail && (!self.counted.is_empty() || !self.unjudged.is_empty() || self.stale.is_some())
     }
+
+    /// A sentence for each line that lets nothing through any more.
+    pub fn expired_told(&self) -> impl Iterator<Item = String> {
+        self.expired.iter().map(|ignore| format!("`{}` is ignored no more: its time is over ({})", ignore.id, ignore.reason))
+    }
 }
 
 /// Whether advisories are young enough.

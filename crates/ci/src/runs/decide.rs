@@ -42,12 +42,15 @@ impl Runs {
         let actions = self.observe(observation);
         let refused = actions.iter().any(|action| matches!(action, Action::Refuse(_)));
         order.extend(actions);
+        let mut trouble = None;
         while let Some(action) = order.pop_front() {
-            if self.carry_out(&action).await.is_err() {
+            if let Err(error) = self.carry_out(&action).await {
+                trouble = Some(error.to_string());
                 order.push_front(action);
                 break;
             }
         }
+        self.book().trouble = trouble;
         refused
     }
 
@@ -138,7 +141,7 @@ impl Runs {
         }
         if let (Some(stage), Some(line)) = (stage, line) {
             // A line that finds no room is missed by nobody who has to make some.
-            let total = after.logs.add(&self.inner.folder, id, &stage, &[line], self.inner.options.log_bytes);
+            let total = after.logs.add(&self.inner.log(id), &stage, &[line], self.inner.options.log_bytes);
             if let (Ok(total), Some(known)) = (total, after.run.stages.iter_mut().find(|known| known.name == stage)) {
                 known.lines = total;
             }
@@ -146,7 +149,7 @@ impl Runs {
         if after.run.state.has_ended() {
             // Where that cannot be, all of it stays in the journal.
             let mut slim = after.clone();
-            if slim.slim_down(&self.inner.folder).is_ok() {
+            if slim.slim_down(self.inner.files.as_ref(), &self.inner.folder).is_ok() {
                 after = slim;
             }
         }

@@ -133,7 +133,7 @@ impl Runs {
         }
         let over = after.run.state.has_ended();
         if over {
-            after.slim_down(&self.inner.folder)?;
+            after.slim_down(self.inner.files.as_ref(), &self.inner.folder)?;
         }
         self.replace(&mut kept, after).await?;
         for (stage, lines) in lines {
@@ -168,7 +168,7 @@ impl Runs {
         }
         let mut lengths = BTreeMap::new();
         for (stage, lines) in lines {
-            let total = kept.logs.add(&self.inner.folder, kept.run.id, &stage, &lines, self.inner.options.log_bytes)?;
+            let total = kept.logs.add(&self.inner.log(kept.run.id), &stage, &lines, self.inner.options.log_bytes)?;
             if let Some(stage) = kept.run.stages.iter_mut().find(|known| known.name == stage) {
                 stage.lines = total;
             }
@@ -213,8 +213,8 @@ impl Runs {
             return Err(RunsError::Artefacts(ARTEFACTS));
         }
         let folder = kept::folder(&self.inner.folder, id).join("artefacts");
-        base::files::make_folder(&folder, 0o700)?;
-        base::files::write_atomically(&folder.join(&artefact.name), content, 0o600)?;
+        self.inner.files.folder(&folder)?;
+        self.inner.files.replace(&folder.join(&artefact.name), content)?;
         let mut after = kept.clone();
         after.run.artefacts.retain(|known| known.name != artefact.name);
         after.run.artefacts.push(artefact);

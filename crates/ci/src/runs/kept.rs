@@ -1,5 +1,6 @@
 //! A run as it is kept: its record, and what only the server knows of it.
 
+use super::files::Files;
 use super::lane;
 use super::logs::Logs;
 use crate::queue::{Attempt, Observation};
@@ -84,10 +85,10 @@ impl Kept {
     }
 
     /// Puts what makes a run large into a file of its own, once it has ended.
-    pub(super) fn slim_down(&mut self, folder: &Path) -> Result<(), FileError> {
+    pub(super) fn slim_down(&mut self, files: &dyn Files, folder: &Path) -> Result<(), FileError> {
         let path = self::folder(folder, self.run.id);
-        base::files::make_folder(&path, 0o700)?;
-        base::files::write_atomically(&path.join("run.json"), &serde_json::to_vec(&self.run).unwrap_or_default(), 0o600)?;
+        files.folder(&path)?;
+        files.replace(&path.join("run.json"), &serde_json::to_vec(&self.run).unwrap_or_default())?;
         for stage in &mut self.run.stages {
             stage.findings = Vec::new();
             stage.detail = serde_json::Value::Null;

@@ -1,13 +1,13 @@
 //! Logs: one file for each run and stage, only ever added to, each with a limit.
 
+use super::files::Files;
 use super::kept;
 use crate::run::RunId;
 use base::files::FileError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Lines between two places that are known.
@@ -26,6 +26,13 @@ pub struct LogPage {
     pub total: u64,
     /// Whether what came after its limit was left out.
     pub cut: bool,
+}
+
+/// Where the logs of a run are, and how they are written.
+pub(super) struct Log<'a> {
+    pub(super) files: &'a dyn Files,
+    pub(super) folder: &'a Path,
+    pub(super) run: RunId,
 }
 
 /// How far the logs of a run are.
@@ -47,7 +54,7 @@ struct Length {
 impl Logs {
     /// Adds lines to a stage's log and syncs it; the answer is how many it has then. Where that fails the log is as long as before, and what
     /// a try before has left behind its end is taken away first.
-    pub(super) fn add(&mut self, folder: &Path, id: RunId, stage: &str, lines: &[String], limit: u64) -> Result<u64, FileError> {
+    pub(super) fn add(&mut self, log: &Log<'_>, stage: &str, lines: &[String], limit: u64) -> Result<u64, FileError> {
         let mut length = self.0.get(stage).cloned().unwrap_or_default();
         let mut text = Vec::new();
         for line in lines {
@@ -67,7 +74,11 @@ impl Logs {
             length.lines += 1;
         }
         if !text.is_empty() {
-            append(&path(folder, id, stage), length.bytes, &text)?;
+            let path = path(log.folder, log.run, stage);
+            if let Some(folder) = path.parent() {
+                log.files.folder(folder)?;
+            }
+            log.files.append(&path, length.bytes, &text)?;
             length.bytes += text.len() as u64;
         }
         let lines = length.lines;
@@ -76,15 +87,8 @@ impl Logs {
     }
 
     /// Takes away what was written and never acknowledged.
-    pub(super) fn cut_back(&self, folder: &Path, id: RunId) -> Result<(), FileError> {
-        for (stage, length) in &self.0 {
-            let path = path(folder, id, stage);
-            match OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(length.bytes)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(FileError::new("cut", path, error)),
-                _ => {}
-            }
-        }
-        Ok(())
+    pub(super) fn cut_back(&self, log: &Log<'_>) -> Result<(), FileError> {
+        self.0.iter().try_for_each(|(stage, length)| log.files.cut(&path(log.folder, log.run, stage), length.bytes))
     }
 
     pub(super) fn page(&self, folder: &Path, id: RunId, stage: &str, from: u64, limit: usize) -> Result<LogPage, FileError> {
@@ -120,16 +124,6 @@ fn clean(line: &str) -> std::borrow::Cow<'_, str> {
     text.into()
 }
 
-/// Writes a text behind the first `length` bytes, which is all that counts of the file.
-fn append(path: &Path, length: u64, text: &[u8]) -> Result<(), FileError> {
-    if let Some(folder) = path.parent() {
-        base::files::make_folder(folder, 0o700)?;
-    }
-    let failed = |error| FileError::new("write", path, error);
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(failed)?;
-    file.set_len(length).and_then(|()| file.write_all(text)).and_then(|()| file.sync_data()).map_err(failed)
-}
-
 /// Stages are named by whoever runs; their files by what of it cannot lead elsewhere.
 fn path(folder: &Path, id: RunId, stage: &str) -> PathBuf {
     let safe: String = stage.bytes().flat_map(safe).map(char::from).take(120).collect();
@@ -138,4 +132,9 @@ fn path(folder: &Path, id: RunId, stage: &str) -> PathBuf {
 
 fn safe(byte: u8) -> Vec<u8> {
     if byte.is_ascii_alphanumeric() || byte == b'-' { vec![byte] } else { format!("%{byte:02x}").into_bytes() }
+}
+impl super::Inner {
+    pub(super) fn log(&self, run: RunId) -> Log<'_> {
+        Log { files: self.files.as_ref(), folder: &self.folder, run }
+    }
 }

@@ -11,9 +11,13 @@ use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use net::Body;
 use serde_json::json;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 /// Runs of one list.
 const RUNS: usize = 500;
+/// How long until the same error is told again.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Lines of one page of a log.
 const LINES: usize = 10_000;
 
@@ -30,9 +34,21 @@ impl Server {
         match self.route(&head, &mut body).await {
             Ok(answer) => answer,
             Err(refusal) => {
+                if refusal.status.is_server_error() {
+                    self.tell_operator(&refusal.why);
+                }
                 net::read_away(&head, body).await;
                 refusal.answer()
             }
+        }
+    }
+
+    /// What this machine could not do is for whoever keeps it, too; the same once a minute, for runners ask again.
+    fn tell_operator(&self, why: &str) {
+        let mut told = self.core.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref().is_none_or(|(last, at)| last != why || at.elapsed() >= TELL_AGAIN) {
+            *told = Some((why.to_owned(), Instant::now()));
+            (self.core.options.say)(&format!("a request was answered with an error: {why}"));
         }
     }
 

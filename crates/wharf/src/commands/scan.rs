@@ -148,8 +148,8 @@ fn talk(context: &Context, (report, judged): (&Report, &Judged), known: usize, u
     for finding in &report.unjudged {
         output.finding(finding);
     }
-    for ignore in &judged.expired {
-        output.warning(&format!("`{}` is ignored no more: its time is over ({})", ignore.id, ignore.reason));
+    for over in judged.expired_told() {
+        output.warning(&over);
     }
     let hidden = if unfixed > 0 { format!(", {unfixed} without a fix not shown") } else { String::new() };
     let before = if known > 0 { format!(", {known} that were there before not shown") } else { String::new() };

@@ -98,12 +98,25 @@ impl Running<'_> {
 
     /// Something found that does not end the stage.
     pub fn finding(&self, finding: &Finding) {
+        self.findings(std::slice::from_ref(finding), "");
+    }
+
+    /// Many of them: people are shown the first and told where the others are; programs and reports get all.
+    pub fn findings(&self, findings: &[Finding], elsewhere: &str) {
+        const SHOWN: usize = 10;
         let output = &self.stages.output;
-        if output.is_json() {
-            output.json(&json!({"stage": self.name, "finding": finding}));
+        for (number, finding) in findings.iter().enumerate() {
+            if output.is_json() {
+                output.json(&json!({"stage": self.name, "finding": finding}));
+            }
+            if number < SHOWN {
+                output.finding(finding);
+            }
+            output.keep(|recorded| recorded.findings.push(finding.clone()));
         }
-        output.finding(finding);
-        output.keep(|recorded| recorded.findings.push(finding.clone()));
+        if findings.len() > SHOWN {
+            output.note(&format!("and {} more; {elsewhere}", findings.len() - SHOWN));
+        }
     }
 
     /// What programs that watch are told while it runs, in the stage's own shape; members replace those that were told before.

@@ -4,7 +4,7 @@ use super::{Done, Run, Stage};
 use crate::commands::image;
 use crate::output::{Running, Verdict};
 use crate::{advisories, bases, gate, scan};
-use base::{Clock, Finding, Problem, ProblemKind, SystemClock};
+use base::{Clock, Finding, Problem, ProblemKind, Severity, SystemClock};
 use scanner::Inventory;
 use scanner::advisories::index::Index;
 use scanner::gate::{Judged, Mode, finding, judge};
@@ -12,7 +12,7 @@ use scanner::matching::{Options, Report, scan as matched};
 use scanner::reports::not_judged;
 use scanner::severity::Level;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 pub const STAGE: Stage = Stage {
@@ -35,7 +35,13 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         if settings.gates.scan.is_some() && gate.mode == Mode::Fail {
             return advisories::needed(&run.context.home, &settings.advisories.keys).map(|_| Done::new(""));
         }
-        return Ok(Done::unchanged(format!("{packages} packages, no advisories: `wharf advisories update` fetches them")));
+        let none = "no advisories: `wharf advisories update` fetches them";
+        let done = Done::new(format!("{packages} packages, not judged: {none}"));
+        if gate.mode == Mode::Warn {
+            running.finding(&of_gate(&format!("nothing was judged: {none}")));
+            return Ok(Done { verdict: Verdict::Warned, ..done });
+        }
+        return Ok(done);
     };
     let options = Options { development: settings.gates.scan.as_ref().is_some_and(|gate| gate.development) };
     let now = SystemClock.now();
@@ -52,21 +58,28 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         judged.iter().flat_map(|(name, (_, one))| one.counted.iter().map(|found| of_image(name, finding(found)))).collect();
     let stale = judged.values().find_map(|(_, one)| one.stale.clone());
     let summary = summary(&judged);
+    let over: BTreeSet<String> = judged.values().flat_map(|(_, one)| one.expired_told()).collect();
+    over.iter().for_each(|why| running.finding(&of_gate(why)));
     if judged.values().any(|(_, one)| one.stops(gate.mode)) {
         let unjudged = judged.iter().flat_map(|(name, (_, one))| one.unjudged.iter().map(|found| of_image(name, found.clone())));
         return Err(stopped(stale, counted, unjudged.collect(), gate.fail_on, &summary));
     }
     let gaps: Vec<Finding> = judged.iter().flat_map(|(name, (report, _))| report.gaps().map(|told| of_image(name, told.clone()))).collect();
-    let is_told = gate.mode == Mode::Warn && !(counted.is_empty() && gaps.is_empty());
-    if is_told {
-        counted.iter().for_each(|found| running.finding(found));
-    }
-    // In every mode: what is only reported is not whole either.
-    gaps.iter().for_each(|told| running.finding(told));
-    advice.iter().for_each(|found| running.finding(found));
+    let stale_told = stale.as_deref().map(of_gate);
+    let warns = gate.mode == Mode::Warn && !(counted.is_empty() && gaps.is_empty() && over.is_empty() && stale.is_none());
+    // What is only reported is no warning, but named as well.
+    let heaviest = if gate.mode == Mode::Warn { Severity::Error } else { Severity::Info };
+    let counted: Vec<Finding> = counted.into_iter().map(|found| Finding { severity: found.severity.max(heaviest), ..found }).collect();
+    running.findings(&counted, "`wharf scan` lists them");
+    stale_told.iter().chain(&gaps).chain(&advice).for_each(|found| running.finding(found));
     let summary = stale.map_or_else(|| summary.clone(), |stale| format!("{summary}; {stale}"));
     let done = Done::new(summary).with(detail);
-    Ok(if is_told { Done { verdict: Verdict::Warned, ..done } } else { done })
+    Ok(if warns { Done { verdict: Verdict::Warned, ..done } } else { done })
+}
+
+/// Of the gate itself: no package is to blame.
+fn of_gate(why: &str) -> Finding {
+    Finding::new("scan/gate", Severity::Warning, base::Place::default(), why)
 }
 
 fn inventories(run: &Run) -> Result<BTreeMap<String, Inventory>, Problem> {
