@@ -13,6 +13,7 @@ use crate::manifests::Release;
 use crate::plan::saved::PlanFile;
 use crate::progress::{Change, Listener, Progress};
 use crate::prune;
+use crate::records::copies::Copies;
 use crate::records::{Fate, Record, seal};
 use crate::rollout::{Cause, Patience};
 use crate::track::{Tracking, track};
@@ -22,7 +23,6 @@ use base::{Clock, Problem, SystemClock};
 use cluster::Cluster;
 use k8s::{Fields, Value};
 use serde_json::json;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Delivers into one cluster.
@@ -32,8 +32,8 @@ pub struct Delivery {
     pub cluster: Cluster,
     /// Takes progress.
     pub listener: Arc<Listener>,
-    /// Wharf's home, where records are kept too; none keeps them in the cluster alone.
-    pub home: Option<PathBuf>,
+    /// Where this machine keeps copies of records; none keeps them in the cluster alone.
+    pub copies: Option<Copies>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Who deploys, as other runs are told.
@@ -94,10 +94,10 @@ struct Seen {
 }
 
 impl Delivery {
-    /// Delivers with the machine's own clock and no home.
+    /// Delivers with the machine's own clock and no copies.
     pub fn new(cluster: Cluster, listener: Arc<Listener>) -> Self {
         let holder = Holder::this_process("someone");
-        Self { cluster, listener, home: None, clock: Arc::new(SystemClock), holder, held: Slot::default(), architecture: None }
+        Self { cluster, listener, copies: None, clock: Arc::new(SystemClock), holder, held: Slot::default(), architecture: None }
     }
 
     /// Deploys a release and waits until it serves. One run at a time: a second one is refused by name. What changes
@@ -196,7 +196,7 @@ impl Delivery {
             let key = inventory.make_key();
             inventory.ledger.add(self.clock.now().rfc3339(), Event::Begun, &release.id, seal::begun(&record, &key)?)?;
             inventory.save(&self.cluster, &release.namespace).await?;
-            record.save(&self.cluster, self.home.as_deref(), &key).await?;
+            record.save(&self.cluster, self.copies.as_ref(), &key).await?;
         }
         inventory.save(&self.cluster, &release.namespace).await?;
         let applied = apply::apply(&self.cluster, &targets, self.how(options)).await?;
@@ -290,7 +290,7 @@ impl Delivery {
             record.fate = Fate::Deployed;
             record.previous = inventory.current.clone().filter(|current| *current != release.id);
             let key = inventory.make_key();
-            record.save(&self.cluster, self.home.as_deref(), &key).await?;
+            record.save(&self.cluster, self.copies.as_ref(), &key).await?;
             if inventory.current.as_ref() != Some(&release.id) {
                 inventory.previous = self.good_before(release, &inventory).await?;
                 inventory.current = Some(release.id.clone());

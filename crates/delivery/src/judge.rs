@@ -57,14 +57,14 @@ impl Delivery {
         };
         inventory.save(&self.cluster, namespace).await?;
         if let Some((record, key)) = marked {
-            record.save(&self.cluster, self.home.as_deref(), &key).await?;
+            record.save(&self.cluster, self.copies.as_ref(), &key).await?;
         }
         self.copy_ledger(&inventory)
     }
 
-    /// Copies the ledger into Wharf's home, to be read without the cluster.
+    /// Copies the ledger to this machine, to be read without the cluster.
     pub(crate) fn copy_ledger(&self, inventory: &Inventory) -> Result<(), Problem> {
-        let Some(home) = &self.home else { return Ok(()) };
-        crate::records::write_home(home, &inventory.project, "ledger", &inventory.ledger)
+        let Some(copies) = &self.copies else { return Ok(()) };
+        copies.write_ledger(&inventory.project, &inventory.ledger)
     }
 }

@@ -31,5 +31,6 @@ pub use down::{DownOptions, Downed};
 pub use judge::Judgement;
 pub use plan::{FieldChange, Plan, PlannedObject, approval, differences, saved};
 pub use progress::{Change, Listener, Progress};
+pub use records::copies::{Copies, Listed};
 pub use records::seal::{self, Check, Verified};
-pub use records::{Fate, Record, list_home, read_home, statement};
+pub use records::{Fate, Record, statement};

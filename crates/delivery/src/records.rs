@@ -1,5 +1,6 @@
 //! What was released: kept in the cluster, to go back to, and in Wharf's home, to look up.
 
+pub mod copies;
 pub mod seal;
 pub mod statement;
 
@@ -10,11 +11,11 @@ use base::{Place, Problem, ProblemKind};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cluster::{Cluster, Delete, Resource, Selection};
+use copies::Copies;
 use k8s::{Fields, Value, kinds};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 
 /// Label that marks a record.
 const RECORD: &str = "wharf.local/record";
@@ -120,15 +121,15 @@ impl Record {
         Ok(records)
     }
 
-    /// Writes it to the cluster, and to `home` where given (`records/PROJECT/ID.json`, without what Secrets hold: HMACs under `key`).
+    /// Writes it to the cluster, and to this machine's copies where given (without what Secrets hold: HMACs under `key`).
     ///
     /// # Errors
     /// When it is too large, the cluster refuses, or the file cannot be written.
-    pub async fn save(&self, cluster: &Cluster, home: Option<&Path>, key: &Key) -> Result<(), Problem> {
+    pub async fn save(&self, cluster: &Cluster, copies: Option<&Copies>, key: &Key) -> Result<(), Problem> {
         let defect = |error: String| Problem::new(ProblemKind::Defect, error);
         let text = serde_json::to_vec(self).map_err(|error| defect(error.to_string()))?;
-        if let Some(home) = home {
-            write_home(home, &self.project, &self.id, &self.redacted(key))?;
+        if let Some(copies) = copies {
+            copies.write_record(&self.redacted(key))?;
         }
         let packed = pack(&text).map_err(|error| defect(error.to_string()))?;
         if packed.len() > LARGEST_STORED {
@@ -172,56 +173,6 @@ impl Record {
         }
         Ok(())
     }
-}
-
-fn home_file(home: &Path, project: &str, name: &str) -> PathBuf {
-    home.join("records").join(project).join(format!("{name}.json"))
-}
-
-/// Writes a record below the home.
-pub(crate) fn write_home(home: &Path, project: &str, name: &str, what: &impl Serialize) -> Result<(), Problem> {
-    let text = serde_json::to_vec(what).map_err(|error| Problem::new(ProblemKind::Defect, error.to_string()))?;
-    let path = home_file(home, project, name);
-    let folder = path.parent().map_or(Ok(()), |folder| base::files::make_folder(folder, 0o700));
-    let written = folder.and_then(|()| base::files::write_atomically(&path, &text, 0o600));
-    written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))
-}
-
-/// Reads a record below the home; `ledger` is the ledger, any other name a release.
-///
-/// # Errors
-/// When it cannot be read or understood.
-pub fn read_home<T: serde::de::DeserializeOwned>(home: &Path, project: &str, name: &str) -> Result<Option<T>, Problem> {
-    let path = home_file(home, project, name);
-    let host = |why: String| Problem::new(ProblemKind::Host, why);
-    let bytes = base::files::read_if_exists(&path).map_err(|error| host(error.to_string()))?;
-    let broken = |error: serde_json::Error| Problem::new(ProblemKind::Target, format!("`{}` is no record: {error}", path.display()));
-    bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(broken)).transpose()
-}
-
-/// The projects that have records below the home, each with the ids of its releases; sorted.
-///
-/// # Errors
-/// When the folder cannot be read.
-pub fn list_home(home: &Path) -> Result<Vec<(String, Vec<String>)>, Problem> {
-    let names = |folder: &Path| -> Result<Vec<String>, Problem> {
-        let entries = match std::fs::read_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries,
-        };
-        let host = |error: std::io::Error| Problem::new(ProblemKind::Host, format!("cannot read `{}`: {error}", folder.display()));
-        let names = entries.map_err(host)?.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(host));
-        let mut names = names.collect::<Result<Vec<String>, Problem>>()?;
-        names.sort();
-        Ok(names)
-    };
-    let records = home.join("records");
-    let of = |project: String| {
-        let files = names(&records.join(&project))?;
-        let releases = files.iter().filter_map(|file| file.strip_suffix(".json")).filter(|name| *name != "ledger").map(str::to_owned);
-        Ok((project, releases.collect()))
-    };
-    names(&records)?.into_iter().map(of).collect()
 }
 
 async fn remove(cluster: &Cluster, namespace: &str, project: &str, id: &str) -> Result<(), Problem> {

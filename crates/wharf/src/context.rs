@@ -1,6 +1,7 @@
 //! What every command is given: the global flags, and where things are.
 
 use crate::output::Output;
+use ::delivery::Copies;
 use base::{Problem, ProblemKind};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,11 @@ impl Context {
         }
         let found = current.ancestors().find(|folder| folder.join("wharf.yaml").is_file());
         Ok(found.unwrap_or(&current).to_path_buf())
+    }
+
+    /// This machine's copies of what was released in the environment that is worked on.
+    pub fn copies(&self) -> Copies {
+        Copies::new(&self.home, &self.globals.env)
     }
 
     /// A runtime for what waits on the network.

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::settings::{GateMode, ScanGate, UnjudgedMode, VulnerabilitySeverity, end_of_day};
+use ::delivery::{Copies, Listed, Record};
 use base::{Problem, ProblemKind};
 use scanner::baseline::Baseline;
 use scanner::gate::{Gate, Ignore, Mode, Unjudged};
@@ -112,6 +113,14 @@ pub fn kept(report: &Report) -> Value {
         "unjudged_packages": report.unjudged_packages, "unjudged": report.gaps().take(MOST_UNJUDGED).collect::<Vec<_>>()})
 }
 
+/// This machine's record of a release: of the environment that is worked on, else of any other.
+fn released(context: &Context, project: &str, id: &str) -> Result<Option<Record>, Problem> {
+    let known = Copies::list(&context.home)?;
+    let has = |one: &&Listed| one.project == project && one.ids.iter().any(|known| known == id);
+    let found = known.iter().filter(has).min_by_key(|one| one.environment != context.globals.env);
+    found.map_or(Ok(None), |one| Copies::new(&context.home, &one.environment).record(project, id))
+}
+
 /// What was there before: a file of `wharf scan --json`, or a release of the project whose record lies in this home. Of a release only the
 /// image counts that the target is, with its name in the project where that is known.
 ///
@@ -129,8 +138,8 @@ pub fn baseline(context: &Context, named: &str, project: Option<&str>, target: (
         Problem::new(ProblemKind::Usage, format!("`{named}` is no file and no release whose record is on this machine"))
             .hint("`wharf scan --format json TARGET > FILE` writes a baseline, `wharf history` lists the releases")
     };
-    let record: Option<Value> = project.map(|project| ::delivery::read_home(&context.home, project, named)).transpose()?.flatten();
-    of_record(&record.ok_or_else(missing)?, named, target)
+    let record = project.map(|project| released(context, project, named)).transpose()?.flatten().ok_or_else(missing)?;
+    of_record(&json!(record), named, target)
 }
 
 fn of_record(record: &Value, named: &str, (target, name): (&Target, Option<&str>)) -> Result<Baseline, Problem> {

@@ -316,7 +316,7 @@ impl Run {
     /// Writes down what a stage found of the release that serves.
     fn judge(&self, by: &str, detail: Value, rejected: Option<String>) -> Result<(), Problem> {
         let mut delivery = ::delivery::Delivery::new(self.cluster()?, Arc::new(|_| {}));
-        delivery.home = Some(self.context.home.clone());
+        delivery.copies = Some(self.context.copies());
         let release = self.released.as_deref().ok_or_else(|| Problem::new(ProblemKind::Defect, "nothing was deployed"))?;
         let judgement = ::delivery::Judgement { release, by, detail, rejected };
         self.tokio.block_on(delivery.judge(self.project.name(), self.project.name(), &judgement))

@@ -102,8 +102,8 @@ pub struct Happened {
 pub struct Allowed {
     /// The release.
     pub release: Release,
-    /// What comparing its record gave.
-    pub check: delivery::Check,
+    /// What comparing its record gave; an error where it is not as it was written, in one sentence.
+    pub check: Result<delivery::Check, String>,
     /// The commit, in full.
     pub commit: Option<String>,
     /// The digest of all inputs.
@@ -120,6 +120,4 @@ pub struct Allowed {
     pub approval: Option<Approval>,
     /// The ledger's entries about it, the oldest first.
     pub happened: Vec<Happened>,
-    /// What should be known besides, a sentence each.
-    pub remarks: Vec<String>,
 }

@@ -11,7 +11,6 @@ pub(crate) fn whole(view: &View<'_>, allowed: &Allowed) -> Markup {
     let content = html! {
         div.head { h1 { "Release " code { (text::name(&release.key.id)) } " " (states::word(release.fate.name())) } }
         @if let Some(cause) = &release.cause { div.cause role="note" { p { strong { "Why: " } bdi { (text::sentence(cause)) } } } }
-        @for remark in allowed.remarks.iter().take(20) { p.remark { bdi { (text::sentence(remark)) } } }
         div.columns {
             div.wide {
                 (check(&allowed.check))
@@ -46,13 +45,14 @@ fn facts(view: &View<'_>, allowed: &Allowed) -> Markup {
     }
 }
 
-fn check(check: &Check) -> Markup {
+fn check(check: &Result<Check, String>) -> Markup {
     let (word, says) = match check {
-        Check::Intact { entry } => ("intact", format!("The record is as it was written, as entry {entry} of the ledger says.")),
-        Check::Behind { entry } => {
+        Ok(Check::Intact { entry }) => ("intact", format!("The record is as it was written, as entry {entry} of the ledger says.")),
+        Ok(Check::Behind { entry }) => {
             ("behind", format!("The record is older than entry {entry} of the ledger: a run was killed, or somebody put it back."))
         }
-        Check::NotVerifiable { why } => ("failed", format!("The record cannot be verified: {why}")),
+        Ok(Check::NotVerifiable { why }) => ("not verified", format!("Nothing says whether the record is as it was written: {why}")),
+        Err(why) => ("failed", why.clone()),
     };
     html! { section.panel { h2 { "Record " (states::word(word)) } p { bdi { (text::sentence(&says)) } } } }
 }

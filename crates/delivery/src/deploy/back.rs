@@ -49,7 +49,7 @@ impl Delivery {
     /// The record of a release as it may be applied again: checked, and what could not be is told.
     async fn verified(&self, namespace: &str, id: &str, inventory: &Inventory) -> Result<Option<Record>, Problem> {
         let Some(record) = Record::load(&self.cluster, namespace, &inventory.project, id).await? else { return Ok(None) };
-        let verified = record.verified(inventory, self.home.as_deref())?;
+        let verified = record.verified(inventory, self.copies.as_ref())?;
         if let Some(message) = verified.warning {
             (self.listener)(Progress::Noted { severity: base::Severity::Warning, message });
         }
@@ -109,7 +109,7 @@ impl Delivery {
         inventory.ledger.add(self.clock.now().rfc3339(), Event::Failed, &release.id, about)?;
         (inventory.phase, inventory.target, inventory.cause) = (Phase::RollingBack, Some(release.id.clone()), Some(cause.to_string()));
         inventory.save(&self.cluster, &release.namespace).await?;
-        record.save(&self.cluster, self.home.as_deref(), &key).await
+        record.save(&self.cluster, self.copies.as_ref(), &key).await
     }
 
     async fn put_back(&self, to: &str, failed: &Release, inventory: &mut Inventory, options: &Options) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 //! Whether a record is as it was written: every write of one stands in the ledger with the digest of all of it.
 
-use super::{Fate, Record, read_home};
+use super::copies::Copies;
+use super::{Fate, Record};
 use crate::inventory::Inventory;
 use crate::ledger::{Entry, Event, Ledger, digest_of};
 use crate::redact::{self, Key, redacted};
@@ -8,7 +9,6 @@ use base::{Problem, ProblemKind};
 use k8s::{Fields, Value};
 use oci::Digest;
 use serde_json::json;
-use std::path::Path;
 
 /// What a comparison of a record with a ledger gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,11 +117,11 @@ impl Record {
     }
 
     /// The record as one that may be applied again: checked against the ledger in the inventory; one that the ledger no longer knows,
-    /// against the copy below `home`.
+    /// against this machine's copy.
     ///
     /// # Errors
     /// When it, or the ledger, was changed since it was written, or it is another's.
-    pub fn verified(self, inventory: &Inventory, home: Option<&Path>) -> Result<Verified, Problem> {
+    pub fn verified(self, inventory: &Inventory, copies: Option<&Copies>) -> Result<Verified, Problem> {
         let advice = |problem: Problem| {
             problem.hint(format!(
                 "release {} is not applied from it; deploy it anew from its sources, or name another one of `wharf history`",
@@ -136,7 +136,7 @@ impl Record {
                 "the record of release {id} is as it was written, but older than entry {entry} of the ledger: a run was killed, or somebody put it back"
             )),
             Check::NotVerifiable { why } => {
-                let copy: Option<Record> = home.map(|home| read_home(home, &self.project, &id)).transpose()?.flatten();
+                let copy: Option<Record> = copies.map(|copies| copies.record(&self.project, &id)).transpose()?.flatten();
                 let own = inventory.key.as_ref().map(|key| self.redacted(key));
                 match copy {
                     Some(copy) if open(&copy) != open(&self) => {
@@ -286,15 +286,16 @@ pub(super) mod tests {
         // Older than the ledger keeps: the home's copy speaks for it, or nothing does.
         inventory.ledger = Ledger::default();
         let home = std::env::temp_dir().join(format!("wharf-seal-{}", base::ids::suffix(8)));
+        let copies = Copies::new(&home, "local");
         assert!(
-            record.clone().verified(&inventory, Some(&home)).expect("no copy").warning.is_some_and(|warning| warning.contains("no copy"))
+            record.clone().verified(&inventory, Some(&copies)).expect("no copy").warning.is_some_and(|warning| warning.contains("no copy"))
         );
-        crate::records::write_home(&home, "p", "r", &record.redacted(&key)).expect("written");
-        assert_eq!(record.clone().verified(&inventory, Some(&home)).expect("equal").warning, None);
-        assert!(edited(&record).verified(&inventory, Some(&home)).expect_err("edited").message.contains("as this machine wrote it"));
+        copies.write_record(&record.redacted(&key)).expect("written");
+        assert_eq!(record.clone().verified(&inventory, Some(&copies)).expect("equal").warning, None);
+        assert!(edited(&record).verified(&inventory, Some(&copies)).expect_err("edited").message.contains("as this machine wrote it"));
         let mut secret = record.clone();
         secret.objects[0]["data"]["password"] = json!("b3RoZXI=");
-        assert!(secret.verified(&inventory, Some(&home)).expect("a Secret").warning.is_some());
+        assert!(secret.verified(&inventory, Some(&copies)).expect("a Secret").warning.is_some());
         let _ = std::fs::remove_dir_all(home);
     }
 }

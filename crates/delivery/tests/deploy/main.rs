@@ -10,7 +10,7 @@ use cluster::Cluster;
 use delivery::hold::Holder;
 use delivery::inventory::{Inventory, Phase};
 use delivery::manifests::{Inputs, Release, read_text, render};
-use delivery::{Change, Delivery, DeployError, DownOptions, Fate, Options, Progress};
+use delivery::{Change, Copies, Delivery, DeployError, DownOptions, Fate, Options, Progress};
 use k8s::Fields;
 use serde_json::json;
 use server::Server;
@@ -59,7 +59,7 @@ impl Stand {
         let cluster = Cluster::connect(&server.kubeconfig, None).await.expect("a client");
         let listener = told.clone();
         let mut delivery = Delivery::new(cluster, Arc::new(move |progress| listener.lock().expect("told").push(progress)));
-        delivery.home = Some(server.folder());
+        delivery.copies = Some(Copies::new(&server.folder(), "local"));
         Self { server, delivery, told }
     }
 
@@ -122,7 +122,7 @@ async fn the_second_run_writes_nothing() {
     assert!(second.unchanged, "{second:?}");
     let inventory = stand.inventory().await;
     assert_eq!((inventory.phase, inventory.current.as_deref()), (Phase::Deployed, Some(one.id.as_str())));
-    assert!(stand.server.folder().join(format!("records/jobs/{}.json", one.id)).exists());
+    assert!(stand.server.folder().join(format!("records/jobs/local/{}.json", one.id)).exists());
 }
 
 #[tokio::test]

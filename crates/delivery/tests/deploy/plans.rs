@@ -134,12 +134,13 @@ async fn what_happens_is_written_down_in_a_chain() {
     );
     assert_eq!(inventory.ledger.verify(), Ok(()));
     let key = inventory.key.clone().expect("a key");
+    let copies = stand.delivery.copies.clone().expect("copies");
     for record in stand.delivery.history("jobs", "jobs").await.expect("history") {
         assert!(matches!(record.check(&inventory.ledger, Some(&key)), Ok(Check::Intact { .. })), "{}", record.id);
-        let copied = delivery::read_home::<Record>(&stand.server.folder(), "jobs", &record.id).expect("read").expect("a copy");
+        let copied = copies.record("jobs", &record.id).expect("read").expect("a copy");
         assert!(matches!(copied.check(&inventory.ledger, None), Ok(Check::Intact { .. })), "{}", record.id);
     }
-    let copied = delivery::read_home(&stand.server.folder(), "jobs", "ledger").expect("read");
+    let copied = copies.ledger("jobs").expect("read");
     assert_eq!(copied, Some(inventory.ledger));
     // A release that was put back keeps what allowed it, and one that a trial rejects is marked.
     let two = release("good:2", &[MANIFESTS]);
@@ -188,9 +189,8 @@ async fn a_plan_sees_that_a_secret_moved_and_says_nothing_of_it() {
     }
     // What leaves the cluster: the copy in the home, and the ledger.
     let inventory = stand.inventory().await;
-    let record: Record = delivery::read_home(&stand.server.folder(), "jobs", inventory.current.as_deref().expect("one serves"))
-        .expect("read")
-        .expect("a copy");
+    let copies = stand.delivery.copies.as_ref().expect("copies");
+    let record = copies.record("jobs", inventory.current.as_deref().expect("one serves")).expect("read").expect("a copy");
     let kept = serde_json::to_string(&(&record, &inventory.ledger)).expect("JSON");
     let unkeyed = ["MTIzNA==", "\"MTIzNA==\"", "{\"pin\":\"MTIzNA==\"}", "{\"data\":{\"pin\":\"MTIzNA==\"},\"stringData\":null}"];
     assert!(kept.contains("(hidden)") && !kept.contains("MTIzNA"), "{kept}");

@@ -193,7 +193,7 @@ pub fn delivery(run: &Run, running: &Running<'_>) -> Result<Delivery, Problem> {
         }
     };
     let mut delivery = Delivery::new(cluster, Arc::new(listener));
-    delivery.home = Some(run.context.home.clone());
+    delivery.copies = Some(run.context.copies());
     delivery.architecture = Some(blobs::host_architecture().to_owned()).filter(|_| !run.images.is_empty());
     (delivery.holder, delivery.held) = (Holder::this_process(user()), run.held.clone());
     Ok(delivery)

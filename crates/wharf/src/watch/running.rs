@@ -4,9 +4,9 @@ use crate::context::Context;
 use crate::lineage::images;
 use crate::project::Project;
 use crate::target::Target;
+use ::delivery::Record;
 use ::delivery::inventory::Inventory;
-use ::delivery::ledger::{Event, Ledger};
-use ::delivery::{Record, read_home};
+use ::delivery::ledger::Event;
 use base::{Problem, Timestamp};
 use k8s::{Fields, Value};
 use scanner::rematch::Running;
@@ -76,13 +76,11 @@ async fn online(context: &Context, project: &Project) -> Result<Option<Record>, 
 }
 
 fn offline(context: &Context, project: &Project) -> Result<Option<Record>, Problem> {
-    let ledger: Option<Ledger> = read_home(&context.home, project.name(), "ledger")?;
+    let ledger = context.copies().ledger(project.name())?;
     let serves = |event: Event| matches!(event, Event::Deployed | Event::PutBack);
     let last = ledger.as_ref().and_then(|ledger| ledger.entries().iter().rev().find(|entry| serves(entry.event)));
     let Some(release) = last.map(|entry| entry.release.clone()) else { return Ok(None) };
-    let record: Option<Record> = read_home(&context.home, project.name(), &release)?;
-    // A home has the records of all environments together.
-    Ok(record.filter(|record| record.notes.text("environment") == context.globals.env))
+    context.copies().record(project.name(), &release)
 }
 
 /// The workloads of a release.

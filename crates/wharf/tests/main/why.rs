@@ -85,7 +85,7 @@ fn everything_that_allowed_a_pod_is_reached_and_a_change_of_it_is_found() {
 
     // One changed byte of this machine's record is found, in what was found as well as in what was deployed.
     let release = why(&place, &["web"])["release"].as_str().expect("a release").to_owned();
-    let record = place.home().join(format!("records/tiny/{release}.json"));
+    let record = place.home().join(format!("records/tiny/local/{release}.json"));
     let text = std::fs::read_to_string(&record).expect("read");
     for (from, to) in [("DL3025", "DL3024"), ("\"replicas\":2", "\"replicas\":3"), (&commit[..], &format!("{}0", &commit[1..]))] {
         assert!(text.contains(from), "{from}");

@@ -9,7 +9,7 @@ use ::delivery::inventory::Inventory;
 use ::delivery::ledger::{Entry, Event, Ledger};
 use ::delivery::manifests::RELEASE;
 use ::delivery::redact::Key;
-use ::delivery::{Check, Record, read_home};
+use ::delivery::{Check, Record};
 use base::{Problem, ProblemKind};
 use k8s::{Fields, Value};
 use oci::Reference;
@@ -63,7 +63,7 @@ impl Known {
 
 /// This machine's own ledger, where it has one.
 fn of_home(context: &Context, project: &Project) -> Result<Option<Ledger>, Problem> {
-    let ledger: Option<Ledger> = read_home(&context.home, project.name(), "ledger")?;
+    let ledger = context.copies().ledger(project.name())?;
     ledger.as_ref().map_or(Ok(()), Ledger::verify)?;
     Ok(ledger)
 }
@@ -164,7 +164,7 @@ pub fn offline(context: &Context, project: &Project, workload: &str) -> Result<K
     let ledger = of_home(context, project)?.ok_or_else(none)?;
     let serves = |entry: &&Entry| matches!(entry.event, Event::Deployed | Event::PutBack);
     let release = ledger.entries().iter().rev().find(serves).map(|entry| entry.release.clone()).ok_or_else(none)?;
-    let record: Record = read_home(&context.home, project.name(), &release)?.ok_or_else(none)?;
+    let record = context.copies().record(project.name(), &release)?.ok_or_else(none)?;
     let runs = images(meant(&record.objects, workload)?.ok_or_else(none)?);
     Known::of(release, runs, Some(record), &Books { ledger: &ledger, key: None, place: Place::Home })
 }
