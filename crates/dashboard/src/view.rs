@@ -16,6 +16,7 @@ pub(crate) mod run;
 mod stage;
 mod states;
 pub(crate) mod times;
+mod vulnerabilities;
 
 pub(crate) use layout::{Place, bare, page};
 pub(crate) use stage::opened;

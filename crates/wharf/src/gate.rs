@@ -6,7 +6,7 @@ use ::delivery::{Copies, Listed, Record};
 use base::{Problem, ProblemKind};
 use scanner::baseline::Baseline;
 use scanner::gate::{Gate, Ignore, Mode, Unjudged};
-use scanner::matching::Report;
+use scanner::matching::{Report, Vulnerability};
 use scanner::severity::Level;
 use scanner::{Target, TargetKind};
 use serde_json::{Value, json};
@@ -99,13 +99,19 @@ pub fn hinted(problem: Problem, found: bool, blind: bool) -> Problem {
 
 /// What a release's record keeps of a report; [`baseline`] reads it again.
 pub fn kept(report: &Report) -> Value {
+    // By its number, from 1: a digest is as long as all the rest.
+    let layer = |found: &Vulnerability| {
+        let id = found.package.layer.as_ref()?;
+        report.target.layers.iter().position(|layer| layer == id).map(|at| at + 1)
+    };
     let found: Vec<Value> = report
         .vulnerabilities
         .iter()
         .take(MOST_KEPT)
         .map(|found| {
             json!({"id": found.id, "aliases": found.aliases, "upstream": found.upstream, "ecosystem": found.package.ecosystem, "package": found.package.package,
-                "version": found.package.version, "fixed": found.fixed, "severity": found.severity.level, "status": found.status})
+                "version": found.package.version, "fixed": found.fixed, "severity": found.severity.level, "status": found.status,
+                "file": found.package.file, "layer": layer(found)})
         })
         .collect();
     json!({"image": report.target.id, "packages": report.packages, "vulnerabilities": found,
@@ -219,5 +225,19 @@ mod tests {
         for (kind, name) in [(TargetKind::Image, Some("db")), (TargetKind::Folder, None)] {
             assert!(of(kind, None, name).expect_err("not all").contains("keeps 400 findings of an image, and 600 more were there"));
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_report_says_where_each_package_is() {
+        let found = json!({"id": "DSA-1", "severity": {"level": "high"}, "status": "fixed", "fixed": "2", "ecosystem": "Debian:12", "package": "a",
+            "version": "1", "file": "var/lib/dpkg/status", "layer": "sha256:b"});
+        let report: Report = serde_json::from_value(json!({"target": {"kind": "image", "name": "web", "id": "sha256:1", "layers": ["sha256:a", "sha256:b"]},
+            "at": 0, "packages": 3, "vulnerabilities": vec![found; MOST_KEPT + 2], "advisories": {"sequence": 1, "created": 0, "fresh_until": 0}}))
+        .expect("a report");
+        let kept = kept(&report);
+        assert_eq!((&kept["image"], &kept["packages"], &kept["left_out"]), (&json!("sha256:1"), &json!(3), &json!(2)));
+        let expected = json!({"id": "DSA-1", "aliases": [], "upstream": [], "ecosystem": "Debian:12", "package": "a", "version": "1", "fixed": "2",
+            "severity": "high", "status": "fixed", "file": "var/lib/dpkg/status", "layer": 2});
+        assert_eq!(kept["vulnerabilities"][0], expected);
     }
 }

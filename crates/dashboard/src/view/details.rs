@@ -1,14 +1,17 @@
 //! What else a stage tells, in its own shape: each shape that is known is a file in `details/` and a line in [`DETAILS`].
 
+mod advisories;
 mod checks;
 mod images;
 mod loads;
 mod plan;
 mod pods;
+mod scans;
 mod tested;
 
 use super::View;
 use crate::text;
+use base::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -20,10 +23,11 @@ struct Detail {
     show: fn(&View<'_>, &Value) -> Option<Markup>,
 }
 
-const DETAILS: &[Detail] = &[pods::DETAIL, plan::DETAIL, loads::DETAIL, checks::DETAIL, tested::DETAIL, images::DETAIL];
+const DETAILS: &[Detail] =
+    &[pods::DETAIL, plan::DETAIL, loads::DETAIL, checks::DETAIL, tested::DETAIL, images::DETAIL, advisories::DETAIL, scans::DETAIL];
 
-/// Members that are shown elsewhere.
-const ELSEWHERE: [&str; 1] = ["findings"];
+/// Members that are shown elsewhere: advice on bases is told as findings.
+const ELSEWHERE: [&str; 2] = ["findings", "bases"];
 
 /// Everything that a stage tells; what has no known shape is shown as it is.
 pub(super) fn all(view: &View<'_>, detail: &Value) -> Markup {
@@ -76,6 +80,11 @@ fn brief(value: &Value, most: usize) -> String {
     }
 }
 
+/// RFC 3339, or microseconds.
+fn moment(value: &Value) -> Option<Timestamp> {
+    value.as_str().and_then(Timestamp::parse_rfc3339).or_else(|| value.as_i64().map(Timestamp::from_micros))
+}
+
 /// The figure of a member.
 fn figure(value: &Value, member: &str) -> Option<f64> {
     value.get(member).and_then(Value::as_f64)
@@ -86,7 +95,6 @@ mod shapes {
     use super::*;
     use crate::session::Session;
     use crate::source::{Role, User};
-    use base::Timestamp;
     use delivery::rollout::PodSeen;
     use serde_json::json;
 
@@ -143,6 +151,46 @@ mod shapes {
         let html = shown(&json!({"pods": many}));
         assert!(html.contains("web-0.") && html.contains("web-88.") && !html.contains("web-87."), "{html}");
         assert!(html.contains("89 of 90 of the newest release ready") && html.contains("and 50 more"), "{html}");
+    }
+
+    #[test]
+    fn a_scan_shows_what_is_known_against_each_image() {
+        let found = |id: &str, severity: &str, fixed: Option<&str>| {
+            json!({"id": id, "aliases": ["CVE-2026-7"], "ecosystem": "Debian:12", "package": "libssl3<b>", "version": "3.0.15", "fixed": fixed,
+                "severity": severity, "status": scanner::matching::Status::WillNotFix, "layer": 2, "file": "var/lib/dpkg/status"})
+        };
+        let html = shown(&json!({
+            "advisories": {"created": "1970-01-01T00:00:30Z", "fresh_until": "1970-01-09T00:00:30Z", "sequence": 3, "advisories": 90_000, "packages": 40_000},
+            "images": {
+                "db": {"image": "sha256:bb", "packages": 7, "vulnerabilities": [], "left_out": 0, "ignored": [], "unjudged_packages": 2, "unjudged": []},
+                "web": {"image": "sha256:aa", "packages": 1212, "left_out": 3,
+                    "vulnerabilities": [found("DSA-1", "high", Some("3.0.17")), found("DSA-2", "low", None)],
+                    "ignored": [{"id": "DSA-2", "reason": "no attacker gets there"}]}},
+            "bases": [{"rule": "base"}]}));
+        for part in [
+            "libssl3&lt;b&gt;",
+            "DSA-1",
+            "CVE-2026-7",
+            "3.0.17",
+            "will not be fixed",
+            "<td class=\"number\">2</td>",
+            "var/lib/dpkg/status",
+            "no attacker gets there",
+            "1,212 packages, 1 ignored",
+            "and 3 more",
+            "7 packages, nothing known against them, 2 not judged",
+            "href=\"/images/sha256%3Aaa\"",
+            "1 min ago",
+        ] {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert!(!html.contains("Cached") && !html.contains("Further details"), "{html}");
+        // However much is known, a page stays small; and a build's images are no scan's.
+        let many: Vec<Value> = (0..400).map(|_| found("DSA-1", "high", None)).collect();
+        let image = json!({"packages": 1, "vulnerabilities": many});
+        let html = shown(&json!({"images": {"a": image, "b": image}}));
+        assert!(html.matches("DSA-1").count() == 60 && html.contains("and 340 more") && html.contains("and 400 more"), "{}", html.len());
+        assert!(shown(&json!({"images": {"web": {"image": "sha256:aa", "steps": 3, "cached": 1}}})).contains("Cached"));
     }
 
     #[test]

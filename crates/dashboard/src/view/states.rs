@@ -47,10 +47,9 @@ pub(super) fn of_word(word: &str) -> (&'static str, &'static str) {
     match word.to_ascii_lowercase().as_str() {
         "serves" | "ready" | "good" | "passed" | "done" | "created" | "intact" | "succeeded" | "completed" => ("done", "✓"),
         "deploying" | "running" | "pending" | "starting" | "containercreating" | "podinitializing" => ("running", "▶"),
-        "changed" | "warned" | "behind" | "terminating" | "warning" | "ending" | "not verified" => ("warned", "!"),
-        "failed" | "rejected" | "error" | "pruned" | "crashloopbackoff" | "imagepullbackoff" | "errimagepull" | "limits not kept" => {
-            ("failed", "✕")
-        }
+        "changed" | "warned" | "behind" | "terminating" | "warning" | "ending" | "not verified" | "medium" | "unknown" => ("warned", "!"),
+        "failed" | "rejected" | "critical" | "high" | "error" | "pruned" | "crashloopbackoff" | "imagepullbackoff" | "errimagepull"
+        | "limits not kept" => ("failed", "✕"),
         "waiting" | "not yet" | "queued" => ("waiting", "○"),
         _ => ("unchanged", "="),
     }

@@ -58,6 +58,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
         judged.iter().flat_map(|(name, (_, one))| one.counted.iter().map(|found| of_image(name, finding(found)))).collect();
     let stale = judged.values().find_map(|(_, one)| one.stale.clone());
     let summary = summary(&judged);
+    advice.iter().for_each(|found| running.finding(found));
     let over: BTreeSet<String> = judged.values().flat_map(|(_, one)| one.expired_told()).collect();
     over.iter().for_each(|why| running.finding(&of_gate(why)));
     if judged.values().any(|(_, one)| one.stops(gate.mode)) {
@@ -71,7 +72,7 @@ fn run(run: &mut Run, running: &Running<'_>) -> Result<Done, Problem> {
     let heaviest = if gate.mode == Mode::Warn { Severity::Error } else { Severity::Info };
     let counted: Vec<Finding> = counted.into_iter().map(|found| Finding { severity: found.severity.max(heaviest), ..found }).collect();
     running.findings(&counted, "`wharf scan` lists them");
-    stale_told.iter().chain(&gaps).chain(&advice).for_each(|found| running.finding(found));
+    stale_told.iter().chain(&gaps).for_each(|found| running.finding(found));
     let summary = stale.map_or_else(|| summary.clone(), |stale| format!("{summary}; {stale}"));
     let done = Done::new(summary).with(detail);
     Ok(if warns { Done { verdict: Verdict::Warned, ..done } } else { done })
@@ -147,7 +148,7 @@ fn detail(index: &Index, judged: &BTreeMap<&str, (Report, Judged)>, advice: &[Fi
         .map(|(name, (report, one))| {
             let mut kept = gate::kept(report);
             kept["ignored"] = json!(
-                one.ignored.iter().map(|ignored| json!({"id": ignored.vulnerability.id, "reason": ignored.by.reason})).collect::<Vec<_>>()
+                one.ignored.iter().map(|ignored| json!({"id": ignored.vulnerability.id, "package": ignored.vulnerability.package.package, "reason": ignored.by.reason})).collect::<Vec<_>>()
             );
             ((*name).to_owned(), kept)
         })

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub(super) const DETAIL: Detail = Detail { member: "images", show };
 
 fn show(_: &View<'_>, images: &Value) -> Option<Markup> {
-    let images = images.as_object()?;
+    let images = images.as_object().filter(|_| !super::scans::is_one(images))?;
     Some(html! {
         div.detail {
             h3 { "Images" }

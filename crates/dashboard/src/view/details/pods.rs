@@ -1,9 +1,8 @@
 //! A rollout, pod by pod.
 
-use super::{Detail, View, word};
+use super::{Detail, View, moment, word};
 use crate::text;
 use crate::view::{states, times};
-use base::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -81,9 +80,4 @@ fn row(view: &View<'_>, pod: &Value) -> Markup {
             td { @match since { Some(at) => (times::ago(at, view.now)), None => "–" } }
         }
     }
-}
-
-/// RFC 3339, or microseconds.
-fn moment(value: &Value) -> Option<Timestamp> {
-    value.as_str().and_then(Timestamp::parse_rfc3339).or_else(|| value.as_i64().map(Timestamp::from_micros))
 }
