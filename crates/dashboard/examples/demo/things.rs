@@ -3,7 +3,9 @@
 use crate::runs::{HOSTILE, advisories, before, hex};
 use ci::RunId;
 use dashboard::{Allowed, Approval, Check, Fate, Happened, Image, ImageBrief, Layer, Release, ReleaseKey, StageResult};
+use scanner::matching::Vulnerability;
 use scanner::{Ecosystem, Package};
+use serde_json::json;
 use std::time::Duration;
 
 pub fn releases() -> Vec<Release> {
@@ -88,6 +90,23 @@ pub fn images() -> Vec<ImageBrief> {
     ]
 }
 
+/// Of all levels, also what means harm.
+fn known(layers: &[Layer]) -> Vec<Vulnerability> {
+    let levels = ["critical", "high", "medium", "low", "unknown"];
+    let one = |at: usize| {
+        let id = if at == 3 { HOSTILE.to_owned() } else { format!("DEBIAN-CVE-2026-{}", 31_337 + at) };
+        let fixed = (at % 3 > 0).then(|| format!("3.0.{}-1~deb12u2", at + 1));
+        serde_json::from_value(
+            json!({"id": id, "aliases": [format!("CVE-2026-{}", 31_337 + at)], "severity": {"level": levels[at / 13 % 5]},
+            "summary": if at == 4 { HOSTILE } else { "a handshake with a crafted certificate reads beyond its buffer" },
+            "status": if fixed.is_some() { "fixed" } else { "affected" }, "fixed": fixed, "ecosystem": "Debian:12", "package": "libssl3",
+            "version": "3.0.15-1~deb12u1", "file": "var/lib/dpkg/status", "layer": layers[at % 3].id}),
+        )
+        .expect("a vulnerability")
+    };
+    (0..64).map(one).collect()
+}
+
 pub fn image(brief: ImageBrief) -> Image {
     let layer =
         |at: u64, bytes, instruction: &str| Layer { id: format!("sha256:{}", hex(at + 20)), bytes, instruction: instruction.into() };
@@ -124,8 +143,9 @@ pub fn image(brief: ImageBrief) -> Image {
             "ENTRYPOINT [\"/usr/bin/request-info\"]".into(),
         ],
         packages: (0..430).map(package).collect(),
-        findings: advisories(60),
-        scanned: Some("2 h ago, with advisories of today".into()),
+        known: known(&layers),
+        unjudged: advisories(0).into_iter().take(1).collect(),
+        scanned: Some("by the advisories of 2026-11-20 06:00:00 UTC, 2 days old".into()),
         layers,
         brief,
     }

@@ -150,6 +150,7 @@ impl Call<'_> {
             name: query.get("name").map(str::to_owned),
             layer,
             page: index(&query, "page"),
+            known: index(&query, "known"),
             findings: index(&query, "findings"),
         };
         Ok(respond::html(StatusCode::OK, image::whole(&self.view(), &image, &asked)))

@@ -2,6 +2,7 @@
 
 use base::{Finding, Timestamp};
 use scanner::Package;
+use scanner::matching::Vulnerability;
 
 /// An image in the list of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct Layer {
 }
 
 /// An image and what is in it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Image {
     /// Its id and names.
     pub brief: ImageBrief,
@@ -42,8 +43,10 @@ pub struct Image {
     pub layers: Vec<Layer>,
     /// Its packages, each with the layer that brought it; none before it was scanned.
     pub packages: Vec<Package>,
-    /// What is known against it, as the newest scan has it.
-    pub findings: Vec<Finding>,
-    /// When it was scanned, and how old the advisories were, in words.
+    /// What is known against these now, the worst first.
+    pub known: Vec<Vulnerability>,
+    /// What could not be judged, and why.
+    pub unjudged: Vec<Finding>,
+    /// By which advisories it was judged, or why by none, in words; nothing where it was never scanned.
     pub scanned: Option<String>,
 }

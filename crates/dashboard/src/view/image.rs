@@ -1,5 +1,6 @@
 //! An image: its layers, its packages, what is known against it.
 
+use super::vulnerabilities::{self, Row};
 use super::{Place, View, findings, page};
 use crate::fields::link;
 use crate::source::{Image, Layer};
@@ -20,20 +21,21 @@ pub(crate) struct Asked {
     pub(crate) layer: Option<usize>,
     /// The page of packages, from 0.
     pub(crate) page: usize,
-    /// The page of findings, from 0.
+    /// The page of vulnerabilities, from 0.
+    pub(crate) known: usize,
+    /// The page of what could not be judged, from 0.
     pub(crate) findings: usize,
 }
 
 /// The page.
 pub(crate) fn whole(view: &View<'_>, image: &Image, asked: &Asked) -> Markup {
     let path = route::image(&image.brief.id);
-    let mut found = image.findings.clone();
-    found.sort_by_key(|finding| finding.severity);
     let content = html! {
         h1 { "Image " code { (text::short_id(&image.brief.id)) } }
         (facts(image))
         (layers(image, &path))
-        @if !found.is_empty() { section.panel #findings { h2 { "Known against it" } (findings::list(&found, asked.findings, &path)) } }
+        @if !image.known.is_empty() { (known(image, asked, &path)) }
+        @if !image.unjudged.is_empty() { section.panel #unjudged { h2 { "Not judged" } (findings::list(&image.unjudged, asked.findings, &path)) } }
         (packages(image, asked, &path))
     };
     page(view, Place::Images, &format!("Image {}", text::short_id(&image.brief.id)), None, &content)
@@ -47,10 +49,15 @@ fn facts(image: &Image) -> Markup {
             dt { "Platform" } dd { (text::name(&image.platform)) }
             dt { "Distribution" } dd { bdi { (image.os.as_deref().map_or("none".into(), text::name)) } }
             dt { "Size" } dd { (show_bytes(image.brief.bytes)) }
-            dt { "Scanned" } dd { (image.scanned.as_deref().map_or("not yet".into(), text::sentence)) }
+            dt { "Scanned" } dd { (image.scanned.as_deref().map_or("not yet; `wharf scan` with its name does".into(), text::sentence)) }
             dt { "Holds" } dd {
                 (image.layers.len()) " layers, " a href="#packages" { (text::number(image.packages.len() as u64)) " packages" }
-                @if !image.findings.is_empty() { ", " a href="#findings" { (text::number(image.findings.len() as u64)) " findings" } }
+            }
+            @if image.scanned.is_some() {
+                dt { "Known against it" } dd {
+                    @match image.known.len() { 0 => "nothing", count => a href="#known" { (text::number(count as u64)) " vulnerabilities" } }
+                    @if !image.unjudged.is_empty() { "; " a href="#unjudged" { "some of it could not be judged" } }
+                }
             }
         }
     }
@@ -94,6 +101,30 @@ fn layers(image: &Image, path: &str) -> Markup {
 fn bar(bytes: u64, largest: u64) -> Markup {
     let width = (u128::from(bytes) * 100 / u128::from(largest)).max(1);
     html! { svg.bar viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true" { rect width=(width) height="4" rx="1" {} } }
+}
+
+/// What is known against its packages, page by page.
+fn known(image: &Image, asked: &Asked, path: &str) -> Markup {
+    const PER_PAGE: usize = 50;
+    let layers: Vec<&str> = image.layers.iter().map(|layer| layer.id.as_str()).collect();
+    let first = asked.known.saturating_mul(PER_PAGE).min(image.known.len());
+    let last = (first + PER_PAGE).min(image.known.len());
+    let rows: Vec<Row<'_>> = image.known.iter().skip(first).take(PER_PAGE).map(|found| Row::of(found, &layers)).collect();
+    let to = |page: usize| link(path, &[("known", Some(page.to_string().as_str()))]) + "#known";
+    html! {
+        section.panel #known {
+            h2 { "Known against it" }
+            (vulnerabilities::counts(image.known.iter().map(|found| found.severity.level.name())))
+            (vulnerabilities::table("Known against it", &rows))
+            @if image.known.len() > PER_PAGE {
+                nav.pager aria-label="Pages of what is known" {
+                    @if first > 0 { a href=(to(asked.known.saturating_sub(1))) { "Previous" } }
+                    span { (first + 1) " to " (last) " of " (image.known.len()) }
+                    @if last < image.known.len() { a href=(to(asked.known + 1)) { "Next" } }
+                }
+            }
+        }
+    }
 }
 
 fn packages(image: &Image, asked: &Asked, path: &str) -> Markup {

@@ -3,6 +3,7 @@
 use super::states;
 use crate::text;
 use maud::{Markup, html};
+use scanner::matching::Vulnerability;
 use scanner::severity::Level;
 
 /// One vulnerability of a package.
@@ -24,6 +25,26 @@ pub(super) struct Row<'a> {
     pub(super) file: &'a str,
     /// Why it is let through.
     pub(super) ignored: Option<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    /// A row of a vulnerability in an image of these layers.
+    pub(super) fn of(found: &'a Vulnerability, layers: &[&str]) -> Self {
+        let layer = found.package.layer.as_deref().and_then(|id| layers.iter().position(|layer| *layer == id));
+        Self {
+            severity: found.severity.level.name(),
+            id: &found.id,
+            cve: found.cve().filter(|cve| *cve != found.id),
+            summary: &found.summary,
+            package: &found.package.package,
+            version: &found.package.version,
+            fixed: found.fixed.as_deref(),
+            status: found.status.words(),
+            layer: layer.map(|at| at as u64 + 1),
+            file: &found.package.file,
+            ignored: None,
+        }
+    }
 }
 
 /// How many there are of each severity, the worst first.

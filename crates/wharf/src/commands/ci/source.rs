@@ -2,6 +2,7 @@
 
 use crate::pages;
 use async_trait::async_trait;
+use base::{Clock, SystemClock};
 use ci::{Right, Role, Run, RunId, RunsError, Server};
 use dashboard::{Allowed, Change, Download, Image, ImageBrief, LogPage, Release, ReleaseKey, RunFilter, Source, SourceError, User};
 use futures::stream::{BoxStream, StreamExt};
@@ -135,7 +136,7 @@ impl Source for Everything {
 
     async fn image(&self, id: &str) -> Result<Image, SourceError> {
         let id = id.to_owned();
-        self.read(move |home| pages::image(&store(home)?, &id)).await
+        self.read(move |home| pages::image(home, &store(home)?, &id, SystemClock.now())).await
     }
 
     async fn user(&self, token: &str) -> Option<User> {
