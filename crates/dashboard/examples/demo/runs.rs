@@ -212,15 +212,7 @@ fn whole(id: u64) -> Run {
     stage(&mut run, "deploy").summary = "release 94c0a7e5d210: 1 created, 1 changed, 2 unchanged, 1 pruned".into();
     let scan = stage(&mut run, "scan");
     (scan.state, scan.summary, scan.findings) = (StageState::Warned, "4 known of 212 packages, report-only".into(), advisories(0));
-    let known = |id: &str, level: &str, package: &str, fixed: Option<&str>, layer: u64| {
-        json!({"id": id, "aliases": [], "ecosystem": "Debian:12", "package": package, "version": "3.0.15-1~deb12u1", "fixed": fixed, "severity": level,
-            "status": if fixed.is_some() { "fixed" } else { "affected" }, "layer": layer, "file": "var/lib/dpkg/status"})
-    };
-    scan.detail = json!({"advisories": {"created": before(90_000), "fresh_until": now(), "sequence": 12, "advisories": 261_220, "packages": 90_112}, "bases": [],
-        "images": {"web": {"image": format!("sha256:{}", hex(1)), "packages": 212, "left_out": 0, "unjudged_packages": 3, "unjudged": [],
-            "vulnerabilities": [known("CVE-2026-31337", "critical", "libssl3", Some("3.0.17-1~deb12u2"), 1), known("CVE-2025-4802", "medium", "libc6", None, 1),
-                known("CVE-2011-3374", "low", "apt", None, 1), known(HOSTILE, "unknown", HOSTILE, Some(HOSTILE), 2)],
-            "ignored": [{"id": "CVE-2011-3374", "package": "apt", "reason": "apt-key is not used"}]}}});
+    scan.detail = crate::things::scanned();
     stage(&mut run, "build").detail = json!({"images": {"web": {"image": format!("sha256:{}", hex(1)), "steps": 14, "cached": 11, "warnings": ["EXPOSE of a port that nothing listens on"]}}});
     stage(&mut run, "test").detail = json!({"tests": [{"name": "unit", "run": "cargo test --locked", "passed_before": false}, {"name": "docs", "run": "cargo test --doc", "passed_before": true}]});
     stage(&mut run, "check").detail = json!({"checks": [{"image": "web", "target": "lint", "run": "cargo clippy --locked -- --deny warnings", "passed_before": false,

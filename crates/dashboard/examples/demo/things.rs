@@ -5,7 +5,7 @@ use ci::RunId;
 use dashboard::{Allowed, Approval, Check, Fate, Happened, Image, ImageBrief, Layer, Release, ReleaseKey, StageResult};
 use scanner::matching::Vulnerability;
 use scanner::{Ecosystem, Package};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub fn releases() -> Vec<Release> {
@@ -90,18 +90,29 @@ pub fn images() -> Vec<ImageBrief> {
     ]
 }
 
+/// What a scan tells of the images of a run.
+pub fn scanned() -> Value {
+    let known = |id: &str, level: &str, package: &str, fixed: Option<&str>, layer: u64| {
+        json!({"id": id, "aliases": [], "ecosystem": "Debian:12", "package": package, "version": "3.0.15-1~deb12u1", "fixed": fixed, "severity": level,
+            "status": if fixed.is_some() { "fixed" } else { "affected" }, "layer": layer, "file": "var/lib/dpkg/status"})
+    };
+    json!({"advisories": {"created": before(90_000), "fresh_until": before(0), "sequence": 12, "advisories": 261_220, "packages": 90_112}, "bases": [],
+        "images": {"web": {"image": format!("sha256:{}", hex(1)), "packages": 212, "left_out": 0, "unjudged_packages": 3, "unjudged": [],
+            "vulnerabilities": [known("CVE-2026-31337", "critical", "libssl3", Some("3.0.17-1~deb12u2"), 1), known("CVE-2025-4802", "medium", "libc6", None, 1),
+                known("CVE-2011-3374", "low", "apt", None, 1), known(HOSTILE, "unknown", HOSTILE, Some(HOSTILE), 2)],
+            "ignored": [{"id": "CVE-2011-3374", "package": "apt", "reason": "apt-key is not used"}]}}})
+}
+
 /// Of all levels, also what means harm.
 fn known(layers: &[Layer]) -> Vec<Vulnerability> {
     let levels = ["critical", "high", "medium", "low", "unknown"];
     let one = |at: usize| {
         let id = if at == 3 { HOSTILE.to_owned() } else { format!("DEBIAN-CVE-2026-{}", 31_337 + at) };
-        let fixed = (at % 3 > 0).then(|| format!("3.0.{}-1~deb12u2", at + 1));
-        serde_json::from_value(
-            json!({"id": id, "aliases": [format!("CVE-2026-{}", 31_337 + at)], "severity": {"level": levels[at / 13 % 5]},
+        let fixed = (!at.is_multiple_of(3)).then(|| format!("3.0.{}-1~deb12u2", at + 1));
+        serde_json::from_value(json!({"id": id, "aliases": [format!("CVE-2026-{}", 31_337 + at)], "severity": {"level": levels[at / 13]},
             "summary": if at == 4 { HOSTILE } else { "a handshake with a crafted certificate reads beyond its buffer" },
             "status": if fixed.is_some() { "fixed" } else { "affected" }, "fixed": fixed, "ecosystem": "Debian:12", "package": "libssl3",
-            "version": "3.0.15-1~deb12u1", "file": "var/lib/dpkg/status", "layer": layers[at % 3].id}),
-        )
+            "version": "3.0.15-1~deb12u1", "file": "var/lib/dpkg/status", "layer": layers[at % 3].id}))
         .expect("a vulnerability")
     };
     (0..64).map(one).collect()

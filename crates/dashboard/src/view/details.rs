@@ -131,9 +131,9 @@ mod shapes {
         let other = PodSeen { workload: "StatefulSet shop/db".to_owned(), ..pod("db-0", true, true) };
         let html = shown(&json!({"pods": [pod("web-<i>", true, false), pod("web-3", true, true), pod("web-1", false, true), other]}));
         for part in [
-            "2 of 3 of the newest release ready, 1 of the one before still there",
-            "Deployment shop/web</bdi> <span class=\"meta\">1 of 2 of the newest release ready, 1 of the one before",
-            "StatefulSet shop/db</bdi> <span class=\"meta\">1 of 1 of the newest",
+            "2 of 3 pods of the newest release ready, 1 of the one before still there",
+            "Deployment shop/web</bdi> <span class=\"meta\">1 of 2 pods of the newest release ready, 1 of the one before",
+            "StatefulSet shop/db</bdi> <span class=\"meta\">1 of 1 pods of the newest",
             "web-&lt;i&gt;",
             "n&lt;o&gt;de",
             "CrashLoopBackOff",
@@ -150,7 +150,7 @@ mod shapes {
         let many: Vec<PodSeen> = (0..90).map(|at| pod(&format!("web-{at}."), true, at != 88)).collect();
         let html = shown(&json!({"pods": many}));
         assert!(html.contains("web-0.") && html.contains("web-88.") && !html.contains("web-87."), "{html}");
-        assert!(html.contains("89 of 90 of the newest release ready") && html.contains("and 50 more"), "{html}");
+        assert!(html.contains("89 of 90 pods of the newest release ready") && html.contains("and 50 more"), "{html}");
     }
 
     #[test]
@@ -173,7 +173,7 @@ mod shapes {
             "CVE-2026-7",
             "3.0.17",
             "will not be fixed",
-            "<td class=\"number\">2</td>",
+            "layer 2",
             "var/lib/dpkg/status",
             "no attacker gets there",
             "1,212 packages, 1 ignored",

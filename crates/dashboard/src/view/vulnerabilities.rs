@@ -63,8 +63,8 @@ pub(super) fn counts<'a>(severities: impl Iterator<Item = &'a str> + Clone) -> M
 pub(super) fn table(name: &str, rows: &[Row<'_>]) -> Markup {
     html! {
         div.scroll role="region" aria-label=(name) tabindex="0" {
-            table.list {
-                thead { tr { @for name in ["Severity", "Id", "Package", "Version", "Fixed in", "Layer", "File"] { th scope="col" { (name) } } } }
+            table.list.known {
+                thead { tr { @for name in ["Severity", "Id", "Package", "Fixed in", "Where"] { th scope="col" { (name) } } } }
                 tbody { @for row in rows { (one(row)) } }
             }
         }
@@ -81,11 +81,12 @@ fn one(row: &Row<'_>) -> Markup {
                 @if !row.summary.is_empty() { div.meta { bdi { (text::line(row.summary, 160)) } } }
                 @if let Some(reason) = row.ignored { div.meta { (states::word("ignored")) " " bdi { (text::line(reason, 160)) } } }
             }
-            td { bdi { (text::line(row.package, 80)) } }
-            td { code { (text::line(row.version, 60)) } }
+            td { bdi { (text::line(row.package, 80)) } div.meta { code { (text::line(row.version, 60)) } } }
             td { @match row.fixed { Some(fixed) => code { (text::line(fixed, 60)) }, None => span.meta { (text::line(row.status, 60)) } } }
-            td.number { @match row.layer { Some(layer) => (layer), None => "–" } }
-            td { @if row.file.is_empty() { "–" } @else { code.meta { (text::line(row.file, 80)) } } }
+            td {
+                @if let Some(layer) = row.layer { "layer " (layer) }
+                @if !row.file.is_empty() { div.meta { code { (text::line(row.file, 80)) } } }
+            }
         }
     }
 }

@@ -36,9 +36,14 @@ fn show(_: &View<'_>, plan: &Value) -> Option<Markup> {
 }
 
 fn one(object: &Value, fields: &[Value], further: usize) -> Markup {
+    let name = html! { bdi { (text::name(word(object, "object"))) } " " (states::word(word(object, "change"))) };
+    // What has no fields has nothing to open.
+    if fields.is_empty() && further == 0 {
+        return html! { p.diff { (name) } };
+    }
     html! {
         details.diff open {
-            summary { bdi { (text::name(word(object, "object"))) } " " (states::word(word(object, "change"))) }
+            summary { (name) }
             @if !fields.is_empty() {
                 div.scroll role="region" aria-label={ "Fields of " (text::name(word(object, "object"))) } tabindex="0" {
                     table.list {

@@ -14,6 +14,7 @@ const MOST: usize = 40;
 fn show(view: &View<'_>, pods: &Value) -> Option<Markup> {
     let pods = pods.as_array()?;
     let shown = chosen(pods);
+    let are_several = pods.iter().any(|pod| pods.first().is_some_and(|first| word(first, "workload") != word(pod, "workload")));
     Some(html! {
         div.detail {
             h3 { "Rollout" }
@@ -24,7 +25,7 @@ fn show(view: &View<'_>, pods: &Value) -> Option<Markup> {
                     @for group in shown.chunk_by(|a, b| word(a, "workload") == word(b, "workload")) {
                         tbody {
                             @if let Some(workload) = group.first().map(|pod| word(pod, "workload")).filter(|workload| !workload.is_empty()) {
-                                tr.group { th scope="rowgroup" colspan="7" { bdi { (text::name(workload)) } " " span.meta { (counted(pods.iter().filter(|pod| word(pod, "workload") == workload))) } } }
+                                tr.group { th scope="rowgroup" colspan="7" { bdi { (text::name(workload)) } @if are_several { " " span.meta { (counted(pods.iter().filter(|pod| word(pod, "workload") == workload))) } } } }
                             }
                             @for pod in group { (row(view, pod)) }
                         }
@@ -51,7 +52,7 @@ fn chosen(pods: &[Value]) -> Vec<&Value> {
 fn counted<'a>(pods: impl IntoIterator<Item = &'a Value>) -> String {
     let (newest, before): (Vec<&Value>, Vec<&Value>) = pods.into_iter().partition(|pod| is_newest(pod));
     let ready = newest.iter().filter(|pod| is_ready(pod)).count();
-    let of_newest = format!("{ready} of {} of the newest release ready", newest.len());
+    let of_newest = format!("{ready} of {} pods of the newest release ready", newest.len());
     if before.is_empty() { of_newest } else { format!("{of_newest}, {} of the one before still there", before.len()) }
 }
 
