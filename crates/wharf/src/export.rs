@@ -11,12 +11,16 @@ mod pipeline;
 
 pub use pipeline::{Pipeline, Wanted};
 
+use ci::ProjectFolder;
+
 /// One kind of server.
 pub struct Exporter {
     /// What is typed.
     pub name: &'static str,
-    /// Where its file usually is, from the top of the repository.
+    /// Where its file usually is, from the project's folder.
     pub file: &'static str,
+    /// Where it is for a project that is not at the top of its repository: from the top; how the server is told of it.
+    pub beside: fn(&ProjectFolder) -> (String, String),
     /// Writes the file.
     pub write: fn(&Pipeline) -> String,
 }
@@ -40,9 +44,13 @@ fn line(words: &[String]) -> String {
 }
 
 /// What every checkout is asked: it has all of the history, for releases are named by their commit, and reports are no part of it.
-fn prepared() -> String {
+fn prepared(pipeline: &Pipeline) -> String {
     let reports = pipeline::REPORTS;
-    format!("test \"$(git rev-parse --is-shallow-repository)\" = false && mkdir -p {reports} && echo /{reports}/ >> .git/info/exclude")
+    let whole = pipeline.at(reports);
+    format!(
+        "test \"$(git rev-parse --is-shallow-repository)\" = false && mkdir -p {reports} && echo {} >> \"$(git rev-parse --git-path info/exclude)\"",
+        shell(&format!("/{whole}/"))
+    )
 }
 
 /// Logs in at a registry, where user and password are given; else whoever the runner is counts.

@@ -1,18 +1,27 @@
 //! A workflow of GitHub Actions: a job for each run, a step for each stage. Actions are GitHub's own, pinned by commit.
 
-use super::pipeline::{PLAN, Pipeline, REPORTS, Run, Step};
+use super::pipeline::{PLAN, Pipeline, REPORTS, Run, Step, slug};
 use super::{Exporter, HEAD, line, pattern, yaml};
+use ci::ProjectFolder;
 
 /// See the module.
-pub const EXPORTER: Exporter = Exporter { name: "github", file: ".github/workflows/wharf.yml", write };
+pub const EXPORTER: Exporter = Exporter { name: "github", file: ".github/workflows/wharf.yml", beside, write };
 
+/// The longest that GitHub keeps anything, in days.
+const RETENTION: u64 = 400;
 const CHECKOUT: &str = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1";
 const UPLOAD: &str = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0";
 const SARIF: &str = "github/codeql-action/upload-sarif@8aad20d150bbac5944a9f9d289da16a4b0d87c1e # v4.36.2";
 
+/// GitHub looks nowhere else.
+fn beside(folder: &ProjectFolder) -> (String, String) {
+    (format!(".github/workflows/wharf-{}.yml", slug(folder)), String::new())
+}
+
 fn write(pipeline: &Pipeline) -> String {
     let mut out: Vec<String> = HEAD.map(str::to_owned).to_vec();
-    out.extend(["name: wharf", "on:", "  push:", "    branches: ['**']", "permissions:", "  contents: read"].map(str::to_owned));
+    out.push(format!("name: {}", pipeline.own("wharf")));
+    out.extend(["on:", "  push:", "    branches: ['**']", "permissions:", "  contents: read"].map(str::to_owned));
     out.push("jobs:".to_owned());
     for run in &pipeline.runs {
         job(pipeline, run, &mut out);
@@ -37,13 +46,17 @@ fn job(pipeline: &Pipeline, run: &Run, out: &mut Vec<String>) {
         out.push(format!("    environment: {}", yaml(&run.wanted.environment)));
         out.extend([
             "    concurrency:".to_owned(),
-            format!("      group: {}", yaml(&format!("wharf-{}", run.wanted.environment))),
+            format!("      group: {}", yaml(&format!("{}-{}", pipeline.own("wharf"), run.wanted.environment))),
             "      cancel-in-progress: false".to_owned(),
         ]);
     }
     if !pipeline.secrets.is_empty() {
         out.push("    env:".to_owned());
         out.extend(pipeline.secrets.iter().map(|name| format!("      {name}: ${{{{ secrets.{name} }}}}")));
+    }
+    if !pipeline.folder.is_root() {
+        let folder = yaml(pipeline.folder.as_str());
+        out.extend(["    defaults:".to_owned(), "      run:".to_owned(), format!("        working-directory: {folder}")]);
     }
     out.push("    steps:".to_owned());
     // All of the history: releases are named by their commit, and a shallow clone is refused.
@@ -53,12 +66,13 @@ fn job(pipeline: &Pipeline, run: &Run, out: &mut Vec<String>) {
         "          fetch-depth: 0".to_owned(),
         "          persist-credentials: false".to_owned(),
     ]);
+    out.extend(pipeline.submodules.then(|| "          submodules: recursive".to_owned()));
     let narrowed = which(run, out);
-    out.push(format!("      - run: {}", yaml(&super::prepared())));
+    out.push(format!("      - run: {}", yaml(&super::prepared(pipeline))));
     for step in &run.steps {
         self::step(run, step, narrowed, out);
     }
-    after(run, out);
+    after(pipeline, run, out);
 }
 
 /// What an expression of GitHub's can say: names, but no patterns.
@@ -104,7 +118,7 @@ fn which(run: &Run, out: &mut Vec<String>) -> bool {
         "          # The first push of a branch has nothing before it: every change counts.",
         "          if [ -n \"$PATHS\" ] && git cat-file -e \"$BEFORE^{commit}\" 2>/dev/null; then",
         "            # All of the list is read before it is searched: a search that ends early would fail who writes it.",
-        "            changed=$(git diff --no-renames --name-only -z \"$BEFORE\" HEAD | tr '\\0' '\\n')",
+        "            changed=$(git diff --no-renames --no-relative --name-only -z \"$BEFORE\" HEAD | tr '\\0' '\\n')",
         "            grep -Eq \"$PATHS\" <<<\"$changed\" || { [ $? = 1 ] || exit 2; fits=false; }",
         "          fi",
         "          echo \"fits=$fits\" >> \"$GITHUB_OUTPUT\"",
@@ -149,15 +163,15 @@ fn step(run: &Run, step: &Step, narrowed: bool, out: &mut Vec<String>) {
     }
 }
 
-fn after(run: &Run, out: &mut Vec<String>) {
+fn after(pipeline: &Pipeline, run: &Run, out: &mut Vec<String>) {
+    let (name, reports) = (pipeline.own("wharf"), pipeline.at(REPORTS));
     out.extend([format!("      - uses: {UPLOAD}"), "        if: always()".to_owned(), "        with:".to_owned()]);
-    out.extend([
-        format!("          name: wharf-{}", run.name),
-        format!("          path: {REPORTS}/"),
-        "          if-no-files-found: ignore".to_owned(),
-    ]);
+    out.extend([format!("          name: {name}-{}", run.name), "          path: |".to_owned(), format!("            {reports}/")]);
+    out.extend(run.wanted.artefacts.iter().map(|artefact| format!("            {}", pipeline.at(artefact))));
+    out.extend(pipeline.days.map(|days| format!("          retention-days: {}", days.min(RETENTION))));
+    out.push("          if-no-files-found: ignore".to_owned());
     // Code scanning may be off for a repository; the files are in the artefact all the same.
-    out.extend([format!("      - uses: {SARIF}"), "        if: always() && hashFiles('wharf-reports/*.sarif') != ''".to_owned()]);
+    out.extend([format!("      - uses: {SARIF}"), format!("        if: always() && hashFiles('{reports}/*.sarif') != ''")]);
     out.extend(["        continue-on-error: true", "        with:"].map(str::to_owned));
-    out.extend([format!("          sarif_file: {REPORTS}"), format!("          category: wharf-{}", run.name)]);
+    out.extend([format!("          sarif_file: {reports}"), format!("          category: {name}-{}", run.name)]);
 }

@@ -1,10 +1,17 @@
 //! `.gitlab-ci.yml`: a job for each stage of each run.
 
 use super::pipeline::{PLAN, Pipeline, REPORTS, Run, Step};
-use super::{Exporter, HEAD, line, pattern, yaml};
+use super::{Exporter, HEAD, line, pattern, shell, yaml};
+use ci::ProjectFolder;
 
 /// See the module.
-pub const EXPORTER: Exporter = Exporter { name: "gitlab", file: ".gitlab-ci.yml", write };
+pub const EXPORTER: Exporter = Exporter { name: "gitlab", file: ".gitlab-ci.yml", beside, write };
+
+fn beside(folder: &ProjectFolder) -> (String, String) {
+    let file = format!("{folder}/.gitlab-ci.yml");
+    let told = format!("name `{file}` in the project's settings (CI/CD configuration file), or include it from the one at the top");
+    (file, told)
+}
 
 /// A rule's `changes` have so many entries at most.
 const MOST_CHANGES: usize = 50;
@@ -20,18 +27,23 @@ fn write(pipeline: &Pipeline) -> String {
             stages.push(step.name);
         }
     }
-    // Runs have different stages; plan and deploy come last in all of them.
-    stages.sort_by_key(|name| matches!(*name, "push" | "plan" | "deploy"));
+    // Runs have different stages; what deploys comes last in all of them, and then what judges it.
+    stages.sort_by_key(|name| ["push", "plan", "deploy", "smoke", "load"].iter().position(|last| last == name).map_or(0, |at| at + 1));
     out.extend(stages.iter().map(|name| format!("  - {name}")));
     out.extend(["", "workflow:", "  rules:", "    - if: $CI_COMMIT_BRANCH", "", ".wharf:"].map(str::to_owned));
     out.push(format!("  tags: [{}]", yaml(pipeline.runner.as_deref().unwrap_or("wharf"))));
     // All of the history: releases are named by their commit, and a shallow clone is refused.
-    out.extend(["  variables:", "    GIT_DEPTH: \"0\"", "    GIT_STRATEGY: clone", "  before_script:"].map(str::to_owned));
-    out.push(format!("    - {}", yaml(&super::prepared())));
+    out.extend(["  variables:", "    GIT_DEPTH: \"0\"", "    GIT_STRATEGY: clone"].map(str::to_owned));
+    out.extend(pipeline.submodules.then(|| "    GIT_SUBMODULE_STRATEGY: recursive".to_owned()));
+    out.push("  before_script:".to_owned());
+    if !pipeline.folder.is_root() {
+        out.push(format!("    - {}", yaml(&format!("cd {}", shell(pipeline.folder.as_str())))));
+    }
+    out.push(format!("    - {}", yaml(&super::prepared(pipeline))));
     for run in &pipeline.runs {
         for step in &run.steps {
             out.push(String::new());
-            job(run, step, &mut out);
+            job(pipeline, run, step, &mut out);
         }
     }
     out.push(String::new());
@@ -52,8 +64,8 @@ fn secrets(pipeline: &Pipeline) -> Vec<String> {
     lines
 }
 
-fn job(run: &Run, step: &Step, out: &mut Vec<String>) {
-    out.push(format!("{}:", yaml(&format!("{} {}", run.name, step.name))));
+fn job(pipeline: &Pipeline, run: &Run, step: &Step, out: &mut Vec<String>) {
+    out.push(format!("{}:", yaml(&format!("{} {}", pipeline.own(&run.name), step.name))));
     out.extend(["  extends: .wharf".to_owned(), format!("  stage: {}", step.name)]);
     rules(run, out);
     if step.deploys {
@@ -68,10 +80,12 @@ fn job(run: &Run, step: &Step, out: &mut Vec<String>) {
         out.push(format!("    - {}", yaml(&super::login(host))));
     }
     out.extend(step.commands.iter().map(|command| format!("    - {}", yaml(&line(command)))));
-    out.extend(["  artifacts:", "    when: always", "    expire_in: 30 days", "    paths:"].map(str::to_owned));
-    out.push(format!("      - {REPORTS}/"));
-    if step.name != "plan" && step.name != "deploy" {
-        out.extend(["    reports:".to_owned(), format!("      junit: {REPORTS}/{}.xml", step.name)]);
+    let (days, reports) = (pipeline.days.unwrap_or(30), pipeline.at(REPORTS));
+    out.extend(["  artifacts:".to_owned(), "    when: always".to_owned(), format!("    expire_in: {days} days"), "    paths:".to_owned()]);
+    out.push(format!("      - {reports}/"));
+    out.extend(run.wanted.artefacts.iter().map(|artefact| format!("      - {}", yaml(&pipeline.at(artefact)))));
+    if step.commands.iter().flatten().any(|word| word == "--report") {
+        out.extend(["    reports:".to_owned(), format!("      junit: {reports}/{}.xml", step.name)]);
     }
     if step.name == "plan" && run.signed {
         out.push(format!("  # Then: wharf approve {PLAN} --key KEY, and wharf deploy --env {} {PLAN}", run.wanted.environment));

@@ -2,9 +2,17 @@
 
 use super::pipeline::{PLAN, Pipeline, REPORTS, Run, Step};
 use super::{Exporter, HEAD, line, pattern};
+use ci::ProjectFolder;
+use std::collections::BTreeSet;
 
 /// See the module.
-pub const EXPORTER: Exporter = Exporter { name: "jenkins", file: "Jenkinsfile", write };
+pub const EXPORTER: Exporter = Exporter { name: "jenkins", file: "Jenkinsfile", beside, write };
+
+fn beside(folder: &ProjectFolder) -> (String, String) {
+    let file = format!("{folder}/Jenkinsfile");
+    let told = format!("name `{file}` as the job's script path");
+    (file, told)
+}
 
 fn write(pipeline: &Pipeline) -> String {
     let mut out: Vec<String> = HEAD.iter().map(|line| line.replacen('#', "//", 1)).collect();
@@ -15,31 +23,40 @@ fn write(pipeline: &Pipeline) -> String {
         None => "    agent { label 'wharf' }".to_owned(),
     });
     out.extend(
-        ["    options {", "        skipDefaultCheckout()", "        disableConcurrentBuilds()", "        timestamps()", "    }"]
-            .map(str::to_owned),
+        ["    options {", "        skipDefaultCheckout()", "        disableConcurrentBuilds()", "        timestamps()"].map(str::to_owned),
     );
+    out.extend(pipeline.days.map(|days| format!("        buildDiscarder(logRotator(daysToKeepStr: '{days}'))")));
+    out.push("    }".to_owned());
     environment(pipeline, &mut out);
     out.push("    stages {".to_owned());
-    checkout(&mut out);
+    checkout(pipeline, &mut out);
     for run in &pipeline.runs {
         out.extend([format!("        stage({}) {{", groovy(&run.name))]);
         when(run, &mut out);
         out.push("            stages {".to_owned());
         let deploys = run.steps.iter().any(|step| step.deploys);
         let (before, rollout): (Vec<&Step>, Vec<&Step>) =
-            run.steps.iter().partition(|step| !deploys || !matches!(step.name, "plan" | "deploy"));
-        before.into_iter().for_each(|step| stage(run, step, "                ", &mut out));
+            run.steps.iter().partition(|step| !deploys || !matches!(step.name, "plan" | "deploy" | "smoke" | "load"));
+        before.into_iter().for_each(|step| stage(pipeline, run, step, "                ", &mut out));
         if !rollout.is_empty() {
-            locked(run, &rollout, &mut out);
+            locked(pipeline, run, &rollout, &mut out);
         }
         out.extend(["            }", "        }"].map(str::to_owned));
     }
     out.push("    }".to_owned());
     out.extend(["    post {", "        always {"].map(str::to_owned));
-    out.push(format!("            junit allowEmptyResults: true, testResults: '{REPORTS}/*.xml'"));
-    out.push(format!("            archiveArtifacts allowEmptyArchive: true, artifacts: '{REPORTS}/*'"));
+    let reports = pipeline.at(REPORTS);
+    let kept: BTreeSet<String> = pipeline.runs.iter().flat_map(|run| &run.wanted.artefacts).map(|artefact| pipeline.at(artefact)).collect();
+    let kept = std::iter::once(format!("{reports}/*")).chain(kept).collect::<Vec<_>>().join(", ");
+    out.push(format!("            junit allowEmptyResults: true, testResults: {}", groovy(&format!("{reports}/*.xml"))));
+    out.push(format!("            archiveArtifacts allowEmptyArchive: true, artifacts: {}", groovy(&kept)));
     out.extend(["        }", "    }", "}", ""].map(str::to_owned));
     out.join("\n")
+}
+
+/// A step in the project's folder.
+fn within(pipeline: &Pipeline, step: &str) -> String {
+    if pipeline.folder.is_root() { step.to_owned() } else { format!("dir({}) {{ {step} }}", groovy(pipeline.folder.as_str())) }
 }
 
 /// A string without interpolation.
@@ -57,15 +74,20 @@ fn environment(pipeline: &Pipeline, out: &mut Vec<String>) {
 }
 
 /// All of the history: releases are named by their commit, and a shallow clone is refused.
-fn checkout(out: &mut Vec<String>) {
+fn checkout(pipeline: &Pipeline, out: &mut Vec<String>) {
+    let submodules = if pipeline.submodules {
+        ", [$class: 'SubmoduleOption', disableSubmodules: false, recursiveSubmodules: true, parentCredentials: true]"
+    } else {
+        ""
+    };
     let lines = [
         "        stage('checkout') {",
         "            steps {",
         "                checkout([$class: 'GitSCM', branches: scm.branches, userRemoteConfigs: scm.userRemoteConfigs,",
-        "                    extensions: scm.extensions + [[$class: 'CloneOption', shallow: false, depth: 0, noTags: false, reference: ''], [$class: 'CleanBeforeCheckout']]])",
+        "                    extensions: scm.extensions + [[$class: 'CloneOption', shallow: false, depth: 0, noTags: false, reference: ''], [$class: 'CleanBeforeCheckout']SUBMODULES]])",
     ];
-    out.extend(lines.map(str::to_owned));
-    out.push(format!("                sh {}", groovy(&super::prepared())));
+    out.extend(lines.map(|line| line.replace("SUBMODULES", submodules)));
+    out.push(format!("                {}", within(pipeline, &format!("sh {}", groovy(&super::prepared(pipeline))))));
     out.extend(["            }", "        }"].map(str::to_owned));
 }
 
@@ -93,18 +115,18 @@ fn when(run: &Run, out: &mut Vec<String>) {
 }
 
 /// `disableConcurrentBuilds` counts each branch of a multibranch job for itself: what changes an environment waits for its lock.
-fn locked(run: &Run, steps: &[&Step], out: &mut Vec<String>) {
+fn locked(pipeline: &Pipeline, run: &Run, steps: &[&Step], out: &mut Vec<String>) {
     let environment = &run.wanted.environment;
     out.extend([
         format!("                stage({}) {{", groovy(&format!("{}: rollout", run.name))),
         format!("                    options {{ lock(resource: {}) }}", groovy(&format!("wharf-{environment}"))),
         "                    stages {".to_owned(),
     ]);
-    steps.iter().for_each(|step| stage(run, step, "                        ", out));
+    steps.iter().for_each(|step| stage(pipeline, run, step, "                        ", out));
     out.extend(["                    }", "                }"].map(str::to_owned));
 }
 
-fn stage(run: &Run, step: &Step, margin: &str, out: &mut Vec<String>) {
+fn stage(pipeline: &Pipeline, run: &Run, step: &Step, margin: &str, out: &mut Vec<String>) {
     let credentials: Vec<&str> = [
         (step.pushes && run.registry.is_some(), "usernamePassword(credentialsId: 'wharf-registry', usernameVariable: 'WHARF_REGISTRY_USER', passwordVariable: 'WHARF_REGISTRY_PASSWORD')"),
         (step.connects && run.kubeconfig, "file(credentialsId: 'wharf-kubeconfig', variable: 'KUBECONFIG')"),
@@ -133,7 +155,7 @@ fn stage(run: &Run, step: &Step, margin: &str, out: &mut Vec<String>) {
     };
     out.extend(before);
     // Single quotes: the shell reads the variables, so that no secret stands in the script.
-    out.extend(commands.into_iter().map(|command| format!("{indent}sh {}", groovy(&command))));
+    out.extend(commands.into_iter().map(|command| format!("{indent}{}", within(pipeline, &format!("sh {}", groovy(&command))))));
     out.extend(after);
     if step.name == "plan" && run.signed {
         let next = format!(

@@ -3,6 +3,7 @@
 use super::pattern;
 use crate::settings::Settings;
 use base::{Problem, ProblemKind};
+use ci::ProjectFolder;
 use std::collections::BTreeSet;
 
 /// A run as the project wants it.
@@ -20,13 +21,15 @@ pub struct Wanted {
     pub stages: Vec<String>,
     /// Not these.
     pub skip: Vec<String>,
+    /// Files that are kept of it, relative to the project.
+    pub artefacts: Vec<String>,
 }
 
 impl Wanted {
     /// What is done where a project says nothing: all stages for the default branch, for others those that deploy nothing.
     pub fn usual(environment: &str, default_branch: &str) -> Vec<Self> {
         let common = || Self { environment: environment.to_owned(), ..Self::default() };
-        let others = Self { but: Some(default_branch.to_owned()), skip: vec!["push".to_owned(), "deploy".to_owned()], ..common() };
+        let others = Self { but: Some(default_branch.to_owned()), skip: DEPLOYING.map(str::to_owned).to_vec(), ..common() };
         vec![Self { branches: vec![default_branch.to_owned()], ..common() }, others]
     }
 
@@ -70,15 +73,21 @@ pub(super) struct Run {
 /// All runs of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
-    /// The project.
-    pub(super) project: String,
+    /// Where in its repository the project lies.
+    pub(super) folder: ProjectFolder,
     /// Which runners.
     pub(super) runner: Option<String>,
+    /// How many days reports and artefacts are kept, where the project says it.
+    pub(super) days: Option<u64>,
+    /// Whether submodules are fetched.
+    pub(super) submodules: bool,
     pub(super) runs: Vec<Run>,
     /// Variables that builds take secrets from.
     pub(super) secrets: Vec<String>,
 }
 
+/// Stages that a branch beside the default one leaves out, where a project says nothing.
+const DEPLOYING: [&str; 6] = ["push", "engine", "cluster", "deploy", "smoke", "load"];
 /// Where reports are put.
 pub(super) const REPORTS: &str = crate::report::FOLDER;
 /// The saved plan.
@@ -89,11 +98,15 @@ impl Pipeline {
     ///
     /// # Errors
     /// When it names an environment that is not there, or something that cannot be written into such a file.
-    pub fn of(settings: &Settings, wanted: Vec<Wanted>, runner: Option<String>) -> Result<Self, Problem> {
+    pub fn of(settings: &Settings, folder: ProjectFolder, wanted: Vec<Wanted>, runner: Option<String>) -> Result<Self, Problem> {
+        path("the project's folder", folder.as_str())?;
         let mut names = BTreeSet::new();
         let mut runs = Vec::new();
-        for one in wanted {
+        for mut one in wanted {
             plain("the environment", &one.environment)?;
+            one.artefacts.iter().try_for_each(|artefact| path("the artefact", artefact))?;
+            // What has changed is named from the root of the repository, everywhere.
+            one.paths = one.paths.iter().map(|pattern| beyond(&folder, pattern)).collect::<Result<_, _>>()?;
             for pattern in one.branches.iter().chain(&one.but).chain(&one.paths) {
                 if pattern.contains("${{") || pattern.chars().any(char::is_control) {
                     return Err(Problem::new(ProblemKind::Usage, format!("the pattern `{pattern}` cannot be exported")));
@@ -114,8 +127,40 @@ impl Pipeline {
         for secret in &secrets {
             plain("the variable", secret)?;
         }
-        Ok(Self { project: settings.project.clone(), runner, runs, secrets: secrets.into_iter().collect() })
+        let days = settings.ci.keep.map(|keep| keep.as_secs().div_ceil(86_400).max(1));
+        Ok(Self { folder, runner, days, submodules: settings.ci.submodules, runs, secrets: secrets.into_iter().collect() })
     }
+
+    /// A path of the project from the root of its repository.
+    pub(super) fn at(&self, path: &str) -> String {
+        self.folder.resolve(path).unwrap_or_else(|| path.to_owned())
+    }
+
+    /// A name for what is one in a server, although several projects are in the repository: letters, digits and `-`.
+    pub(super) fn own(&self, name: &str) -> String {
+        if self.folder.is_root() { name.to_owned() } else { format!("{name}-{}", slug(&self.folder)) }
+    }
+}
+
+/// The folder as a word.
+pub(super) fn slug(folder: &ProjectFolder) -> String {
+    folder.as_str().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
+}
+
+fn beyond(folder: &ProjectFolder, pattern: &str) -> Result<String, Problem> {
+    folder.resolve(pattern).ok_or_else(|| {
+        Problem::new(ProblemKind::Usage, format!("the pattern `{pattern}` leads out of the repository"))
+            .hint("patterns of `only.paths` count from the project's folder")
+    })
+}
+
+/// Paths that no server takes for a pattern, a list or a script.
+fn path(what: &str, path: &str) -> Result<(), Problem> {
+    if path.chars().all(|c| c.is_alphanumeric() || "-_./+@=~".contains(c)) && !path.starts_with(['-', '~']) {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::Usage, format!("{what} `{path}` cannot be exported"))
+        .hint("use letters, digits, `-`, `_`, `.`, `/`, `+`, `@`, `=` and `~`"))
 }
 
 /// Names that mean nothing to YAML, Groovy, shells and the servers' own templates.
@@ -140,12 +185,21 @@ fn run(settings: &Settings, wanted: Wanted, names: &mut BTreeSet<String>) -> Res
     names.insert(name.clone());
     let registry = environment.registry.as_ref().and_then(|registry| registry.split('/').next()).map(str::to_owned);
     let signed = !environment.approvers.is_empty();
-    let steps = steps(settings, &wanted, environment.context.is_some() && registry.is_some(), signed);
+    let found = Found { registry: environment.context.is_some() && registry.is_some(), signed, loads: environment.load };
+    let steps = steps(settings, &wanted, &found);
     let kubeconfig = environment.context.is_some() && environment.kubeconfig.is_none();
     Ok(Run { name, wanted, steps, signed, registry, kubeconfig })
 }
 
-fn steps(settings: &Settings, wanted: &Wanted, registry: bool, signed: bool) -> Vec<Step> {
+/// What of an environment decides about steps.
+struct Found {
+    registry: bool,
+    signed: bool,
+    loads: bool,
+}
+
+fn steps(settings: &Settings, wanted: &Wanted, found: &Found) -> Vec<Step> {
+    let &Found { registry, signed, loads } = found;
     let (images, checks) = (!settings.images.is_empty(), !settings.checks.is_empty());
     let up = |name: &'static str, stages: &str| {
         let words = ["wharf", "up", "--env", &wanted.environment, "--only", stages];
@@ -163,15 +217,32 @@ fn steps(settings: &Settings, wanted: &Wanted, registry: bool, signed: bool) -> 
         ("push", images && registry, Step { pushes: true, ..up("push", "prepare,build,push") }),
     ];
     let mut steps: Vec<Step> = all.into_iter().filter(|(name, applies, _)| *applies && wanted.has(name)).map(|(_, _, step)| step).collect();
+    let is_named = |name: &str| wanted.stages.iter().any(|stage| stage == name);
+    let mut judging: Vec<&'static str> = Vec::new();
+    judging.extend(Some("smoke").filter(|name| !settings.smoke.is_empty() && wanted.has(name)));
+    judging.extend(Some("load").filter(|name| !settings.load.is_empty() && wanted.has(name) && (loads || is_named(name))));
+    // What a saved plan's deploy judges a release by, whoever asks for it.
+    let judged = |name: &str| name == "smoke" && !settings.smoke.is_empty() || name == "load" && loads && !settings.load.is_empty();
     if wanted.has("deploy") && !settings.manifests.is_empty() {
         let with = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let env = wanted.environment.as_str();
         let step = |name, command, deploys| Step { name, commands: vec![command], deploys, pushes: deploys, connects: true };
         steps.push(step("plan", with(&["wharf", "plan", "--env", env, "--out", PLAN]), false));
         // What people sign is deployed by who has the signature; no pipeline holds their keys.
+        let more = ["smoke", "load"].into_iter().any(|name| judged(name) && !judging.contains(&name));
+        if !signed && more {
+            // It would do what this run leaves out: the run's own command does not.
+            let stages = [&["prepare", "build", "push", "deploy"][..], &judging].concat().join(",");
+            let mut step = Step { deploys: true, pushes: registry, connects: true, ..up("deploy", &stages) };
+            step.commands.iter_mut().for_each(|command| command.insert(2, "--yes".to_owned()));
+            steps.push(step);
+            return steps;
+        }
         if !signed {
             steps.push(step("deploy", with(&["wharf", "deploy", "--env", env, PLAN]), true));
         }
+        judging.retain(|name| !signed && !judged(name));
     }
+    steps.extend(judging.into_iter().map(|name| Step { connects: true, ..up(name, name) }));
     steps
 }

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::export::{EXPORTERS, Pipeline, Wanted};
 use crate::project::Project;
 use base::{Problem, ProblemKind};
+use ci::ProjectFolder;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,9 +15,9 @@ pub(super) struct Export {
     /// Whose pipeline
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(EXPORTERS.iter().map(|exporter| exporter.name)))]
     kind: String,
-    /// The file to write [default: standard output]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
-    out: Option<PathBuf>,
+    /// The file to write; without a name the one where the server looks for it [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<Option<PathBuf>>,
     /// The label or tag of the runners that have `wharf`
     #[arg(long, value_name = "LABEL")]
     runner: Option<String>,
@@ -28,19 +29,23 @@ pub(super) fn run(context: &Context, asked: &Export) -> Result<(), Problem> {
     let exporter = EXPORTERS.iter().find(|exporter| exporter.name == asked.kind);
     let exporter = exporter.ok_or_else(|| Problem::new(ProblemKind::Usage, format!("there is no pipeline of `{}`", asked.kind)))?;
     let wanted = wanted(context, &project);
-    let pipeline = Pipeline::of(project.settings(), wanted, asked.runner.clone())?;
+    let (top, folder) = place(&project.folder)?;
+    let pipeline = Pipeline::of(project.settings(), folder.clone(), wanted, asked.runner.clone())?;
     let text = (exporter.write)(&pipeline);
     let Some(out) = &asked.out else {
         context.output.raw(text.as_bytes());
         return Ok(());
     };
-    // Without a name it is where the server looks for it.
-    let out = if out.as_os_str().is_empty() { project.folder.join(exporter.file) } else { out.clone() };
+    let (file, told) = if folder.is_root() { (exporter.file.to_owned(), String::new()) } else { (exporter.beside)(&folder) };
+    let out = out.clone().unwrap_or_else(|| top.join(file));
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
     let written = folder.map_or(Ok(()), |folder| base::files::make_folder(folder, 0o755));
     let written = written.and_then(|()| base::files::write_atomically(&out, text.as_bytes(), 0o644));
     written.map_err(|error| Problem::new(ProblemKind::Host, error.to_string()))?;
     context.output.say(&format!("wrote {}", out.display()));
+    if !told.is_empty() {
+        context.output.say(&told);
+    }
     Ok(())
 }
 
@@ -57,8 +62,23 @@ fn wanted(context: &Context, project: &Project) -> Vec<Wanted> {
         environment: run.env.clone(),
         stages: run.stages.clone(),
         skip: run.skip.clone(),
+        artefacts: run.artefacts.clone(),
     };
     runs.iter().map(one).collect()
+}
+
+/// The top of the repository that a folder is in, and the folder's path from there; what is in none is a top itself.
+fn place(folder: &Path) -> Result<(PathBuf, ProjectFolder), Problem> {
+    let output = Command::new("git").arg("-C").arg(folder).args(["rev-parse", "--show-prefix"]).output();
+    let said =
+        output.ok().filter(|output| output.status.success()).map(|output| String::from_utf8_lossy(&output.stdout).trim_end().to_owned());
+    let prefix = said.unwrap_or_default();
+    if prefix.is_empty() {
+        return Ok((folder.to_owned(), ProjectFolder::default()));
+    }
+    let within = ProjectFolder::parse(&prefix).map_err(|error| Problem::new(ProblemKind::Usage, error.to_string()))?;
+    let top = folder.ancestors().nth(within.as_str().split('/').count()).unwrap_or(folder);
+    Ok((top.to_owned(), within))
 }
 
 /// The branch that the remote calls its own, else `main`.

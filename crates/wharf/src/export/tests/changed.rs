@@ -61,7 +61,7 @@ fn node<'y>(of: &Yaml<'y>, name: &str) -> Yaml<'y> {
 fn asked(paths: &[&str]) -> (String, Vec<(String, String)>) {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
     let wanted = Wanted { paths, environment: "local".to_owned(), ..Wanted::default() };
-    let text = (github::EXPORTER.write)(&Pipeline::of(&settings(), vec![wanted], None).expect("a pipeline"));
+    let text = (github::EXPORTER.write)(&Pipeline::of(&settings(), ProjectFolder::default(), vec![wanted], None).expect("a pipeline"));
     let document = Yaml::load_from_str(&text).expect("YAML").remove(0);
     let jobs = node(&document, "jobs");
     let (_, job) = jobs.as_mapping().and_then(|jobs| jobs.iter().next()).expect("a job");
