@@ -1,5 +1,7 @@
 //! `wharf ci` as people use it: pushes to a real server, real runners, killed in the middle; and a release that serves at the end.
 
+#[path = "ci/gates.rs"]
+mod gates;
 #[path = "ci/killed.rs"]
 mod killed;
 #[path = "ci/pipeline.rs"]

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A folder with a project whose only stage is a test, gone at its end.
-struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    fn new(test: &str, command: &str) -> Option<Self> {
+    pub fn new(test: &str, command: &str) -> Option<Self> {
         if !std::process::Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success()) {
             println!("skipped: no `git`");
             return None;
@@ -24,11 +24,11 @@ impl Folder {
         Some(Self(folder))
     }
 
-    fn project(&self) -> PathBuf {
+    pub fn project(&self) -> PathBuf {
         self.0.join("project")
     }
 
-    fn home(&self) -> PathBuf {
+    pub fn home(&self) -> PathBuf {
         self.0.join("home")
     }
 }
