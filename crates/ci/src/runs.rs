@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod kept;
 mod logs;
+mod news;
 mod people;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use doing::{Said, Taken, Told};
 pub use kept::Work;
 pub(crate) use logs::LINE_BYTES;
 pub use logs::LogPage;
+pub use news::{Change, Changes};
 
 use crate::folder::ProjectFolder;
 use crate::queue::{self, Action, Lane, Observation, Patience, Queue};
@@ -153,38 +155,6 @@ impl Filter {
             && same(&self.branch, &run.branch)
             && same(&self.environment, &run.environment)
             && self.state.is_none_or(|state| state == run.state)
-    }
-}
-
-/// Something new.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// A run began, ended, or something of it changed: get it again.
-    Run(RunId),
-    /// A stage's log has so many lines now.
-    Lines {
-        /// The run.
-        run: RunId,
-        /// The stage.
-        stage: String,
-        /// All of its lines so far.
-        lines: u64,
-    },
-    /// The reader was too slow and missed some: list again.
-    Missed,
-}
-
-/// News of all runs, from now on. Dropping it ends it.
-pub struct Changes(broadcast::Receiver<Change>);
-
-impl Changes {
-    /// The next one; `None` when the server ends.
-    pub async fn next(&mut self) -> Option<Change> {
-        match self.0.recv().await {
-            Ok(change) => Some(change),
-            Err(broadcast::error::RecvError::Lagged(_)) => Some(Change::Missed),
-            Err(broadcast::error::RecvError::Closed) => None,
-        }
     }
 }
 
