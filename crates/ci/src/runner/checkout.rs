@@ -246,7 +246,7 @@ impl<'a> Here<'a> {
             Err(error) => return Err(Refused::new("host", 5, format!("cannot enter `{project}`: {error}"))),
         };
         let mut refused = Refused::new("usage", 2, format!("commit {} {why} `{project}`", commit.get(..12).unwrap_or(commit)));
-        refused.cause.hints.push("`wharf ci repository set NAME --project DIR`, on the server, says where the project is".to_owned());
+        refused.cause.hints.push("`wharf ci repository set NAME --folder DIR`, on the server, says where the project is".to_owned());
         Err(refused)
     }
 

@@ -94,7 +94,7 @@ async fn a_folder_that_is_none_fails_its_run_and_is_named() {
         let run = place.ended(number).await;
         let cause = run.cause.expect("a cause");
         assert!(run.state == RunState::Failed && cause.exit_code == 2 && cause.message.contains(said), "{cause:?}");
-        assert!(cause.hints[0].contains("--project"), "{cause:?}");
+        assert!(cause.hints[0].contains("--folder"), "{cause:?}");
     }
 }
 

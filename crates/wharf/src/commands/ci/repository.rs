@@ -30,7 +30,7 @@ enum What {
         #[arg(long, value_name = "FILE", requires = "url")]
         token_file: Option<PathBuf>,
         /// The folder that has wharf.yaml, where that is not the root; may be repeated: each is a project with runs of its own
-        #[arg(long = "project", value_name = "DIR", value_parser = ProjectFolder::parse)]
+        #[arg(long = "folder", value_name = "DIR", value_parser = ProjectFolder::parse)]
         projects: Vec<ProjectFolder>,
         #[command(flatten)]
         root: Root,
@@ -40,7 +40,7 @@ enum What {
         /// Its name
         name: String,
         /// A folder that has a wharf.yaml, `.` for the root; may be repeated
-        #[arg(long = "project", value_name = "DIR", value_parser = ProjectFolder::parse, required = true)]
+        #[arg(long = "folder", value_name = "DIR", value_parser = ProjectFolder::parse, required = true)]
         projects: Vec<ProjectFolder>,
         #[command(flatten)]
         root: Root,
