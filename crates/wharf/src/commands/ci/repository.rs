@@ -62,6 +62,10 @@ enum What {
 
 pub(super) fn run(context: &Context, asked: Repository) -> Result<(), Problem> {
     let output = &context.output;
+    if context.globals.project.is_some() {
+        let message = "`--project` names a folder of this machine, and no repository's";
+        return Err(Problem::new(ProblemKind::Usage, message).hint("`--folder DIR` says where in a repository its project is"));
+    }
     let open = |root: &Root| {
         let root = root.made(context)?;
         Ok::<_, Problem>((Repositories::open(&root.join("repositories"), git()).map_err(|error| host(&error))?, Secrets::new(&root)))
@@ -135,5 +139,19 @@ fn problem(error: RepositoryError) -> Problem {
     match error {
         RepositoryError::Git(_) | RepositoryError::File(_) => host(&error),
         error => Problem::new(ProblemKind::Usage, error.to_string()).hint("`wharf ci repository ls` lists them"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn folders_are_named_and_checked_on_the_command_line() {
+        let check = |words: &str| crate::cli::check(format!("wharf ci repository {words}").split(' ').map(std::ffi::OsString::from));
+        for words in ["add shop --folder a --folder b/c", "set shop --folder .", "list", "ls", "rm shop"] {
+            check(words).unwrap_or_else(|error| panic!("{words}: {error}"));
+        }
+        for words in ["set shop", "add shop --folder ../a", "add shop --folder /a", "set shop --folder a/.git"] {
+            check(words).expect_err(words);
+        }
     }
 }
