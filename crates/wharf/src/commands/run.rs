@@ -101,7 +101,7 @@ pub fn watched(
     let until = Instant::now() + limits.time;
     contained(context, &asked, &resources, Some(until), |streams, tokio| {
         // What closes its output has not ended: both have the same time.
-        let _ = tokio.block_on(tokio::time::timeout_at(until.into(), lines(streams, line)));
+        let _ = tokio.block_on(async { tokio::time::timeout_at(until.into(), lines(streams, line)).await });
     })
 }
 
